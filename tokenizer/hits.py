@@ -1,0 +1,60 @@
+"""A hit: one stroke on one drum. And the one rule by which overlapping segments are joined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tokenizer.drums import NUM_CLASSES
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hit:
+    """One stroke. Ordered by time, then drum.
+
+    Raises:
+        ValueError: a field is outside its range.
+    """
+
+    time: float
+    """Seconds from the start of the recording (or segment); finite."""
+    drum: int
+    """Index into `tokenizer.drums.DRUMS`, 0..25."""
+    velocity: int
+    """MIDI velocity, 1..127."""
+    confidence: float = 1.0
+    """Probability that the hit is right, 0..1."""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.time):
+            raise ValueError(f"hit time {self.time} is not finite")
+        if not 0 <= self.drum < NUM_CLASSES:
+            raise ValueError(f"hit drum {self.drum} is outside 0..{NUM_CLASSES - 1}")
+        if not 1 <= self.velocity <= 127:
+            raise ValueError(f"hit velocity {self.velocity} is outside 1..127")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"hit confidence {self.confidence} is outside 0..1")
+
+
+def within(hits: Iterable[Hit], start: float, end: float) -> list[Hit]:
+    """The hits with start <= time < end, in order: the border rule of every cut and join in the project."""
+    return sorted(hit for hit in hits if start <= hit.time < end)
+
+
+def merge_close(hits: Sequence[Hit], gap: float) -> list[Hit]:
+    """Of hits on one drum less than `gap` seconds after the last kept one, keep the most confident.
+
+    A joint between two segments may yield one stroke twice, a step apart; nobody plays one drum that fast.
+    """
+    last: dict[int, int] = {}
+    kept: list[Hit] = []
+    for hit in sorted(hits):
+        at = last.get(hit.drum)
+        if at is not None and hit.time - kept[at].time < gap:
+            if hit.confidence > kept[at].confidence:
+                kept[at] = hit
+            continue
+        last[hit.drum] = len(kept)
+        kept.append(hit)
+    return sorted(kept)
