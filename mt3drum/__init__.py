@@ -1,0 +1,1 @@
+"""mt3drum: a recording of drums in, a score out."""

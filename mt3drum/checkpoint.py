@@ -1,0 +1,118 @@
+"""Checkpoints: safetensors only, fp16 weights, the whole configuration and the codec's fingerprint inside.
+
+Nothing here unpickles. A file of another vocabulary, with missing, surplus or misshapen weights, is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mt3drum.config import ModelConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mt3drum.model import DrumModel
+
+FORMAT = "mt3drum-1"
+MAX_BYTES = 2**31
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file and the reason."""
+
+
+def bundled() -> Path:
+    """The checkpoint that comes with the package."""
+    return Path(str(resources.files("mt3drum") / "assets" / "small.safetensors"))
+
+
+def save_checkpoint(
+    path: Path, config: ModelConfig, weights: Mapping[str, Tensor], decoding: Mapping[str, Any], training: Mapping[str, Any]
+) -> None:
+    """Write weights as fp16 with everything needed to use them; complete or absent.
+
+    Args:
+        decoding: the decode settings chosen for these weights (fields of `mt3drum.generate.DecodeConfig`).
+        training: what made them (steps, seed, commit, data), for the record.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    header = {
+        "format": FORMAT,
+        "config": json.dumps(config.to_dict()),
+        "fingerprint": config.codec.fingerprint(),
+        "decoding": json.dumps(dict(decoding)),
+        "training": json.dumps(dict(training)),
+    }
+    half = {
+        name: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
+        for name, value in weights.items()
+    }
+    temporary = path.with_name(path.name + ".tmp")
+    save_file(half, temporary, metadata=header)
+    os.replace(temporary, path)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Configuration and record of a checkpoint, without its weights.
+
+    Returns:
+        `config` (ModelConfig), `decoding` and `training` (dicts).
+
+    Raises:
+        CheckpointError: the file is missing, too large, not ours, or of another vocabulary.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise CheckpointError(f"{path}: larger than {MAX_BYTES >> 20} MiB, not a checkpoint of this program")
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: format {header.get('format')!r} is not {FORMAT!r}: not a checkpoint of mt3drum")
+    try:
+        config = ModelConfig.from_dict(json.loads(header["config"]))
+        decoding, training = json.loads(header["decoding"]), json.loads(header["training"])
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: damaged header ({error})") from error
+    if header.get("fingerprint") != config.codec.fingerprint():
+        raise CheckpointError(
+            f"{path}: made for vocabulary {header.get('fingerprint')}, this program has "
+            f"{config.codec.fingerprint()}; use the version of mt3drum that made it"
+        )
+    return {"config": config, "decoding": decoding, "training": training}
+
+
+def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
+    """The model of a checkpoint, in evaluation mode on the CPU in float32, and its header.
+
+    Raises:
+        CheckpointError: see `read_header`; or the weights do not fit the configuration exactly.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from mt3drum.model import DrumModel
+
+    header = read_header(path)
+    with torch.device("cpu"):
+        model = DrumModel(header["config"])
+    try:
+        weights = load_file(path)
+        for name, value in weights.items():
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                raise CheckpointError(f"{path}: weight {name} is not finite")
+        model.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: the weights do not fit the configuration ({error})".split("\n")[0]) from error
+    return model.eval(), header

@@ -1,0 +1,112 @@
+"""What a model is: frozen dataclasses, checked at construction, stored whole in every checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from tokenizer.codec import Codec
+
+SAMPLE_RATE = 44_100  # Hz: cymbals have energy up to 18 kHz
+HOP = 441  # samples: 10 ms exactly, one frame per time step of the codec
+
+
+@dataclass(frozen=True)
+class AudioConfig:
+    """Two log-mel spectrograms of one recording, as two channels.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    windows: tuple[int, ...] = (1024, 4096)
+    """Samples: 23 ms times the attack, 93 ms tells pitch and ring."""
+    mel_bands: int = 128
+    low_hz: float = 30.0
+    high_hz: float = 18_000.0
+    floor: float = 1e-5
+    """Added to the mean band amplitude before the logarithm: -100 dB of full scale."""
+
+    def __post_init__(self) -> None:
+        if not self.windows or any(w < HOP or w > 16_384 for w in self.windows):
+            raise ValueError(f"windows {self.windows} must be {HOP}..16384 samples each")
+        if not 16 <= self.mel_bands <= 512 or self.mel_bands % 8:
+            raise ValueError(f"mel_bands {self.mel_bands} must be a multiple of 8 in 16..512")
+        if not 0 <= self.low_hz < self.high_hz <= SAMPLE_RATE / 2:
+            raise ValueError(f"band edges {self.low_hz}..{self.high_hz} Hz are outside 0..{SAMPLE_RATE / 2}")
+        if not 0 < self.floor < 1:
+            raise ValueError(f"floor {self.floor} is outside 0..1")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the network.
+
+    Raises:
+        ValueError: a value is out of range, or the codec's rate is not one step per frame.
+    """
+
+    width: int = 256
+    head_width: int = 64
+    encoder_layers: int = 4
+    decoder_layers: int = 2
+    feed_forward: int = 4
+    """Width of the feed-forward layers as a multiple of `width`."""
+    stem_channels: int = 32
+    dropout: float = 0.0
+    """In the feed-forward layers. Off by default: the data are augmented without end, and its random numbers
+    took 13 % of a CPU step."""
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    codec: Codec = field(default_factory=Codec)
+
+    def __post_init__(self) -> None:
+        if self.width % self.head_width or self.head_width % 4:
+            raise ValueError(f"width {self.width} must be a multiple of head_width {self.head_width}")
+        for name in ("width", "encoder_layers", "decoder_layers", "feed_forward", "stem_channels"):
+            if not 1 <= getattr(self, name) <= 4096:
+                raise ValueError(f"{name} {getattr(self, name)} is outside 1..4096")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout {self.dropout} is outside 0..1")
+        if self.codec.steps_per_second * HOP != SAMPLE_RATE:
+            raise ValueError(f"the codec has {self.codec.steps_per_second} steps a second, the audio "
+                             f"{SAMPLE_RATE // HOP} frames")  # fmt: skip
+        if self.codec.segment_steps % 2:
+            raise ValueError(f"segment_steps {self.codec.segment_steps} must be even: an encoder state is 2 frames")
+
+    @property
+    def segment_samples(self) -> int:
+        return self.codec.segment_steps * HOP
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> ModelConfig:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: a field is missing, unknown or out of range.
+        """
+        try:
+            inner = {
+                "audio": AudioConfig(**{**values["audio"], "windows": tuple(values["audio"]["windows"])}),
+                "codec": Codec(**values["codec"]),
+            }
+            return ModelConfig(**{**values, **inner})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"not a model configuration: {error}") from error
+
+
+PRESETS: Mapping[str, ModelConfig] = MappingProxyType(
+    {
+        "tiny": ModelConfig(
+            width=32, head_width=16, encoder_layers=1, decoder_layers=1, feed_forward=2, stem_channels=4,
+            audio=AudioConfig(mel_bands=32),
+        ),
+        "small": ModelConfig(),
+        "base": ModelConfig(width=512, encoder_layers=8, decoder_layers=3, stem_channels=48),
+        "large": ModelConfig(width=768, encoder_layers=10, decoder_layers=4, stem_channels=64),
+    }
+)  # fmt: skip
