@@ -1,0 +1,202 @@
+"""Late augmentation: drums and a band become one recording, different in every epoch.
+
+One window of a clip goes in, the model's segment comes out. Only the change of speed moves time, and it moves
+the labels with it; everything else leaves attacks where they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data import effects, tones
+from tokenizer.hits import Hit
+
+SAMPLE_RATE = effects.SAMPLE_RATE
+SPEED_MARGIN = 1.07
+"""A window of seconds * SPEED_MARGIN always suffices for the fastest playback."""
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Probabilities and ranges; AugmentConfig.none() leaves audio and hits as they are."""
+
+    seconds: float = 4.0
+    """Length of what comes out."""
+    band_probability: float = 0.65
+    """The band is heard at all, when there is one."""
+    band_low: float = -20.0
+    """Quietest band relative to the drums, dB of the RMS while they sound."""
+    band_high: float = 7.0
+    """Loudest band."""
+    drumless_probability: float = 0.03
+    """The drums and their labels are taken out: what remains must be heard as no drums at all."""
+    speed_probability: float = 0.3
+    """Playback between 1 - speed_range and 1 + speed_range times the speed."""
+    speed_range: float = 0.06
+    """At most 0.06: see SPEED_MARGIN."""
+    decoy_probability: float = 0.1
+    """Clicks, consonants, coughs: sounds with an attack that are not drums."""
+    tone_probability: float = 0.5
+    """Random equaliser on the drums, and again on the whole."""
+    room_probability: float = 0.15
+    """A room around the whole recording."""
+    compress_probability: float = 0.3
+    """Bus compressor or limiter on the whole."""
+    saturate_probability: float = 0.25
+    """tanh overload of the whole."""
+    noise_probability: float = 0.2
+    """Hiss, hum or vinyl."""
+    band_limit_probability: float = 0.2
+    """Codec low-pass, telephone, spectral holes or early-digital sound."""
+    level_probability: float = 1.0
+    """Final peak between level_low and 0 dB of full scale; otherwise the level stays."""
+    level_low: float = -18.0
+    """Quietest final peak, dB."""
+    clip_probability: float = 0.03
+    """Hard clipping by 1 to 6 dB before the final level."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name.endswith("_probability") and not 0 <= value <= 1:
+                raise ValueError(f"{item.name} is {value}, expected 0..1")
+        if self.seconds <= 0:
+            raise ValueError(f"seconds is {self.seconds}, expected more than 0")
+        if not 0 <= self.speed_range <= 0.06:
+            raise ValueError(f"speed_range is {self.speed_range}, expected 0..0.06")
+        if not self.band_low <= self.band_high:
+            raise ValueError(f"band_low {self.band_low} is above band_high {self.band_high}")
+        if not self.level_low <= 0:
+            raise ValueError(f"level_low is {self.level_low}, expected 0 dB or less")
+
+    @classmethod
+    def none(cls, seconds: float = 4.0) -> "AugmentConfig":
+        """Nothing happens: audio and hits come out as they went in."""
+        off = {item.name: 0.0 for item in fields(cls) if item.name.endswith("_probability")}
+        return cls(seconds=seconds, **off)
+
+
+def augment(
+    drums: Audio, band: Audio | None, hits: Sequence[Hit], rng: np.random.Generator, config: AugmentConfig
+) -> tuple[Audio, tuple[Hit, ...]]:
+    """Mix and colour one window.
+
+    drums, band: float32, equal length, at least config.seconds * SPEED_MARGIN long (shorter is padded with
+    silence). hits: times in seconds from the window's start. Returns exactly config.seconds of audio and the
+    hits in [0, config.seconds), in the new time. Raises ValueError when drums and band differ in length.
+    """
+    if band is not None and len(band) != len(drums):
+        raise ValueError(f"drums have {len(drums)} samples, the band {len(band)}; expected the same window of both")
+    samples = round(config.seconds * SAMPLE_RATE)
+    factor = 1.0
+    if rng.random() < config.speed_probability:
+        factor = 1 + float(rng.uniform(-config.speed_range, config.speed_range))
+    source = int(np.ceil(samples * factor)) + 2
+    audio = drums[:source]
+    kept: Sequence[Hit] = hits
+    if rng.random() < config.tone_probability:
+        audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, 2.5))
+    if band is not None and rng.random() < config.band_probability:
+        band = band[:source]
+        if rng.random() < config.drumless_probability:
+            audio, kept = band, ()
+        else:
+            audio = mix(audio, band, band_level(rng, config.band_low, config.band_high))
+    if rng.random() < config.decoy_probability:
+        audio = add_decoys(audio, rng)
+    audio = resize(audio, samples) if factor == 1.0 else effects.change_speed(audio, factor, samples)
+    if factor != 1.0:
+        kept = [replace(hit, time=hit.time / factor) for hit in kept]
+    audio = colour(audio, rng, config)
+    return audio, tuple(hit for hit in kept if 0 <= hit.time < config.seconds)
+
+
+def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
+    """What the mixing desk, the medium and the listener's copy do to the whole."""
+    if rng.random() < config.room_probability:
+        audio = effects.room(audio, rng)
+    if rng.random() < config.compress_probability:
+        audio = effects.limit(audio, rng) if rng.random() < 0.4 else effects.compress(audio, rng)
+    if rng.random() < config.saturate_probability:
+        audio = effects.saturate(audio, rng)
+    curve = None
+    if rng.random() < config.tone_probability:
+        curve = effects.tone_curve(effects.fast_bins(len(audio)), rng)
+    medium = str(rng.choice(_MEDIA, p=_MEDIA_SHARE)) if rng.random() < config.band_limit_probability else ""
+    if medium in ("low-pass", "telephone"):
+        low, high, order = (0.0, rng.uniform(6000, 16_000), 40.0)
+        if medium == "telephone":
+            low, high, order = rng.uniform(80, 400), rng.uniform(3000, 6000), rng.uniform(2, 6)
+        limit = effects.band_curve(effects.fast_bins(len(audio)), low, high, order)
+        curve = limit if curve is None else curve * limit
+    if curve is not None:
+        audio = effects.shape(audio, curve)
+    if medium == "codec":
+        audio = effects.codec(audio, rng)
+    elif medium == "crush":
+        audio = effects.crush(audio, rng)
+    if rng.random() < config.noise_probability:
+        audio = effects.vinyl(audio, rng) if rng.random() < 0.25 else effects.background(audio, rng)
+    if rng.random() < config.clip_probability:
+        ceiling = float(np.abs(audio).max(initial=0.0)) * 10 ** (-rng.uniform(1, 6) / 20)
+        audio = np.clip(audio, -ceiling, ceiling)
+    if rng.random() < config.level_probability:
+        peak = float(np.abs(audio).max(initial=0.0))
+        sign = -1.0 if rng.random() < 0.5 else 1.0
+        audio = audio * np.float32(sign * 10 ** (rng.uniform(config.level_low, 0) / 20) / max(peak, 1e-3))
+    return audio
+
+
+_MEDIA = ("low-pass", "telephone", "codec", "crush")
+_MEDIA_SHARE = (0.55, 0.15, 0.25, 0.05)
+
+
+def band_level(rng: np.random.Generator, low: float, high: float) -> float:
+    """Band relative to drums in dB: four times in five around 0 (-6..+5 on records), else anywhere in the range."""
+    if rng.random() < 0.2:
+        return float(rng.uniform(low, high))
+    return float(np.clip(rng.normal(0.0, 3.5), low, high))
+
+
+def active_level(audio: Audio, block: int = 2048) -> float:
+    """RMS over the blocks (46 ms) that are within 40 dB of the loudest; 0 for silence."""
+    count = len(audio) // block
+    if count == 0:
+        return 0.0
+    power = np.mean(audio[: count * block].reshape(count, block) ** 2, axis=1)
+    loudest = float(power.max())
+    return float(np.sqrt(power[power >= loudest * 1e-4].mean())) if loudest > 1e-12 else 0.0
+
+
+def mix(drums: Audio, band: Audio, decibels: float) -> Audio:
+    """Add the band at this level relative to the drums; when either is silent the band keeps its own level."""
+    first, second = active_level(drums), active_level(band)
+    gain = 10 ** (decibels / 20) * first / second if first > 1e-5 and second > 1e-5 else 1.0
+    return drums + np.float32(gain) * band
+
+
+def add_decoys(audio: Audio, rng: np.random.Generator) -> Audio:
+    """One to eight short non-drum sounds, or a metronome, 25 to 3 dB below the peak."""
+    out = audio.copy()
+    peak = max(float(np.abs(audio).max(initial=0.0)), 1e-2)
+    if rng.random() < 0.35:
+        step = int(rng.uniform(0.3, 1.0) * SAMPLE_RATE)
+        sound = tones.noise("beep" if rng.random() < 0.6 else "click", rng)
+        plan = [(place, sound) for place in range(int(rng.integers(step)), len(audio), step)]
+    else:
+        kinds = rng.choice(tones.NOISE_KINDS, int(rng.integers(1, 9)))
+        plan = [(int(rng.integers(max(1, len(audio)))), tones.noise(str(kind), rng)) for kind in kinds]
+    level = peak * 10 ** (rng.uniform(-25, -3) / 20)
+    for place, sound in plan:
+        part = sound[: len(out) - place]
+        out[place : place + len(part)] += np.float32(level * rng.uniform(0.5, 1)) * part
+    return out
+
+
+def resize(audio: Audio, samples: int) -> Audio:
+    """Exactly `samples` samples: cut, or padded with silence."""
+    return audio[:samples] if len(audio) >= samples else np.pad(audio, (0, samples - len(audio)))

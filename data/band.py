@@ -1,0 +1,230 @@
+"""Backing bands: drumless music in the tempo of the drums, written by data.score, played with data.notes.
+
+Measured on the prototype: generated bands under the drums took the score on full mixes from 0.55 to 0.75
+(DESIGN.md section 7). What is played here is meant to be hard: guitars scratched and palm-muted, basses on the
+kick, sung consonants on the snare's beat. Nothing in it is a drum.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.signal import butter, lfilter, sosfilt
+
+from data import effects, score, voice
+from data.notes import Instrument, NoteBank, load_loops, load_notes, make_bank, synthetic_notes
+from data.score import Event, Song
+from data.tones import SAMPLE_RATE, Audio
+
+__all__ = ["NoteBank", "load_loops", "load_notes", "make_bank", "render_band", "synthetic_notes"]
+
+ROLES_OF_PART: dict[str, tuple[str, ...]] = {
+    "bass": ("bass",), "strum": ("guitar",), "skank": ("guitar", "organ", "keys"), "scratch": ("guitar", "muted"),
+    "chug": ("guitar",), "riff": ("guitar",), "comp": ("keys", "organ", "keys"), "stabs": ("brass", "keys", "lead"),
+    "pad": ("pad", "voice", "organ"), "arpeggio": ("pluck", "keys", "guitar", "lead"), "picking": ("guitar", "pluck"),
+    "lead": ("lead", "brass", "guitar", "keys", "voice"), "voice": ("voice",),
+}  # fmt: skip
+GUITAR_PARTS = ("strum", "riff", "chug", "scratch", "skank", "picking")
+LOOP_PROBABILITY = 0.1
+PEAK = 0.9
+
+
+def render_band(bank: NoteBank, rng: np.random.Generator, seconds: float, bpm: float, kicks: Sequence[float]) -> Audio:
+    """One clip of music without drums: float32 [seconds * 44100], peak 0.9.
+
+    kicks: times in seconds of the kick drum, which the bass and some guitars may follow and which fix the bar
+    lines. Raises ValueError for an empty bank or a tempo or length of 0 or less.
+    """
+    if not bank.instruments:
+        raise ValueError("the note bank is empty; use load_notes or synthetic_notes")
+    if seconds <= 0 or bpm <= 0:
+        raise ValueError(f"seconds {seconds} and bpm {bpm} must be more than 0")
+    samples = round(seconds * SAMPLE_RATE)
+    song = score.compose(rng, seconds, bpm, kicks)
+    mix = np.zeros(samples, dtype=np.float32)
+    chosen = [part for part, chance in song.style.parts if rng.random() < chance]
+    if song.style.name == "alone" or not chosen:
+        chosen = [str(rng.choice([part for part, _ in song.style.parts]))]
+    for part in chosen:
+        _add(mix, play_part(bank, song, part, rng), rng.uniform(-9, 3) + (2 if part in ("bass", "voice") else 0))
+    if bank.loops and rng.random() < LOOP_PROBABILITY:
+        _add(mix, _loop(bank, samples, rng), rng.uniform(-9, 3))
+    if rng.random() < 0.12:
+        _add(mix, incidental(bank, song, rng), rng.uniform(-14, -2))
+    return master(mix, song, rng)
+
+
+def play_part(bank: NoteBank, song: Song, part: str, rng: np.random.Generator) -> Audio:
+    """Compose and perform one part with an instrument that suits it."""
+    samples = round(song.seconds * SAMPLE_RATE)
+    events = score.PARTS[part](song, rng)
+    spread = 0.003 if rng.random() < 0.4 else rng.uniform(0.003, 0.018)
+    events = score.arrange(score.humanise(events, rng, spread), song, rng)
+    if part == "voice":
+        low = int(rng.choice([45, 50, 55, 60]))
+        sung = score.arrange(score.lead(song, rng, low, low + 16, 0.45), song, rng)
+        return voice.sing(sung, bank.noises, samples, rng)
+    roles = ROLES_OF_PART[part]
+    found = bank.with_role(roles[int(rng.integers(len(roles)))])
+    if part == "bass" and rng.random() < 0.7:
+        found = [item for item in found if "synth" not in item.name] or found
+    instrument = found[int(rng.integers(len(found)))]
+    driven = part in GUITAR_PARTS and part not in ("skank", "picking") and rng.random() < song.style.drive
+    driven = driven or (part in ("lead", "bass", "comp") and rng.random() < 0.12)
+    track = perform(instrument, events, samples, rng, strum=part in GUITAR_PARTS)
+    if driven:
+        track = amplifier(track, rng)
+    elif part in GUITAR_PARTS and rng.random() < 0.3:
+        track = _double(track, rng)
+    return track
+
+
+def perform(
+    instrument: Instrument, events: Sequence[Event], samples: int, rng: np.random.Generator, strum: bool = False
+) -> Audio:
+    """Play events on an instrument: transposed by linear interpolation, chords made once and reused."""
+    track = np.zeros(samples, dtype=np.float32)
+    made: dict[tuple[tuple[int, ...], int, str], Audio] = {}
+    gap = rng.uniform(0.003, 0.02) if strum else rng.choice([0.0, 0.0, 0.004])
+    bend = rng.normal(0, 0.05)
+    attack = rng.uniform(0.05, 0.4) if instrument.role == "pad" and rng.random() < 0.6 else 0.0
+    for event in events:
+        start = round(event.time * SAMPLE_RATE)
+        units = max(1, round(event.seconds * 20))  # lengths in steps of 50 ms, so that chords can be reused
+        if start >= samples or start + units * SAMPLE_RATE // 20 <= 0:
+            continue
+        key = (event.pitches, units, event.touch)
+        if key not in made:
+            made[key] = _chord(instrument, event, units / 20, gap, bend, attack, rng)
+        sound = made[key][max(0, -start) : samples - start]
+        first = max(0, start)
+        track[first : first + len(sound)] += np.float32(event.velocity) * sound
+    return track
+
+
+def _chord(
+    instrument: Instrument, event: Event, seconds: float, gap: float, bend: float, attack: float, rng: np.random.Generator
+) -> Audio:
+    gap *= 0.6 if event.touch == "up" else 1.0
+    delay = int(gap * SAMPLE_RATE)
+    length = int(seconds * SAMPLE_RATE) + delay * len(event.pitches) + 1500
+    out = np.zeros(length, dtype=np.float32)
+    for index, pitch in enumerate(event.pitches):
+        tone = _tone(instrument, pitch + bend, length - index * delay, rng)
+        out[index * delay : index * delay + len(tone)] += tone * np.float32(rng.uniform(0.7, 1))
+    if event.touch == "mute":
+        out *= np.exp(np.arange(length, dtype=np.float32) * np.float32(-6.9 / (rng.uniform(0.1, 0.35) * SAMPLE_RATE)))
+        keep = np.exp(-2 * np.pi * rng.uniform(500, 2500) / SAMPLE_RATE)
+        out = lfilter([1 - keep], [1, -keep], out).astype(np.float32) * np.float32(2)
+    elif event.touch == "dead":
+        out *= np.exp(np.arange(length, dtype=np.float32) * np.float32(-6.9 / (rng.uniform(0.03, 0.09) * SAMPLE_RATE)))
+    if attack:
+        out *= np.minimum(1, np.arange(length, dtype=np.float32) / np.float32(attack * SAMPLE_RATE))
+    return out
+
+
+def _tone(instrument: Instrument, pitch: float, length: int, rng: np.random.Generator) -> Audio:
+    """One note of at most `length` samples, fading out at its end; moved by octaves into the instrument's reach."""
+    while pitch < instrument.low:
+        pitch += 12
+    while pitch > instrument.high and pitch - 12 >= instrument.low:
+        pitch -= 12
+    note = instrument.nearest(pitch, rng)
+    rate = 2 ** ((pitch - note.pitch) / 12)
+    count = min(length, int((len(note.audio) - 2) / rate))
+    position = np.arange(count) * rate
+    index = position.astype(np.int64)
+    part = (position - index).astype(np.float32)
+    below = note.audio[index].astype(np.float32)
+    tone = (below + part * (note.audio[index + 1] - below)) * np.float32(1 / 32_000)
+    fade = min(count, 1500)
+    tone[count - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return tone
+
+
+def amplifier(track: Audio, rng: np.random.Generator) -> Audio:
+    """Guitar amplifier: less bass, tanh at 6 to 40 dB of drive, and a loudspeaker's low-pass at 3.5 to 6 kHz."""
+    peak = float(np.abs(track).max(initial=0.0))
+    if peak < 1e-6:
+        return track
+    drive = 10 ** (rng.uniform(6, 40) / 20)
+    tight = butter(1, rng.uniform(60, 250), "high", fs=SAMPLE_RATE, output="sos")
+    cabinet = butter(4, [rng.uniform(60, 120), rng.uniform(3500, 6000)], "band", fs=SAMPLE_RATE, output="sos")
+    hot = sosfilt(tight, track).astype(np.float32) * np.float32(drive / peak)
+    hot = np.tanh(hot + np.float32(rng.uniform(-0.3, 0.3)))
+    return sosfilt(cabinet, hot).astype(np.float32)
+
+
+def _double(track: Audio, rng: np.random.Generator) -> Audio:
+    """Chorus or a second take: a copy 5 to 30 ms later."""
+    late = int(rng.uniform(0.005, 0.03) * SAMPLE_RATE)
+    out = track.copy()
+    out[late:] += np.float32(rng.uniform(0.3, 0.9)) * track[:-late]
+    return out
+
+
+def incidental(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
+    """Noises of musicians and studios: a click track or count-in, squeaks, coughs, record scratches."""
+    samples = round(song.seconds * SAMPLE_RATE)
+    track = np.zeros(samples, dtype=np.float32)
+    if not bank.noises:
+        return track
+    if rng.random() < 0.4:
+        sounds = bank.noises["beep" if rng.random() < 0.6 else "click"]
+        sound = sounds[int(rng.integers(len(sounds)))]
+        last = song.seconds if rng.random() < 0.6 else song.start + 2 * song.bar
+        times = [song.start + index * song.beat for index in range(int((last - song.start) / song.beat))]
+        plan = [(time, sound) for time in times]
+    else:
+        plan = []
+        for _ in range(int(rng.integers(2, 14))):
+            sounds = bank.noises[str(rng.choice(["squeak", "cough", "scratch", "pick", "breath", "click"]))]
+            plan.append((float(rng.uniform(0, song.seconds)), sounds[int(rng.integers(len(sounds)))]))
+    for time, sound in plan:
+        start = round(time * SAMPLE_RATE)
+        if 0 <= start < samples:
+            part = sound[: samples - start]
+            track[start : start + len(part)] += np.float32(rng.uniform(0.4, 1)) * part
+    return track
+
+
+def _loop(bank: NoteBank, samples: int, rng: np.random.Generator) -> Audio:
+    """A stretch of a random clip, repeated where it is too short."""
+    clip = bank.loops[int(rng.integers(len(bank.loops)))]
+    start = int(rng.integers(len(clip)))
+    return np.take(clip, np.arange(start, start + samples), mode="wrap").astype(np.float32) / 32_000
+
+
+def _add(mix: Audio, track: Audio, decibels: float) -> None:
+    """Add a track at a level relative to -20 dB RMS while it sounds."""
+    block = 2205
+    count = len(track) // block
+    power = np.mean(track[: count * block].reshape(count, block) ** 2, axis=1) if count else np.zeros(0)
+    loudest = float(power.max(initial=0.0))
+    if loudest < 1e-10:
+        return
+    level = np.sqrt(power[power > loudest * 1e-3].mean())
+    mix += np.float32(0.1 * 10 ** (decibels / 20) / level) * track
+
+
+def master(mix: Audio, song: Song, rng: np.random.Generator) -> Audio:
+    """A room or tone control, ducking under the kick (electronic), soft overload; then peak 0.9."""
+    if song.kicks and rng.random() < (0.35 if song.style.name == "electronic" else 0.04):
+        mix = mix * _duck(len(mix), song.kicks, rng)
+    if rng.random() < 0.3:
+        mix = effects.room(mix, rng)
+    if rng.random() < 0.3:
+        mix = effects.saturate(mix, rng)
+    peak = float(np.abs(mix).max(initial=0.0))
+    return (mix * np.float32(PEAK / peak) if peak > 1e-6 else mix).astype(np.float32)
+
+
+def _duck(samples: int, kicks: Sequence[float], rng: np.random.Generator) -> Audio:
+    """Side-chain compression: a dip at each kick, recovering in 0.1 to 0.4 s."""
+    gain = np.ones(samples, dtype=np.float32)
+    depth, recovery = rng.uniform(0.4, 0.95), int(rng.uniform(0.1, 0.4) * SAMPLE_RATE)
+    dip = 1 - np.float32(depth) * (1 - np.arange(recovery, dtype=np.float32) / recovery)
+    for time in kicks:
+        start = max(0, round(time * SAMPLE_RATE))
+        part = dip[: max(0, samples - start)]
+        gain[start : start + len(part)] = np.minimum(gain[start : start + len(part)], part)
+    return gain
