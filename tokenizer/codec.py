@@ -1,7 +1,7 @@
-"""The vocabulary: which id means which time, drum or velocity. Nothing else in the project knows a token number.
+"""The vocabulary: which id means which time, drum or velocity. Nothing else here knows a token number.
 
-A segment is `(time (drum velocity)+)* EOS`: absolute times within the segment in steps of 10 ms, rising; drums
-rising within a time. In the manner of MT3's event codec (Gardner et al. 2021, arXiv:2111.03017).
+A segment is `(time (drum velocity)+)* EOS`: absolute times within the segment in steps of 10 ms, rising;
+drums rising within a time. In the manner of MT3's event codec (Gardner et al. 2021, arXiv:2111.03017).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Codec:
         return self.segment_steps / self.steps_per_second
 
     def step_of(self, time: float) -> int:
-        """Seconds from the start of the segment to the nearest step; halves round up (may be out of range)."""
+        """Seconds from the start of the segment to the nearest step, halves up; may be out of range."""
         return int((time * self.steps_per_second + 0.5) // 1)
 
     def time_of(self, step: float) -> float:
@@ -83,6 +83,7 @@ class Codec:
         return min(MAX_VELOCITY, max(1, int((velocity_bin + 0.5) * width)))
 
     def fingerprint(self) -> str:
-        """A short hash of everything that gives an id its meaning: a checkpoint of another vocabulary differs."""
-        meaning = {**asdict(self), "drums": [(d.name, d.td17_note) for d in DRUMS], "special": [PAD, BOS, EOS]}
+        """A short hash of all that gives an id its meaning: a checkpoint of another vocabulary differs."""
+        drums = [(drum.name, drum.td17_note) for drum in DRUMS]
+        meaning = {**asdict(self), "drums": drums, "special": [PAD, BOS, EOS]}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]

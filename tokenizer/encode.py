@@ -63,7 +63,7 @@ def decode(codec: Codec, ids: Sequence[int]) -> Decoded:
     """Hits of any sequence of integers: what is not legal is skipped and counted; ends at EOS."""
     hits: list[Hit] = []
     invalid = dropped = 0
-    step, drum, last_drum = -1, -1, -1  # drum: the one waiting for its velocity; last_drum: struck at this step
+    step = drum = last_drum = -1  # drum: waiting for its velocity; last_drum: last one struck at this step
     for token in ids:
         if token == EOS:
             break

@@ -1,7 +1,7 @@
 """The grammar `(time (drum velocity)+)* EOS` as a small state machine and a table of masks.
 
 A state is three integers: phase, last time step (-1: none) and last drum of that time (-1: none). The mask of
-a state is the union of two rows of one constant boolean table, so a batch of states is masked by two look-ups.
+a state is the union of two rows of one constant boolean table: two look-ups mask a batch of states.
 All functions but `prefix_states` work on numpy arrays and torch tensors alike (operators only), which keeps
 torch out of this package and one implementation behind the training loss and the decoder.
 """
@@ -68,7 +68,7 @@ def advance(codec: Codec, state: State, token: Array) -> State:
     phase = is_time * AFTER_TIME + is_drum * AFTER_DRUM + is_velocity * AFTER_VELOCITY + ended * ENDED
     keep_time = (is_time * 1) == 0
     last_time = is_time * (token - codec.first_time) + keep_time * state.last_time
-    last_drum = is_drum * (token - codec.first_drum) + (is_time * -1) + (keep_time & ~is_drum) * state.last_drum
+    last_drum = is_drum * (token - codec.first_drum) - is_time * 1 + (keep_time & ~is_drum) * state.last_drum
     return State(phase, last_time, last_drum)
 
 
@@ -94,9 +94,7 @@ def prefix_states(codec: Codec, tokens: np.ndarray) -> State:
     def shift(values: np.ndarray, first: int) -> np.ndarray:
         return np.concatenate([np.full_like(values[:, :1], first), values[:, :-1]], axis=1)
 
-    return State(
-        shift(phase, START), shift(code // width - 1, -1), shift(code % width - 1, -1)
-    )
+    return State(shift(phase, START), shift(code // width - 1, -1), shift(code % width - 1, -1))
 
 
 def is_legal(codec: Codec, tokens: list[int]) -> bool:

@@ -38,17 +38,14 @@ class LabelMap:
             raise ValueError(f"label map {self.name}: unknown classes {unknown}")
         if self.finest not in SCHEMES:
             raise ValueError(f"label map {self.name}: unknown scheme {self.finest!r}")
+        object.__setattr__(self, "drum_of", MappingProxyType(dict(self.drum_of)))
 
 
-def _notes(mapping: Mapping[int, str | None]) -> Mapping[Label, str | None]:
-    return MappingProxyType({**mapping})
+_TD17: dict[Label, str | None] = {**{drum.td17_note: drum.name for drum in DRUMS}, 35: "kick", 33: None}
 
-
-_TD17: dict[int, str | None] = {drum.td17_note: drum.name for drum in DRUMS} | {35: "kick", 33: None}
-
-# General MIDI 1 percussion key map (MIDI Association), plus the hi-hat edge notes 22 and 26 that electronic kits
-# write into otherwise General MIDI files: dropping them deletes most open hi-hats (DESIGN.md section 2).
-_GM: dict[int, str | None] = {
+# General MIDI 1 percussion key map (MIDI Association), plus the hi-hat edge notes 22 and 26 that electronic
+# kits write into otherwise General MIDI files: dropping them deletes most open hi-hats (DESIGN.md section 2).
+_GM: dict[Label, str | None] = {
     **{note: None for note in (27, 28, 29, 30, 31, 32, 33, 34, 71, 72)},  # effects, metronome, whistles
     35: "kick", 36: "kick", 37: "snare_cross_stick", 38: "snare_head", 39: "aux1", 40: "snare_rim",
     41: "floor_tom_head", 42: "hihat_closed", 43: "tom3_head", 44: "hihat_pedal", 45: "tom2_head",
@@ -87,7 +84,7 @@ _ENST: dict[Label, str | None] = {
 # Dittmar & Gaertner 2014, "IDMT-SMT-Drums": three instruments.
 _IDMT_SMT: dict[Label, str | None] = {"KD": "kick", "SD": "snare_head", "HH": "hihat_closed"}
 
-# Vogl et al. 2017, "RBMA13": text files of `seconds number`; 0, 1, 2 in the three-class edition, notes elsewhere.
+# Vogl et al. 2017, "RBMA13": text files of `seconds number`: 0, 1, 2 in the three-class edition, else notes.
 _RBMA13: dict[Label, str | None] = {**_GM, 0: "kick", 1: "snare_head", 2: "hihat_closed"}
 
 _AUX = frozenset({"aux1", "aux2"})
@@ -96,16 +93,16 @@ LABEL_MAPS: Mapping[str, LabelMap] = MappingProxyType(
     {
         label_map.name: label_map
         for label_map in (
-            LabelMap("gm", _notes(_GM)),
-            LabelMap("td17", _notes(_TD17)),
-            LabelMap("gmd", _notes(_TD17)),
-            LabelMap("egmd", _notes(_TD17)),
+            LabelMap("gm", _GM),
+            LabelMap("td17", _TD17),
+            LabelMap("gmd", _TD17),
+            LabelMap("egmd", _TD17),
             LabelMap("mdb_class", _MDB_CLASS, "5", _AUX | {"snare_cross_stick"}),
             LabelMap("mdb_subclass", _MDB_SUBCLASS, "8"),
             LabelMap("enst", _ENST, "8"),
             LabelMap("idmt_smt", _IDMT_SMT, "3"),
-            LabelMap("rbma13", MappingProxyType(_RBMA13), "3"),
-            LabelMap("slakh", _notes(_GM)),
+            LabelMap("rbma13", _RBMA13, "3"),
+            LabelMap("slakh", _GM),
         )
     }
 )

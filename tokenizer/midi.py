@@ -1,0 +1,268 @@
+"""Hits as MIDI files, pretty_midi and note-seq objects, and back.
+
+Files are written with mido, for pretty_midi has no public way to write changes of tempo; `to_pretty_midi` and
+`to_note_sequence` hand the same score to those libraries. Reading is in `tokenizer/midi_read.py`.
+
+A hit's confidence has no place in MIDI: it is not written, and reading gives 1.0. note-seq and pretty_midi
+are imported where they are used (note-seq takes two seconds), so this module stays light.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import mido
+
+from tokenizer.drums import DRUMS
+from tokenizer.hits import Hit
+from tokenizer.maps import LabelMap
+from tokenizer.midi_read import (
+    DEFAULT_TEMPO,
+    DRUM_CHANNEL,
+    MAX_SECONDS,
+    Clock,
+    MidiError,
+    MidiScore,
+    read_midi,
+    score_of,
+)
+
+__all__ = [
+    "MidiError",
+    "MidiScore",
+    "from_note_sequence",
+    "read_midi",
+    "to_note_sequence",
+    "to_pretty_midi",
+    "write_midi",
+]
+
+NOTE_SECONDS = 0.05
+"""Length of a written note; cut at the next stroke on the same note."""
+
+_MAX_TEMPO = 2**24 - 1  # microseconds a beat: three bytes
+_MAX_DELTA = 2**28 - 1  # ticks: four bytes of seven bits
+
+Notes = Literal["gm", "td17"]
+Tempos = Sequence[tuple[float, float]]
+TimeSignatures = Sequence[tuple[float, int, int]]
+
+
+def write_midi(
+    hits: Iterable[Hit],
+    path: str | os.PathLike[str],
+    *,
+    notes: Notes = "gm",
+    tempos: Tempos | None = None,
+    time_signatures: TimeSignatures | None = None,
+) -> int:
+    """Write hits as a MIDI file of type 1: tempo and meter in one track, the drums on channel 10 in another.
+
+    A tick is at most 1 ms whatever the tempo (0.52 ms at 120), so a time read back is wrong by half a
+    millisecond at most. Two hits that fall on one tick and one note are one note, of the greater velocity.
+
+    Args:
+        hits: times in seconds, 0 or later.
+        path: its folder is made if need be; the file appears whole or not at all.
+        notes: "gm" writes General MIDI notes (hi-hat edges, tom3_rim and floor_tom_rim become their heads);
+            "td17" those of a Roland TD-17, which keep all 26 classes apart.
+        tempos: (seconds, quarter notes a minute) of each change; 120 until the first.
+        time_signatures: (seconds, numerator, denominator).
+    Returns:
+        how many hits were merged into another.
+    Raises:
+        MidiError: a time, tempo or meter that MIDI cannot hold.
+        OSError: the file cannot be written.
+    """
+    path = Path(path)
+    try:
+        midi, merged = _midi_file(hits, notes, tempos or (), time_signatures or ())
+    except MidiError as error:
+        raise MidiError(f"{path}: {error}") from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        midi.save(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return merged
+
+
+def _midi_file(
+    hits: Iterable[Hit], notes: Notes, tempos: Tempos, time_signatures: TimeSignatures
+) -> tuple[mido.MidiFile, int]:
+    changes = _check_tempos(tempos)
+    ticks_per_beat = 960 * math.ceil(max(tempo for _, tempo in changes) / 1e3 / 960)  # a tick is at most 1 ms
+    clock = Clock(DEFAULT_TEMPO / 1e6 / ticks_per_beat)
+    head: list[tuple[int, Any]] = []
+    for seconds, tempo in changes:
+        tick = clock.tick_at(seconds)
+        clock.change(tick, tempo / 1e6 / ticks_per_beat)
+        head.append((tick, mido.MetaMessage("set_tempo", tempo=tempo)))
+    for seconds, numerator, denominator in _check_meters(time_signatures):
+        meter = mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)
+        head.append((clock.tick_at(seconds), meter))
+
+    strokes, merged = _strokes(hits, notes, clock)
+    channel = DRUM_CHANNEL - 1
+    body = [(0, 0, mido.Message("program_change", channel=channel, program=0))]
+    for start, end, note, velocity in strokes:
+        body.append((start, 1, mido.Message("note_on", channel=channel, note=note, velocity=velocity)))
+        body.append((end, 0, mido.Message("note_off", channel=channel, note=note, velocity=0)))
+    midi = mido.MidiFile(type=1, ticks_per_beat=ticks_per_beat)
+    midi.tracks.append(_track("", sorted(head, key=lambda event: event[0])))
+    midi.tracks.append(
+        _track("Drums", [(tick, message) for tick, _, message in sorted(body, key=lambda event: event[:2])])
+    )
+    return midi, merged
+
+
+def _strokes(hits: Iterable[Hit], notes: Notes, clock: Clock) -> tuple[list[tuple[int, int, int, int]], int]:
+    """(start tick, end tick, note, velocity), none empty nor overlapping its note's next; number merged."""
+    number = _notes(notes)
+    loudest: dict[tuple[int, int], int] = {}
+    merged = 0
+    for hit in hits:
+        if not 0 <= hit.time <= MAX_SECONDS:
+            raise MidiError(f"a hit at {hit.time:g} s is outside 0..{MAX_SECONDS:.0f} s")
+        key = (clock.tick_at(hit.time), number[hit.drum])
+        merged += key in loudest
+        loudest[key] = max(loudest.get(key, 0), hit.velocity)
+    strokes = []
+    following: dict[int, int] = {}  # note -> start of its next stroke
+    for (start, note), velocity in sorted(loudest.items(), reverse=True):
+        end = max(start + 1, clock.tick_at(clock.seconds_at(start) + NOTE_SECONDS))
+        strokes.append((start, min(end, following.get(note, end)), note, velocity))
+        following[note] = start
+    return strokes[::-1], merged
+
+
+def _notes(notes: Notes) -> tuple[int, ...]:
+    if notes not in ("gm", "td17"):
+        raise ValueError(f"notes {notes!r} is neither 'gm' nor 'td17'")
+    return tuple(drum.gm_note if notes == "gm" else drum.td17_note for drum in DRUMS)
+
+
+def _check_tempos(tempos: Tempos) -> list[tuple[float, int]]:
+    """(seconds, microseconds a beat) in order of time, from 0 on."""
+    changes = [(0.0, DEFAULT_TEMPO)]
+    for seconds, bpm in sorted(tempos):
+        tempo = round(6e7 / bpm) if math.isfinite(bpm) and bpm > 0 else 0
+        if not 0 <= seconds <= MAX_SECONDS:
+            raise MidiError(f"a tempo at {seconds:g} s is outside 0..{MAX_SECONDS:.0f} s")
+        if not 0 < tempo <= _MAX_TEMPO:
+            raise MidiError(f"a tempo of {bpm:g} beats a minute is outside {6e7 / _MAX_TEMPO:.2f}..6e7")
+        if seconds == changes[-1][0]:
+            changes.pop()
+        changes.append((seconds, tempo))
+    return changes
+
+
+def _check_meters(time_signatures: TimeSignatures) -> list[tuple[float, int, int]]:
+    for seconds, numerator, denominator in time_signatures:
+        if not 0 <= seconds <= MAX_SECONDS:
+            raise MidiError(f"a meter at {seconds:g} s is outside 0..{MAX_SECONDS:.0f} s")
+        if not 1 <= numerator <= 255 or denominator < 1 or denominator & (denominator - 1):
+            raise MidiError(f"a meter of {numerator}/{denominator} cannot be written")
+    return sorted(time_signatures)
+
+
+def _track(name: str, events: Iterable[tuple[int, Any]]) -> mido.MidiTrack:
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)] if name else [])
+    last = 0
+    for tick, message in events:
+        if tick - last > _MAX_DELTA:
+            raise MidiError(f"a gap of {tick - last} ticks is longer than MIDI can hold")
+        track.append(message.copy(time=tick - last))
+        last = tick
+    return track
+
+
+# Other libraries
+
+
+def to_pretty_midi(
+    hits: Iterable[Hit],
+    *,
+    notes: Notes = "gm",
+    tempos: Tempos | None = None,
+    time_signatures: TimeSignatures | None = None,
+) -> Any:
+    """The same score as `write_midi` as a `pretty_midi.PrettyMIDI`.
+
+    Raises:
+        MidiError: as `write_midi`.
+        ValueError: pretty_midi takes files of 10^7 ticks at most, 87 minutes at 120 beats a minute.
+    """
+    import pretty_midi
+
+    midi, _ = _midi_file(hits, notes, tempos or (), time_signatures or ())
+    file = io.BytesIO()
+    midi.save(file=file)
+    file.seek(0)
+    return pretty_midi.PrettyMIDI(file)
+
+
+def to_note_sequence(
+    hits: Iterable[Hit],
+    *,
+    notes: Notes = "gm",
+    tempos: Tempos | None = None,
+    time_signatures: TimeSignatures | None = None,
+) -> Any:
+    """The same score as a `note_seq.NoteSequence`, with exact times; hits on one note at one time are merged.
+
+    Raises:
+        MidiError: as `write_midi`.
+    """
+    from note_seq.protobuf import music_pb2
+
+    number = _notes(notes)
+    sequence = music_pb2.NoteSequence(ticks_per_quarter=960)
+    for seconds, tempo in _check_tempos(tempos or ()):
+        sequence.tempos.add(time=seconds, qpm=6e7 / tempo)
+    for seconds, numerator, denominator in _check_meters(time_signatures or ()):
+        sequence.time_signatures.add(time=seconds, numerator=numerator, denominator=denominator)
+    last: dict[int, Any] = {}
+    for hit in sorted(hits):
+        if not 0 <= hit.time <= MAX_SECONDS:
+            raise MidiError(f"a hit at {hit.time:g} s is outside 0..{MAX_SECONDS:.0f} s")
+        before = last.get(number[hit.drum])
+        if before is not None and before.start_time == hit.time:
+            before.velocity = max(before.velocity, hit.velocity)
+            continue
+        if before is not None:
+            before.end_time = min(before.end_time, hit.time)
+        last[number[hit.drum]] = sequence.notes.add(
+            start_time=hit.time,
+            end_time=hit.time + NOTE_SECONDS,
+            pitch=number[hit.drum],
+            velocity=hit.velocity,
+            instrument=DRUM_CHANNEL - 1,
+            is_drum=True,
+        )
+    sequence.total_time = max((note.end_time for note in sequence.notes), default=0.0)
+    return sequence
+
+
+def from_note_sequence(sequence: Any, label_map: LabelMap) -> MidiScore:
+    """A `note_seq.NoteSequence` as a score: its drum notes, or all notes where none is marked as drum.
+
+    Raises:
+        MidiError: a note without a velocity in 1..127 or a finite time.
+    """
+    drums = [note for note in sequence.notes if note.is_drum] or sequence.notes
+    strokes = [(note.start_time, note.pitch, note.velocity) for note in drums]
+    tempos = tuple((tempo.time, tempo.qpm) for tempo in sequence.tempos)
+    meters = tuple((meter.time, meter.numerator, meter.denominator) for meter in sequence.time_signatures)
+    try:
+        return score_of(strokes, label_map, tempos, meters, sequence.ticks_per_quarter)
+    except ValueError as error:
+        raise MidiError(f"note sequence: {error}") from None
