@@ -1,0 +1,345 @@
+"""Shards to training batches, the same for the same seed, rank and batch number whatever the number of workers.
+
+Every process walks all shards in the same order (an epoch's order depends on seed and epoch only) and numbers the
+samples of all epochs laid end to end; rank r of w takes the numbers that leave r when divided by w, B of them make
+a batch, and worker v of n makes batches v, v + n, ... So every sample is used once an epoch over all ranks, ranks
+always have full batches, and resuming means counting. Walking is cheap: the shuffle buffer holds places in tar
+files, not audio, and only the samples of one's own batches are read.
+
+Shards are untrusted: nothing is written to disk, members are bounded, and what cannot be used is skipped and
+counted by reason.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import webdataset
+
+from data.augment import SPEED_MARGIN, AugmentConfig, augment
+from data.sample import SAMPLE_RATE
+from data.unpack import BadSample, Member, audio_of, labels_of
+from tokenizer.codec import PAD, Codec
+from tokenizer.drums import NUM_CLASSES
+from tokenizer.encode import encode
+from tokenizer.hits import Hit
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoaderConfig:
+    """How shards become batches.
+
+    Raises:
+        ValueError: a field is outside its range.
+    """
+
+    batch_size: int = 16
+    workers: int = 0
+    """Processes beside this one; 0: none."""
+    seed: int = 0
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """`AugmentConfig.none()` for validation. Its length must be the codec's segment."""
+    swap_band: float = 0.25
+    """Probability that a clip is heard with the band of the sample before it."""
+    buffer: int = 2000
+    """Samples among which the order is shuffled."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.workers < 0 or self.buffer < 1:
+            raise ValueError(
+                f"batch_size {self.batch_size} and buffer {self.buffer} must be at least 1, "
+                f"workers {self.workers} at least 0"
+            )
+        if not 0 <= self.swap_band <= 1:
+            raise ValueError(f"swap_band is {self.swap_band}, expected 0..1")
+
+
+class Batch(NamedTuple):
+    """One batch; b samples, n = segment seconds * 44100, l tokens, T steps of 10 ms, 26 classes."""
+
+    audio: torch.Tensor
+    """float32 [b n], mono."""
+    tokens: torch.Tensor
+    """int64 [b l]: no BOS, EOS, then PAD."""
+    onset: torch.Tensor
+    """float32 [b T 26]: 1 at the step of a hit, 0.5 beside it."""
+    velocity: torch.Tensor
+    """float32 [b T 26]: velocity / 127 at the step of a hit and beside it."""
+    keys: list[str]
+    bad: dict[str, int]
+    """Samples that could not be used while this batch was made, by reason."""
+
+
+class Located(NamedTuple):
+    """A sample that has been found, not read."""
+
+    epoch: int
+    members: dict[str, Any]
+    """`Member` by suffix, with WebDataset's `__key__` and `__url__`."""
+    before: dict[str, Any] | None
+    """The sample before it in the epoch, whose band may be borrowed."""
+
+
+class Example(NamedTuple):
+    """One sample of a batch."""
+
+    audio: np.ndarray
+    tokens: list[int]
+    onset: np.ndarray
+    velocity: np.ndarray
+    key: str
+
+
+class Loader:
+    """Iterates over batches without end; `bad` counts what could not be used so far, by reason."""
+
+    def __init__(self, source: BatchSource) -> None:
+        self.source = source
+        self.bad: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Batch]:
+        workers = self.source.config.workers
+        batches: Iterable[Batch] = self.source
+        if workers:
+            batches = torch.utils.data.DataLoader(
+                self.source, batch_size=None, num_workers=workers, prefetch_factor=2, collate_fn=_as_it_is,
+                generator=torch.Generator(),  # its own: the trainer's random numbers stay in step on resume
+            )  # fmt: skip
+        for batch in batches:
+            self._report(batch.bad)
+            yield batch
+
+    def _report(self, bad: dict[str, int]) -> None:
+        for reason, count in bad.items():
+            before = self.bad[reason]
+            self.bad[reason] += count
+            if before == 0 or before // 1000 != self.bad[reason] // 1000:
+                log.warning("skipped %d samples so far: %s", self.bad[reason], reason)
+
+
+def make_loader(
+    shards: Sequence[str], codec: Codec, config: LoaderConfig, rank: int = 0, world: int = 1, start_sample: int = 0
+) -> Loader:
+    """Batches of this rank from its `start_sample`-th sample on.
+
+    Args:
+        shards: tar files on disk (`data.shards.shard_paths`), in any order.
+        start_sample: how many samples this rank has consumed before: batches * batch size.
+    Raises:
+        ValueError: no shards; rank, start or the length of a segment do not fit. While iterating: a whole epoch
+            holds no usable sample.
+    """
+    if not shards:
+        raise ValueError("no shards given; make some with scripts/make_shards.py")
+    if not 0 <= rank < world:
+        raise ValueError(f"rank {rank} is outside 0..{world - 1}")
+    if start_sample < 0 or start_sample % config.batch_size:
+        raise ValueError(f"start_sample {start_sample} is not a multiple of the batch size {config.batch_size}")
+    if abs(config.augment.seconds - codec.segment_seconds) > 1e-9:
+        raise ValueError(
+            f"augment.seconds is {config.augment.seconds}, the codec's segments are {codec.segment_seconds} s"
+        )
+    return Loader(BatchSource(tuple(sorted(shards)), codec, config, rank, world, start_sample // config.batch_size))
+
+
+class BatchSource(torch.utils.data.IterableDataset[Batch]):
+    """The batches of one rank; inside a DataLoader worker, that worker's share of them."""
+
+    def __init__(
+        self, shards: tuple[str, ...], codec: Codec, config: LoaderConfig, rank: int, world: int, first: int
+    ) -> None:
+        super().__init__()
+        self.shards = shards
+        self.codec = codec
+        self.config = config
+        self.rank = rank
+        self.world = world
+        self.first = first
+
+    def __iter__(self) -> Iterator[Batch]:
+        info = torch.utils.data.get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        size = self.config.batch_size
+        bad: Counter[str] = Counter()
+        # Only the first worker of the first rank reports what all of them see while walking.
+        walked = bad if worker == 0 and self.rank == 0 else Counter()
+        stream = self.located(self.first * size, walked)
+        for number in itertools.count(self.first):
+            located = list(itertools.islice(stream, size))
+            if (number - self.first) % workers == worker:
+                examples = self.examples(located, bad) or self.substitutes((number + 1) * size, bad)
+                # Slots of bad samples are filled with the good ones of the batch: batches stay full and batch k
+                # stays the same batch.
+                filled = list(itertools.islice(itertools.cycle(examples), size))
+                yield collate(filled, self.codec, dict(bad))
+                bad.clear()
+
+    def located(self, start: int, bad: Counter[str]) -> Iterator[Located]:
+        """This rank's samples from its `start`-th on, epoch after epoch, without end."""
+        number = start * self.world + self.rank
+        epoch = 0
+        if number:
+            # Whole epochs are passed over by arithmetic.
+            length = sum(1 for _ in walk(self.shards, self.config, 0, Counter()))
+            epoch, number = divmod(number, max(1, length))
+        for epoch in itertools.count(epoch):
+            length, before = 0, None
+            for members in walk(self.shards, self.config, epoch, bad):
+                if length == number:
+                    yield Located(epoch, members, before)
+                    number += self.world
+                before = members
+                length += 1
+            if length == 0:
+                raise ValueError(f"no sample found in {len(self.shards)} shards ({summary(bad)}): {self.shards[0]} ...")
+            number -= length
+
+    def examples(self, located: Iterable[Located], bad: Counter[str]) -> list[Example]:
+        """What of these samples can be used."""
+        found = []
+        for place in located:
+            try:
+                found.append(read_example(place, self.codec, self.config))
+            except BadSample as error:
+                bad[error.reason] += 1
+                log.debug("%s in %s: %s", place.members["__key__"], place.members["__url__"], error)
+        return found
+
+    def substitutes(self, start: int, bad: Counter[str]) -> list[Example]:
+        """The first usable sample from `start` on, when a whole batch was bad.
+
+        Raises:
+            ValueError: there is none in a whole epoch.
+        """
+        last = None
+        for place in self.located(start, Counter()):
+            last = place.epoch + 1 if last is None else last
+            if place.epoch > last:
+                break
+            found = self.examples([place], bad)
+            if found:
+                return found
+        raise ValueError(f"no usable sample in a whole epoch of {len(self.shards)} shards: {summary(bad)}")
+
+
+def walk(shards: Sequence[str], config: LoaderConfig, epoch: int, bad: Counter[str]) -> Iterator[dict[str, Any]]:
+    """The samples of one epoch in its order, as places in tar files: a WebDataset pipeline."""
+    pipeline = webdataset.DataPipeline(
+        webdataset.SimpleShardList(list(shards)),
+        webdataset.detshuffle(len(shards), len(shards), seed=_seed(config.seed, epoch, "shards")),
+        partial(find_members, bad=bad),
+        partial(webdataset.tariterators.group_by_keys, handler=partial(_count_duplicate, bad=bad)),
+        webdataset.detshuffle(config.buffer, config.buffer, seed=_seed(config.seed, epoch, "samples")),
+    )
+    yield from pipeline
+
+
+def find_members(shards: Iterable[dict[str, str]], bad: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Where the members of each tar file lie; a broken or missing one ends early and is counted."""
+    for shard in shards:
+        path = shard["url"]
+        try:
+            with tarfile.open(path, "r:") as tar:
+                for info in tar:
+                    if info.isreg():
+                        yield {"fname": info.name, "data": Member(path, info.offset_data, info.size), "__url__": path}
+                # tarfile takes a broken header for the end; the real end is a block of zeros.
+                with open(path, "rb") as file:
+                    file.seek(tar.offset)
+                    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                        bad["shard broken"] += 1
+        except FileNotFoundError:
+            bad["shard missing"] += 1
+        except (OSError, tarfile.TarError, ValueError, EOFError):
+            bad["shard broken"] += 1
+        yield {}  # a sample does not go on in the next shard
+
+
+def _count_duplicate(error: Exception, bad: Counter[str]) -> bool:
+    """WebDataset's handler for a member that is there twice: the first stays. (Its own warning handler sleeps.)"""
+    bad["member twice"] += 1
+    return True
+
+
+def read_example(place: Located, codec: Codec, config: LoaderConfig) -> Example:
+    """Read, cut, mix and encode one sample; random, but a function of (seed, epoch, key) alone.
+
+    Raises:
+        BadSample: it cannot be used.
+    """
+    members = place.members
+    rng = np.random.default_rng([config.seed, place.epoch, zlib.crc32(members["__key__"].encode())])
+    seconds = codec.segment_seconds
+    labels = labels_of(members)
+    # The seconds are those of the labels' clip; audio may be a few samples shorter.
+    length = round(seconds * SPEED_MARGIN * SAMPLE_RATE)
+    clip = round(labels.seconds * SAMPLE_RATE)
+    start = int(rng.integers(max(0, clip - round(seconds * SAMPLE_RATE)) + 1))
+    audio = audio_of(members, "flac", start, length)
+    band = None
+    borrowed = rng.random() < config.swap_band
+    if "band.flac" in members:
+        lender = place.before if borrowed and place.before and "band.flac" in place.before else members
+        band = audio_of(lender, "band.flac", start, length)
+    offset = start / SAMPLE_RATE
+    hits = [Hit(hit.time - offset, hit.drum, hit.velocity) for hit in labels.hits if hit.time >= offset]
+    audio, kept = augment(audio, band, hits, rng, config.augment)
+    if not np.isfinite(audio).all():
+        raise BadSample("audio not finite", members["__key__"])
+    onset, velocity = frame_targets(kept, codec)
+    return Example(audio, encode(codec, kept).ids, onset, velocity, members["__key__"])
+
+
+def frame_targets(hits: Iterable[Hit], codec: Codec) -> tuple[np.ndarray, np.ndarray]:
+    """Onset and velocity targets [T 26] of the hits of a segment; see `Batch`."""
+    onset = np.zeros((codec.segment_steps, NUM_CLASSES), np.float32)
+    velocity = np.zeros_like(onset)
+    for hit in hits:
+        step = codec.step_of(hit.time)
+        for near, value in ((step - 1, 0.5), (step, 1.0), (step + 1, 0.5)):
+            if 0 <= step < codec.segment_steps and 0 <= near < codec.segment_steps:
+                # Where two hits of a drum share a step, the stronger claim wins.
+                onset[near, hit.drum] = max(onset[near, hit.drum], value)
+                velocity[near, hit.drum] = max(velocity[near, hit.drum], hit.velocity / 127)
+    return onset, velocity
+
+
+def collate(examples: Sequence[Example], codec: Codec, bad: dict[str, int]) -> Batch:
+    """Stack examples; token rows are padded to the longest."""
+    longest = max(len(example.tokens) for example in examples)
+    tokens = np.full((len(examples), longest), PAD, np.int64)
+    for row, example in zip(tokens, examples, strict=True):
+        row[: len(example.tokens)] = example.tokens
+    return Batch(
+        torch.from_numpy(np.stack([example.audio for example in examples]).astype(np.float32, copy=False)),
+        torch.from_numpy(tokens),
+        torch.from_numpy(np.stack([example.onset for example in examples])),
+        torch.from_numpy(np.stack([example.velocity for example in examples])),
+        [example.key for example in examples],
+        bad,
+    )
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
+def summary(bad: Counter[str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in bad.most_common()) or "no errors"
+
+
+def _seed(seed: int, epoch: int, what: str) -> int:
+    """Unrelated streams for neighbouring seeds and epochs (WebDataset adds seed and epoch up)."""
+    return zlib.crc32(f"{seed}:{epoch}:{what}".encode())

@@ -1,0 +1,158 @@
+"""Make training, validation or test shards: rendered from performances and kits, or cut from recordings.
+
+    python scripts/make_shards.py --output datasets/train --clips 20000
+    python scripts/make_shards.py --output datasets/test --split test --clips 300
+    python scripts/make_shards.py --output datasets/bare --no-data --clips 2000
+    python scripts/make_shards.py --output datasets/egmd --corpus egmd --root /where/e-gmd-v1.0.0 --clips 20000
+
+An interrupted run goes on where it stopped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data.clips import RenderConfig
+    from data.makers import RecordedShards, RenderedShards
+
+CORPORA = ("egmd", "folder", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True, help="folder for the shards; created")
+    parser.add_argument("--split", choices=("train", "validation", "test"), default="train")
+    parser.add_argument("--clips", type=int, help="clips in all (recordings: default, all of them end to end)")
+    parser.add_argument("--clips-per-shard", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=12.0, help="length of a clip (default: 12)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    rendered = parser.add_argument_group("rendered clips")
+    rendered.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with kits/, midi/groove/,"
+                          " accompaniment/ and splits.json (default: ../shared/data)")  # fmt: skip
+    rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
+    rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
+    for name, what in (
+        ("patterns", "of a generated pattern"),
+        ("synthetic", "of a synthesised kit"),
+        ("band", "of a backing band; default for validation and test: 0"),
+        ("negatives", "of a band without drums"),
+        ("vary", "of a varied performance"),
+    ):
+        rendered.add_argument(f"--{name}", type=float, metavar="P", help=f"probability {what}")
+    rendered.add_argument("--no-band", action="store_true", help="no bands at all (same as --band 0 --negatives 0)")
+    recorded = parser.add_argument_group("recordings")
+    recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
+    recorded.add_argument("--root", type=Path, help="where the corpus lies")
+    recorded.add_argument("--label-map", default="gm", help="of --corpus folder: MIDI notes to classes (default: gm)")
+    recorded.add_argument("--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)")
+    args = parser.parse_args(arguments)
+    if args.clips is None and args.corpus is None:
+        parser.error("--clips is needed")
+    if args.corpus is not None and args.root is None:
+        parser.error("--corpus needs --root")
+    for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    return args
+
+
+def render_config(args: argparse.Namespace) -> RenderConfig:
+    """The defaults of the split, with what was asked for."""
+    from dataclasses import replace
+
+    from data.clips import RenderConfig
+
+    if args.split == "train":
+        config = RenderConfig(args.split, args.seconds)
+    else:
+        config = RenderConfig.plain(args.split, args.seconds)
+    names = ("patterns", "synthetic", "band", "negatives", "vary")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.no_band:
+        given.update(band=0.0, negatives=0.0)
+    return replace(config, **given)
+
+
+def rendered_shards(args: argparse.Namespace) -> RenderedShards:
+    """Read what the clips are rendered from."""
+    import numpy as np
+
+    from data.band import make_bank
+    from data.clips import Palette
+    from data.kits import kit_split, load_kits
+    from data.makers import RenderedShards, describe
+    from data.patterns import Performance
+    from data.sources import read_gmd
+
+    config = render_config(args)
+    rng = np.random.default_rng(args.seed)
+    bank = None
+    if config.band or config.negatives:
+        bank = make_bank(None if args.no_data else args.data / "accompaniment", rng)
+    if args.no_data:
+        return RenderedShards(config, Palette(notes=bank), args.seed, args.clips, args.clips_per_shard)
+    if not args.data.is_dir():
+        raise ValueError(f"{args.data} is not a folder; give --data, or --no-data to synthesise everything")
+    names = kit_split(args.data / "splits.json", args.split)
+    if args.max_kits is not None:
+        names = sorted(rng.permutation(names)[: args.max_kits].tolist())
+    recordings = read_gmd(args.data / "midi" / "groove", args.split)
+    performances = tuple(
+        Performance(one.name, one.split, one.corpus, one.licence, one.bpm, one.hits) for one in recordings if one.hits
+    )
+    palette = Palette(performances, tuple(load_kits(args.data / "kits", names)), bank)
+    return RenderedShards(config, palette, args.seed, args.clips, args.clips_per_shard, describe(recordings))
+
+
+def recorded_shards(args: argparse.Namespace) -> RecordedShards:
+    """Read the corpus; of corpora with an official split, only that split."""
+    from data.makers import RecordedShards
+    from data.sources import READERS, read_egmd, read_folder
+
+    if args.corpus == "egmd":
+        recordings = read_egmd(args.root, args.split, args.kits_per_performance, args.seed)
+    elif args.corpus == "folder":
+        recordings = read_folder(args.root, args.label_map, args.split)
+    else:
+        recordings = READERS[args.corpus](args.root)
+    recordings = [recording for recording in recordings if recording.split == args.split]
+    if not recordings:
+        raise ValueError(f"{args.root}: {args.corpus} has no recordings of split {args.split}")
+    silent = [recording.name for recording in recordings if recording.audio is None]
+    if silent:
+        raise ValueError(f"{args.root}: {len(silent)} recordings without audio, the first is {silent[0]}")
+    return RecordedShards(
+        tuple(recordings), args.split, args.seed, args.clips, args.seconds, args.clips_per_shard
+    )  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_args(arguments)
+    from tqdm import tqdm
+
+    from data.shards import make_shards
+
+    try:
+        maker = recorded_shards(args) if args.corpus else rendered_shards(args)
+        with tqdm(total=sum(maker.sizes()), unit="clip", smoothing=0.05) as bar:
+            manifest = make_shards(args.output, maker, args.workers, bar.update)
+    except (ValueError, OSError) as error:
+        print(f"make_shards: {error}", file=sys.stderr)
+        return 1
+    hours = manifest["seconds"] / 3600
+    print(f"{manifest['clips']} clips, {hours:.2f} h, {sum(manifest['hits'].values())} hits in {args.output}")
+    print("rare classes (< 0.1 % of hits):", ", ".join(manifest["rare"]) or "none")
+    for corpus, about in manifest["sources"].items():
+        if about.get("unmapped"):
+            print(f"unmapped labels of {corpus}:", about["unmapped"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
