@@ -90,7 +90,9 @@ def augment(
     hits in [0, config.seconds), in the new time. Raises ValueError when drums and band differ in length.
     """
     if band is not None and len(band) != len(drums):
-        raise ValueError(f"drums have {len(drums)} samples, the band {len(band)}; expected the same window of both")
+        raise ValueError(
+            f"drums have {len(drums)} samples, the band {len(band)}; expected the same window of both"
+        )
     samples = round(config.seconds * SAMPLE_RATE)
     factor = 1.0
     if rng.random() < config.speed_probability:
@@ -156,7 +158,9 @@ _MEDIA_SHARE = (0.55, 0.15, 0.25, 0.05)
 
 
 def band_level(rng: np.random.Generator, low: float, high: float) -> float:
-    """Band relative to drums in dB: four times in five around 0 (-6..+5 on records), else anywhere in the range."""
+    """Band relative to drums in dB: four times in five around 0 (-6..+5 on records), else anywhere in the
+    range.
+    """
     if rng.random() < 0.2:
         return float(rng.uniform(low, high))
     return float(np.clip(rng.normal(0.0, 3.5), low, high))
@@ -173,7 +177,9 @@ def active_level(audio: Audio, block: int = 2048) -> float:
 
 
 def mix(drums: Audio, band: Audio, decibels: float) -> Audio:
-    """Add the band at this level relative to the drums; when either is silent the band keeps its own level."""
+    """Add the band at this level relative to the drums; when either is silent the band keeps its own
+    level.
+    """
     first, second = active_level(drums), active_level(band)
     gain = 10 ** (decibels / 20) * first / second if first > 1e-5 and second > 1e-5 else 1.0
     return drums + np.float32(gain) * band

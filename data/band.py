@@ -1,7 +1,8 @@
 """Backing bands: drumless music in the tempo of the drums, written by data.score, played with data.notes.
 
 Measured on the prototype: generated bands under the drums took the score on full mixes from 0.55 to 0.75
-(DESIGN.md section 7). What is played here is meant to be hard: guitars scratched and palm-muted, basses on the
+(DESIGN.md section 7). What is played here is meant to be hard: guitars scratched and palm-muted,
+basses on the
 kick, sung consonants on the snare's beat. Nothing in it is a drum.
 """
 
@@ -11,16 +12,21 @@ import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
 from data import effects, score, voice
-from data.notes import Instrument, NoteBank, load_loops, load_notes, make_bank, synthetic_notes
-from data.score import Event, Song
+from data.notes import Instrument, NoteBank, load_loops, load_notes
+from data.score import Event
+from data.song import Song, compose
+from data.synthetic import make_bank, synthetic_notes
 from data.tones import SAMPLE_RATE, Audio
 
 __all__ = ["NoteBank", "load_loops", "load_notes", "make_bank", "render_band", "synthetic_notes"]
 
 ROLES_OF_PART: dict[str, tuple[str, ...]] = {
-    "bass": ("bass",), "strum": ("guitar",), "skank": ("guitar", "organ", "keys"), "scratch": ("guitar", "muted"),
-    "chug": ("guitar",), "riff": ("guitar",), "comp": ("keys", "organ", "keys"), "stabs": ("brass", "keys", "lead"),
-    "pad": ("pad", "voice", "organ"), "arpeggio": ("pluck", "keys", "guitar", "lead"), "picking": ("guitar", "pluck"),
+    "bass": ("bass",), "strum": ("guitar",), "skank": ("guitar", "organ", "keys"),
+    "scratch": ("guitar", "muted"),
+    "chug": ("guitar", "guitar", "muted"), "riff": ("guitar",), "comp": ("keys", "organ", "keys"),
+    "stabs": ("brass", "keys", "lead"),
+    "pad": ("pad", "voice", "organ"), "arpeggio": ("pluck", "keys", "guitar", "lead"),
+    "picking": ("guitar", "pluck"),
     "lead": ("lead", "brass", "guitar", "keys", "voice"), "voice": ("voice",),
 }  # fmt: skip
 GUITAR_PARTS = ("strum", "riff", "chug", "scratch", "skank", "picking")
@@ -28,7 +34,9 @@ LOOP_PROBABILITY = 0.1
 PEAK = 0.9
 
 
-def render_band(bank: NoteBank, rng: np.random.Generator, seconds: float, bpm: float, kicks: Sequence[float]) -> Audio:
+def render_band(
+    bank: NoteBank, rng: np.random.Generator, seconds: float, bpm: float, kicks: Sequence[float]
+) -> Audio:
     """One clip of music without drums: float32 [seconds * 44100], peak 0.9.
 
     kicks: times in seconds of the kick drum, which the bass and some guitars may follow and which fix the bar
@@ -39,13 +47,13 @@ def render_band(bank: NoteBank, rng: np.random.Generator, seconds: float, bpm: f
     if seconds <= 0 or bpm <= 0:
         raise ValueError(f"seconds {seconds} and bpm {bpm} must be more than 0")
     samples = round(seconds * SAMPLE_RATE)
-    song = score.compose(rng, seconds, bpm, kicks)
+    song = compose(rng, seconds, bpm, kicks)
     mix = np.zeros(samples, dtype=np.float32)
-    chosen = [part for part, chance in song.style.parts if rng.random() < chance]
-    if song.style.name == "alone" or not chosen:
-        chosen = [str(rng.choice([part for part, _ in song.style.parts]))]
-    for part in chosen:
-        _add(mix, play_part(bank, song, part, rng), rng.uniform(-9, 3) + (2 if part in ("bass", "voice") else 0))
+    for part in line_up(song, rng):
+        level = rng.uniform(-9, 3) + {"bass": 2.0, "voice": 4.0}.get(part, 0.0)
+        _add(mix, play_part(bank, song, part, rng), level)
+    if not mix.any():
+        _add(mix, play_part(bank, song, "pad", rng, arranged=False), 0.0)
     if bank.loops and rng.random() < LOOP_PROBABILITY:
         _add(mix, _loop(bank, samples, rng), rng.uniform(-9, 3))
     if rng.random() < 0.12:
@@ -53,39 +61,62 @@ def render_band(bank: NoteBank, rng: np.random.Generator, seconds: float, bpm: f
     return master(mix, song, rng)
 
 
-def play_part(bank: NoteBank, song: Song, part: str, rng: np.random.Generator) -> Audio:
-    """Compose and perform one part with an instrument that suits it."""
+def line_up(song: Song, rng: np.random.Generator) -> list[str]:
+    """Parts that play: drawn by the style, at least one to five of them; guitars are often recorded twice."""
+    if song.style.name == "alone":
+        return [str(rng.choice([part for part, _ in song.style.parts]))]
+    names = [part for part, _ in song.style.parts]
+    chances = np.array([chance for _, chance in song.style.parts])
+    drawn = np.flatnonzero(rng.random(len(names)) < chances)
+    least = min(len(names), int(rng.choice([1, 2, 3, 4, 5], p=[0.06, 0.14, 0.3, 0.35, 0.15])))
+    if len(drawn) < least:
+        drawn = rng.choice(len(names), least, replace=False, p=chances / chances.sum())
+    chosen = [names[index] for index in drawn]
+    return chosen + [part for part in chosen if part in GUITAR_PARTS and rng.random() < 0.35]
+
+
+def play_part(
+    bank: NoteBank, song: Song, part: str, rng: np.random.Generator, arranged: bool = True
+) -> Audio:
+    """Compose and perform one part with an instrument that suits it; arranged: it may rest for some bars."""
     samples = round(song.seconds * SAMPLE_RATE)
-    events = score.PARTS[part](song, rng)
-    spread = 0.003 if rng.random() < 0.4 else rng.uniform(0.003, 0.018)
-    events = score.arrange(score.humanise(events, rng, spread), song, rng)
     if part == "voice":
-        low = int(rng.choice([45, 50, 55, 60]))
-        sung = score.arrange(score.lead(song, rng, low, low + 16, 0.45), song, rng)
-        return voice.sing(sung, bank.noises, samples, rng)
+        return voice.sing(voice.melody(song, rng), bank, samples, rng)
+    spread = 0.003 if rng.random() < 0.4 else rng.uniform(0.003, 0.018)
+    events = score.humanise(score.PARTS[part](song, rng), rng, spread)
+    if arranged:
+        events = score.arrange(events, song, rng)
     roles = ROLES_OF_PART[part]
     found = bank.with_role(roles[int(rng.integers(len(roles)))])
-    if part == "bass" and rng.random() < 0.7:
-        found = [item for item in found if "synth" not in item.name] or found
     instrument = found[int(rng.integers(len(found)))]
-    driven = part in GUITAR_PARTS and part not in ("skank", "picking") and rng.random() < song.style.drive
+    guitar = part in GUITAR_PARTS
+    driven = guitar and part not in ("skank", "picking") and rng.random() < song.style.drive
     driven = driven or (part in ("lead", "bass", "comp") and rng.random() < 0.12)
-    track = perform(instrument, events, samples, rng, strum=part in GUITAR_PARTS)
+    track = perform(instrument, events, samples, rng, strum=guitar, sing=part in ("lead", "stabs"))
     if driven:
-        track = amplifier(track, rng)
-    elif part in GUITAR_PARTS and rng.random() < 0.3:
-        track = _double(track, rng)
-    return track
+        return amplifier(track, rng, 45.0 if guitar else 25.0)
+    if part in ("lead", "comp", "strum", "scratch", "arpeggio") and rng.random() < 0.15:
+        return wah(track, rng)
+    return _double(track, rng) if rng.random() < 0.25 else track
 
 
 def perform(
-    instrument: Instrument, events: Sequence[Event], samples: int, rng: np.random.Generator, strum: bool = False
+    instrument: Instrument,
+    events: Sequence[Event],
+    samples: int,
+    rng: np.random.Generator,
+    strum: bool = False,
+    sing: bool = False,
 ) -> Audio:
-    """Play events on an instrument: transposed by linear interpolation, chords made once and reused."""
+    """Play events on an instrument: transposed by linear interpolation, chords made once and reused.
+
+    strum: a chord's notes come one after another; sing: vibrato and slides into the note.
+    """
     track = np.zeros(samples, dtype=np.float32)
     made: dict[tuple[tuple[int, ...], int, str], Audio] = {}
     gap = rng.uniform(0.003, 0.02) if strum else rng.choice([0.0, 0.0, 0.004])
     bend = rng.normal(0, 0.05)
+    slide = _glide(rng) if sing and instrument.role not in ("keys", "organ") else None
     attack = rng.uniform(0.05, 0.4) if instrument.role == "pad" and rng.random() < 0.6 else 0.0
     for event in events:
         start = round(event.time * SAMPLE_RATE)
@@ -94,36 +125,61 @@ def perform(
             continue
         key = (event.pitches, units, event.touch)
         if key not in made:
-            made[key] = _chord(instrument, event, units / 20, gap, bend, attack, rng)
+            made[key] = _chord(instrument, event, units / 20, gap, bend, attack, slide, rng)
         sound = made[key][max(0, -start) : samples - start]
         first = max(0, start)
         track[first : first + len(sound)] += np.float32(event.velocity) * sound
     return track
 
 
+def _glide(rng: np.random.Generator) -> Audio:
+    """Four seconds of playing rate along a note: scoop or bend at its start, vibrato growing after it."""
+    time = np.arange(4 * SAMPLE_RATE, dtype=np.float32) / SAMPLE_RATE
+    depth, speed = rng.uniform(0, 0.015), rng.uniform(4, 7)
+    scoop = rng.choice([0.0, rng.uniform(-0.12, 0.02)]) * np.exp(-time / rng.uniform(0.02, 0.15))
+    return (1 + scoop + depth * np.minimum(1, time / 0.4) * np.sin(2 * np.pi * speed * time)).astype(
+        np.float32
+    )
+
+
 def _chord(
-    instrument: Instrument, event: Event, seconds: float, gap: float, bend: float, attack: float, rng: np.random.Generator
+    instrument: Instrument,
+    event: Event,
+    seconds: float,
+    gap: float,
+    bend: float,
+    attack: float,
+    glide: Audio | None,
+    rng: np.random.Generator,
 ) -> Audio:
     gap *= 0.6 if event.touch == "up" else 1.0
     delay = int(gap * SAMPLE_RATE)
     length = int(seconds * SAMPLE_RATE) + delay * len(event.pitches) + 1500
     out = np.zeros(length, dtype=np.float32)
     for index, pitch in enumerate(event.pitches):
-        tone = _tone(instrument, pitch + bend, length - index * delay, rng)
+        tone = _tone(instrument, pitch + bend, length - index * delay, rng, glide)
         out[index * delay : index * delay + len(tone)] += tone * np.float32(rng.uniform(0.7, 1))
     if event.touch == "mute":
-        out *= np.exp(np.arange(length, dtype=np.float32) * np.float32(-6.9 / (rng.uniform(0.1, 0.35) * SAMPLE_RATE)))
+        out *= np.exp(
+            np.arange(length, dtype=np.float32) * np.float32(-6.9 / (rng.uniform(0.1, 0.35) * SAMPLE_RATE))
+        )
         keep = np.exp(-2 * np.pi * rng.uniform(500, 2500) / SAMPLE_RATE)
         out = lfilter([1 - keep], [1, -keep], out).astype(np.float32) * np.float32(2)
     elif event.touch == "dead":
-        out *= np.exp(np.arange(length, dtype=np.float32) * np.float32(-6.9 / (rng.uniform(0.03, 0.09) * SAMPLE_RATE)))
+        out *= np.exp(
+            np.arange(length, dtype=np.float32) * np.float32(-6.9 / (rng.uniform(0.03, 0.09) * SAMPLE_RATE))
+        )
     if attack:
         out *= np.minimum(1, np.arange(length, dtype=np.float32) / np.float32(attack * SAMPLE_RATE))
     return out
 
 
-def _tone(instrument: Instrument, pitch: float, length: int, rng: np.random.Generator) -> Audio:
-    """One note of at most `length` samples, fading out at its end; moved by octaves into the instrument's reach."""
+def _tone(
+    instrument: Instrument, pitch: float, length: int, rng: np.random.Generator, glide: Audio | None = None
+) -> Audio:
+    """One note of at most `length` samples, fading out at its end; moved by octaves into the instrument's
+    reach.
+    """
     while pitch < instrument.low:
         pitch += 12
     while pitch > instrument.high and pitch - 12 >= instrument.low:
@@ -132,6 +188,10 @@ def _tone(instrument: Instrument, pitch: float, length: int, rng: np.random.Gene
     rate = 2 ** ((pitch - note.pitch) / 12)
     count = min(length, int((len(note.audio) - 2) / rate))
     position = np.arange(count) * rate
+    if glide is not None:
+        position = np.cumsum(glide[:count], dtype=np.float64) * rate
+        count = int(np.searchsorted(position, len(note.audio) - 2))
+        position = position[:count]
     index = position.astype(np.int64)
     part = (position - index).astype(np.float32)
     below = note.audio[index].astype(np.float32)
@@ -141,17 +201,37 @@ def _tone(instrument: Instrument, pitch: float, length: int, rng: np.random.Gene
     return tone
 
 
-def amplifier(track: Audio, rng: np.random.Generator) -> Audio:
-    """Guitar amplifier: less bass, tanh at 6 to 40 dB of drive, and a loudspeaker's low-pass at 3.5 to 6 kHz."""
-    peak = float(np.abs(track).max(initial=0.0))
-    if peak < 1e-6:
+def amplifier(track: Audio, rng: np.random.Generator, most: float = 45.0) -> Audio:
+    """Guitar amplifier: bass cut, 0 to `most` dB of gain above the mean level into tanh, and a loudspeaker.
+
+    The gain counts from the RMS, so that notes ring on for as long as a real overdriven guitar's do.
+    """
+    level = float(np.sqrt(np.mean(track**2)))
+    if level < 1e-6:
         return track
-    drive = 10 ** (rng.uniform(6, 40) / 20)
-    tight = butter(1, rng.uniform(60, 250), "high", fs=SAMPLE_RATE, output="sos")
-    cabinet = butter(4, [rng.uniform(60, 120), rng.uniform(3500, 6000)], "band", fs=SAMPLE_RATE, output="sos")
-    hot = sosfilt(tight, track).astype(np.float32) * np.float32(drive / peak)
-    hot = np.tanh(hot + np.float32(rng.uniform(-0.3, 0.3)))
-    return sosfilt(cabinet, hot).astype(np.float32)
+    drive = 10 ** (rng.uniform(0, most) / 20) / level
+    tight = butter(1, rng.uniform(60, 400), "high", fs=SAMPLE_RATE, output="sos")
+    low, high = rng.uniform(60, 120), rng.uniform(3000, 7500)
+    cabinet = butter(int(rng.integers(1, 4)), [low, high], "band", fs=SAMPLE_RATE, output="sos")
+    hot = sosfilt(tight, track).astype(np.float32) * np.float32(drive)
+    hot = np.tanh(hot + np.float32(rng.uniform(-0.5, 0.5)))
+    out = sosfilt(cabinet, hot).astype(np.float32)
+    if rng.random() < 0.5:
+        out = effects.shape(out, effects.tone_curve(effects.fast_bins(len(out)), rng, 3.0))
+    return out
+
+
+def wah(track: Audio, rng: np.random.Generator) -> Audio:
+    """Wah-wah, filter sweep or phaser: three resonant bands faded into one another."""
+    bottom = rng.uniform(300, 700)
+    time = np.arange(len(track), dtype=np.float32) / SAMPLE_RATE
+    sweep = 1 + np.sin(2 * np.pi * (rng.uniform(0.1, 3) * time + rng.random()), dtype=np.float32)  # 0..2
+    out = np.float32(rng.uniform(0, 0.4)) * track
+    for number in range(3):
+        centre = bottom * 2.2**number
+        band = butter(1, [centre * 0.8, centre * 1.25], "band", fs=SAMPLE_RATE, output="sos")
+        out = out + sosfilt(band, track).astype(np.float32) * np.maximum(0, 1 - np.abs(sweep - number))
+    return out.astype(np.float32)
 
 
 def _double(track: Audio, rng: np.random.Generator) -> Audio:
@@ -166,19 +246,16 @@ def incidental(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
     """Noises of musicians and studios: a click track or count-in, squeaks, coughs, record scratches."""
     samples = round(song.seconds * SAMPLE_RATE)
     track = np.zeros(samples, dtype=np.float32)
-    if not bank.noises:
-        return track
     if rng.random() < 0.4:
-        sounds = bank.noises["beep" if rng.random() < 0.6 else "click"]
-        sound = sounds[int(rng.integers(len(sounds)))]
+        sound = bank.noise("beep" if rng.random() < 0.6 else "click", rng)
         last = song.seconds if rng.random() < 0.6 else song.start + 2 * song.bar
         times = [song.start + index * song.beat for index in range(int((last - song.start) / song.beat))]
         plan = [(time, sound) for time in times]
     else:
-        plan = []
-        for _ in range(int(rng.integers(2, 14))):
-            sounds = bank.noises[str(rng.choice(["squeak", "cough", "scratch", "pick", "breath", "click"]))]
-            plan.append((float(rng.uniform(0, song.seconds)), sounds[int(rng.integers(len(sounds)))]))
+        kinds = rng.choice(
+            ["squeak", "cough", "scratch", "pick", "breath", "click"], int(rng.integers(2, 14))
+        )
+        plan = [(float(rng.uniform(0, song.seconds)), bank.noise(str(kind), rng)) for kind in kinds]
     for time, sound in plan:
         start = round(time * SAMPLE_RATE)
         if 0 <= start < samples:
@@ -210,7 +287,7 @@ def master(mix: Audio, song: Song, rng: np.random.Generator) -> Audio:
     """A room or tone control, ducking under the kick (electronic), soft overload; then peak 0.9."""
     if song.kicks and rng.random() < (0.35 if song.style.name == "electronic" else 0.04):
         mix = mix * _duck(len(mix), song.kicks, rng)
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         mix = effects.room(mix, rng)
     if rng.random() < 0.3:
         mix = effects.saturate(mix, rng)

@@ -1,7 +1,8 @@
 """What happens to a recording between the drum and the listener: rooms, tone, dynamics, tape, codecs, noise.
 
-Every effect is a function (audio float32 [samples] at 44.1 kHz, rng) -> float32 of the same length. None moves
-an attack: filters have zero phase and the direct sound of a room stays where it was. All are finite on silence.
+Every effect is a function (audio float32 [samples] at 44.1 kHz, rng) -> float32 of the same length. None
+moves an attack: filters have zero phase and the direct sound of a room stays where it was. All are finite on
+silence.
 """
 
 from functools import lru_cache
@@ -20,7 +21,8 @@ _NOISE_SECONDS = 12
 
 
 def room_response(rng: np.random.Generator, seconds: float | None = None) -> Audio:
-    """Impulse response without the direct sound: early reflections, then noise dying faster at high frequencies.
+    """Impulse response without the direct sound: early reflections, then noise dying faster at high
+    frequencies.
 
     seconds: time to fall by 60 dB; drawn from 0.1 to 1.2 s, mostly short, when not given. Unit energy.
     """
@@ -31,7 +33,9 @@ def room_response(rng: np.random.Generator, seconds: float | None = None) -> Aud
     white = _noise_slice(rng, length, "white")
     dull = lfilter([1.0], [1.0, -np.exp(-2 * np.pi * dark / SAMPLE_RATE)], white).astype(np.float32)
     dull *= np.float32(1 - np.exp(-2 * np.pi * dark / SAMPLE_RATE))
-    tail = dull * np.exp(-6.9 * time / seconds) * 3 + white * np.exp(-6.9 * time / (seconds * rng.uniform(0.3, 0.8)))
+    tail = dull * np.exp(-6.9 * time / seconds) * 3 + white * np.exp(
+        -6.9 * time / (seconds * rng.uniform(0.3, 0.8))
+    )
     if light < 9000:
         coefficient = np.exp(-2 * np.pi * light / SAMPLE_RATE)
         tail = lfilter([1 - coefficient], [1.0, -coefficient], tail)
@@ -68,7 +72,9 @@ def tone_curve(bins: int, rng: np.random.Generator, deviation: float = 3.5) -> A
     grid = np.linspace(np.log2(20), np.log2(22_050), 200)
     curve = np.interp(grid, knots, decibels)
     for _ in range(int(rng.integers(0, 4))):
-        curve += rng.normal(0, 1.5 * deviation) * np.exp(-(((grid - rng.uniform(6, 13.5)) / rng.uniform(0.1, 0.7)) ** 2))
+        curve += rng.normal(0, 1.5 * deviation) * np.exp(
+            -(((grid - rng.uniform(6, 13.5)) / rng.uniform(0.1, 0.7)) ** 2)
+        )
     return np.interp(_log_frequencies(bins), grid, 10 ** (curve / 20)).astype(np.float32)
 
 
@@ -106,7 +112,9 @@ def band_limit(audio: Audio, rng: np.random.Generator) -> Audio:
 
 def telephone(audio: Audio, rng: np.random.Generator) -> Audio:
     """Telephone, AM radio or a small loudspeaker: 80..400 Hz to 3..6 kHz."""
-    curve = band_curve(fast_bins(len(audio)), rng.uniform(80, 400), rng.uniform(3000, 6000), rng.uniform(2, 6))
+    curve = band_curve(
+        fast_bins(len(audio)), rng.uniform(80, 400), rng.uniform(3000, 6000), rng.uniform(2, 6)
+    )
     return shape(audio, curve)
 
 
@@ -132,7 +140,9 @@ def compress(audio: Audio, rng: np.random.Generator) -> Audio:
 
 
 def limit(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Loudness maximiser: 3 to 12 dB of drive into a ceiling, with 1.5 ms look-ahead and 20 to 100 ms release."""
+    """Loudness maximiser: 3 to 12 dB of drive into a ceiling, with 1.5 ms look-ahead and 20 to 100 ms
+    release.
+    """
     peak = float(np.abs(audio).max(initial=0.0))
     if peak < 1e-6:
         return audio
@@ -172,7 +182,9 @@ def crush(audio: Audio, rng: np.random.Generator) -> Audio:
 
 
 def codec(audio: Audio, rng: np.random.Generator) -> Audio:
-    """A low-bitrate codec: time-frequency cells far below their neighbours in the frame vanish (spectral holes)."""
+    """A low-bitrate codec: time-frequency cells far below their neighbours in the frame vanish (spectral
+    holes).
+    """
     window, hop = 1024, 512
     frames = len(audio) // hop + 2
     padded = np.zeros(frames * hop + window, dtype=np.float32)
@@ -216,7 +228,9 @@ def background(audio: Audio, rng: np.random.Generator) -> Audio:
     level = max(float(np.abs(audio).max(initial=0.0)), 1e-3) * 10 ** (rng.uniform(-70, -30) / 20)
     out = audio + np.float32(level) * _noise_slice(rng, len(audio), "white" if rng.random() < 0.5 else "pink")
     if rng.random() < 0.25:
-        angle = np.arange(len(audio), dtype=np.float32) * np.float32(2 * np.pi * rng.choice([50, 60]) / SAMPLE_RATE)
+        angle = np.arange(len(audio), dtype=np.float32) * np.float32(
+            2 * np.pi * rng.choice([50, 60]) / SAMPLE_RATE
+        )
         out = out + np.float32(level) * (np.sin(angle) + rng.uniform(0, 1) * np.sin(3 * angle))
     return out.astype(np.float32)
 
@@ -224,7 +238,9 @@ def background(audio: Audio, rng: np.random.Generator) -> Audio:
 def vinyl(audio: Audio, rng: np.random.Generator) -> Audio:
     """Crackle: up to 40 short ticks a second, a few of them loud, over surface hiss."""
     peak = max(float(np.abs(audio).max(initial=0.0)), 1e-3)
-    out = audio + np.float32(peak * 10 ** (rng.uniform(-60, -40) / 20)) * _noise_slice(rng, len(audio), "pink")
+    out = audio + np.float32(peak * 10 ** (rng.uniform(-60, -40) / 20)) * _noise_slice(
+        rng, len(audio), "pink"
+    )
     count = rng.poisson(rng.uniform(1, 40) * len(audio) / SAMPLE_RATE)
     places = rng.integers(0, max(1, len(audio) - 64), count)
     heights = peak * 10 ** (rng.normal(-32, 7, count) / 20) * rng.choice([-1.0, 1.0], count)
@@ -235,7 +251,9 @@ def vinyl(audio: Audio, rng: np.random.Generator) -> Audio:
 
 
 def change_speed(audio: Audio, factor: float, samples: int) -> Audio:
-    """Play `factor` times faster (pitch moves, too): out[i] = audio[i * factor], linear between samples, zero beyond."""
+    """Play `factor` times faster (pitch moves, too): out[i] = audio[i * factor], linear between samples,
+    zero beyond.
+    """
     position = np.arange(samples) * factor
     index = position.astype(np.int64)
     part = (position - index).astype(np.float32)

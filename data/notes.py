@@ -1,7 +1,8 @@
 """Instruments of the backing band: single notes recorded or synthesised, and drumless music clips.
 
 Recorded notes come from folders that each hold `notes.json`, the files it lists and `SOURCE.txt` (repository,
-licence). Audio is kept as int16, so that a bank of some 500 notes stays near 150 MB and loader workers share it.
+licence). Audio is kept as int16, so that a bank of some 500 notes stays near 150 MB and loader workers share
+it.
 """
 
 import json
@@ -28,15 +29,16 @@ EXCLUDED_LOOPS = ("fishin", "drum", "perc", "beat", "loop_amen")
 
 NOTE_SECONDS = 3.0
 ROLES = ("bass", "guitar", "muted", "keys", "organ", "pad", "brass", "lead", "pluck", "voice")
-_ROLE_OF = (
-    ("bassoon", "lead"), ("slap_bass", "bass"), ("bass", "bass"), ("muted_electric", "muted"), ("_stac", "muted"),
-    ("charang", "lead"), ("muted_trumpet", "brass"), ("guitar", "guitar"), ("guit", "guitar"), ("organ", "organ"),
-    ("accordion", "organ"), ("piano", "keys"), ("harpsichord", "keys"), ("clavinet", "keys"), ("celesta", "keys"),
-    ("pizzicato", "pluck"), ("harp", "pluck"), ("dulcimer", "pluck"), ("sitar", "pluck"), ("string", "pad"),
-    ("violin", "lead"), ("cello", "pad"), ("pad", "pad"), ("new_age", "pad"), ("goblins", "pad"), ("crystal", "pluck"),
-    ("voice", "voice"), ("choir", "voice"), ("trumpet", "brass"), ("trombone", "brass"), ("tuba", "brass"),
-    ("horn", "brass"), ("brass", "brass"), ("sax", "brass"),
+_ROLE_OF: tuple[tuple[str, str], ...] = (
+    ("bassoon", "lead"), ("bass", "bass"), ("muted_electric", "muted"), ("_stac", "muted"), ("charang", "lead"),
+    ("guit", "guitar"), ("organ", "organ"), ("accordion", "organ"), ("piano", "keys"), ("harpsichord", "keys"),
+    ("clavinet", "keys"), ("celesta", "keys"), ("pizzicato", "pluck"), ("harp", "pluck"), ("dulcimer", "pluck"),
+    ("sitar", "pluck"), ("string", "pad"), ("violin", "lead"), ("cello", "pad"), ("pad", "pad"),
+    ("new_age", "pad"), ("goblins", "pad"), ("crystal", "pluck"), ("voice", "voice"), ("choir", "voice"),
+    ("trumpet", "brass"), ("trombone", "brass"), ("tuba", "brass"), ("horn", "brass"), ("brass", "brass"),
+    ("sax", "brass"),
 )  # fmt: skip
+"""Part of an instrument's name -> role; the first that fits."""
 _SUSTAINED = ("organ", "pad", "brass", "lead", "voice")
 
 
@@ -95,6 +97,11 @@ class NoteBank:
         found = [item for item in self.instruments if item.role in roles]
         return found or list(self.instruments)
 
+    def noise(self, kind: str, rng: np.random.Generator) -> Audio:
+        """A noise of this kind; made on the spot when the bank holds none."""
+        found = self.noises.get(kind)
+        return found[int(rng.integers(len(found)))] if found else tones.noise(kind, rng)
+
 
 def join(*banks: NoteBank) -> NoteBank:
     """One bank holding everything of several."""
@@ -142,10 +149,12 @@ def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True
                 continue
             if role_of(name) in _SUSTAINED or "overdriven" in name or "distortion" in name:
                 audio = sustain(audio, row["midi_note"], NOTE_SECONDS)
-            grouped.setdefault(name, []).append(Note(float(row["midi_note"]), _to_int16(audio)))
-        instruments += [_instrument(name, folder, notes) for name, notes in grouped.items()]
+            grouped.setdefault(name, []).append(Note(float(row["midi_note"]), to_int16(audio)))
+        instruments += [make_instrument(name, folder, notes) for name, notes in grouped.items()]
     if not instruments:
-        raise ValueError(f"{root}: no notes found; expected a folder such as {NOTE_FOLDERS[0]} with notes.json")
+        raise ValueError(
+            f"{root}: no notes found; expected a folder such as {NOTE_FOLDERS[0]} with notes.json"
+        )
     clips: list[NDArray[np.int16]] = []
     if loops:
         for clip, folder, licence in load_loops(root):
@@ -154,7 +163,9 @@ def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True
     return NoteBank(tuple(instruments), noises, tuple(clips), licences)
 
 
-def load_loops(root: Path, exclude: Sequence[str] = EXCLUDED_LOOPS) -> list[tuple[NDArray[np.int16], str, str]]:
+def load_loops(
+    root: Path, exclude: Sequence[str] = EXCLUDED_LOOPS
+) -> list[tuple[NDArray[np.int16], str, str]]:
     """Drumless clips below `root` as (audio int16, source folder, licence)."""
     found: list[tuple[NDArray[np.int16], str, str]] = []
     for folder in LOOP_FOLDERS:
@@ -163,7 +174,7 @@ def load_loops(root: Path, exclude: Sequence[str] = EXCLUDED_LOOPS) -> list[tupl
         licence = read_licence(Path(root) / folder)
         for path in sorted((Path(root) / folder).glob("*.flac")):
             if not any(part in path.name.lower() for part in exclude):
-                found.append((_to_int16(_read_audio(path)), folder, licence))
+                found.append((to_int16(_read_audio(path)), folder, licence))
     return found
 
 
@@ -174,78 +185,6 @@ def read_licence(folder: Path) -> str:
         raise ValueError(f"{path}: missing; a source without its licence is not used")
     lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
     return " | ".join(line for line in lines if not line.startswith(("holds:", "path:")))
-
-
-def synthetic_notes(rng: np.random.Generator, per_kind: int = 3, noises: int = 6) -> NoteBank:
-    """A bank made of nothing: strings, synthesisers, FM, organs, voices, each in `per_kind` random variants.
-
-    Takes about a second. `noises` variants of every kind of noise are made, too.
-    """
-    found: list[Instrument] = []
-    for index in range(per_kind):
-        for kind, role, pitches in _SYNTHETIC:
-            seed = int(rng.integers(2**32))  # every note of an instrument draws the same settings
-            notes = [_synthesise(kind, pitch, np.random.default_rng(seed)) for pitch in pitches]
-            found.append(_instrument(f"{kind}_{index}", "synthesised", notes, role, 6.0))
-    made = {kind: tuple(tones.noise(kind, rng) for _ in range(noises)) for kind in tones.NOISE_KINDS}
-    return NoteBank(tuple(found), made, (), {"synthesised": "made by this project, Apache-2.0"})
-
-
-def make_bank(root: Path | None, rng: np.random.Generator) -> NoteBank:
-    """Everything there is: recorded notes and clips (when root is given) and synthesised ones."""
-    made = synthetic_notes(rng)
-    return made if root is None else join(load_notes(root), made)
-
-
-_SYNTHETIC: tuple[tuple[str, str, range], ...] = (
-    ("string_bass", "bass", range(28, 56, 6)), ("slap_bass", "bass", range(28, 56, 6)),
-    ("saw_bass", "bass", range(28, 56, 6)), ("square_bass", "bass", range(28, 56, 6)),
-    ("fm_bass", "bass", range(28, 56, 6)), ("steel_guitar", "guitar", range(40, 82, 5)),
-    ("nylon_guitar", "guitar", range(40, 82, 5)), ("electric_guitar", "guitar", range(38, 84, 5)),
-    ("palm_muted", "muted", range(36, 66, 5)), ("dead_string", "muted", range(40, 70, 6)),
-    ("banjo", "pluck", range(50, 86, 5)), ("fm_keys", "keys", range(40, 92, 6)),
-    ("fm_pluck", "pluck", range(48, 92, 6)), ("organ", "organ", range(36, 92, 6)),
-    ("saw_pad", "pad", range(40, 84, 6)), ("saw_lead", "lead", range(48, 92, 6)),
-    ("square_lead", "lead", range(48, 92, 6)), ("brass", "brass", range(44, 84, 6)),
-    ("choir", "voice", range(44, 80, 5)),
-)  # fmt: skip
-
-
-def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> Note:
-    frequency = 440.0 * 2 ** ((pitch - 69) / 12)
-    seconds, u = 2.5, rng.uniform
-    exact = frequency
-    match kind:
-        case "string_bass":
-            audio, exact = tones.pluck(frequency, seconds, rng, u(1, 4), u(0.1, 0.6))
-        case "slap_bass":
-            audio, exact = tones.pluck(frequency, 1.5, rng, u(0.4, 1.2), u(0.75, 1.0))
-            pop = tones.noise("pick", rng)
-            audio[: len(pop)] += pop * u(0.3, 1.0)
-        case "steel_guitar" | "nylon_guitar" | "electric_guitar" | "banjo":
-            hard = {"steel_guitar": 0.8, "nylon_guitar": 0.35, "electric_guitar": 0.65, "banjo": 0.85}[kind]
-            ring = u(0.3, 0.7) if kind == "banjo" else u(1.5, 4)
-            audio, exact = tones.pluck(frequency, seconds, rng, ring, hard + u(-0.15, 0.15))
-            pick = tones.noise("pick", rng)
-            audio[: len(pick)] += pick * u(0.0, 0.5)
-        case "palm_muted":
-            audio, exact = tones.pluck(frequency, 0.6, rng, u(0.12, 0.4), u(0.2, 0.6))
-        case "dead_string":
-            audio, exact = tones.pluck(frequency, 0.25, rng, u(0.03, 0.09), u(0.3, 0.9))
-            audio[:400] += tones.noise_burst(rng, u(1500, 4000), 1.0, u(0.01, 0.05))[:400] * u(0.2, 1.0)
-        case "fm_bass":
-            audio = tones.frequency_modulation(frequency, seconds, rng, rng.choice([0.5, 1.0, 2.0]), u(0.5, 5))
-        case "fm_keys":
-            audio = tones.frequency_modulation(frequency, seconds, rng, rng.choice([1.0, 2.0, 14.0]), u(0.3, 2))
-        case "fm_pluck":
-            audio = tones.frequency_modulation(frequency, 1.0, rng, rng.choice([1.0, 1.41, 3.0, 3.5]), u(1, 6))
-        case "choir":
-            vowel = str(rng.choice(list(tones.FORMANTS)))
-            audio = tones.choir(frequency, seconds, rng, vowel, u(0.9, 1.3))
-        case _:
-            shape = kind.partition("_")[2] if kind == "saw_pad" else kind.partition("_")[0]
-            audio = tones.subtractive(frequency, seconds, rng, shape)
-    return Note(69 + 12 * float(np.log2(exact / 440)), _to_int16(audio))
 
 
 def sustain(audio: Audio, pitch: float, seconds: float) -> Audio:
@@ -271,10 +210,13 @@ def sustain(audio: Audio, pitch: float, seconds: float) -> Audio:
     return np.concatenate([head, *[loop] * repeats])[:want]
 
 
-def _instrument(
+def make_instrument(
     name: str, source: str, notes: Iterable[Note], role: str | None = None, reach: float = 12.0
 ) -> Instrument:
-    return Instrument(name, role or role_of(name), source, tuple(sorted(notes, key=lambda note: note.pitch)), reach)
+    """An instrument with its notes in order; its role by its name unless given."""
+    return Instrument(
+        name, role or role_of(name), source, tuple(sorted(notes, key=lambda note: note.pitch)), reach
+    )
 
 
 def _read_rows(path: Path) -> list[dict]:
@@ -308,5 +250,6 @@ def _read_audio(path: Path) -> Audio:
     return tones.normalise(audio.mean(axis=1))
 
 
-def _to_int16(audio: NDArray[np.floating]) -> NDArray[np.int16]:
+def to_int16(audio: NDArray[np.floating]) -> NDArray[np.int16]:
+    """Scale to a peak of 32000."""
     return (tones.normalise(audio) * 32_000).astype(np.int16)

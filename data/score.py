@@ -1,7 +1,7 @@
-"""Composer of the backing band: keys, chords, grooves and lines as plain events, no audio.
+"""Composer of the backing band: grooves, riffs and lines as plain events, no audio.
 
-A song has a tempo, a key and a chord per bar; a part is a function (song, rng) -> events. Times are seconds from
-the start of the clip; a part's notes fall on the song's grid, on the kick drum, or deliberately beside both.
+A part is a function (song, rng) -> events. Times are seconds from the start of the clip; a part's notes fall
+on the song's grid, on the kick drum, or deliberately beside both.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,15 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SCALES: dict[str, tuple[int, ...]] = {
-    "major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10), "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10), "phrygian": (0, 1, 3, 5, 7, 8, 10), "harmonic": (0, 2, 3, 5, 7, 8, 11),
-}  # fmt: skip
-PROGRESSIONS = (
-    (0, 4, 5, 3), (0, 5, 3, 4), (0, 3, 4, 3), (0, 0, 3, 4), (1, 4, 0, 0), (0, 6, 5, 4), (0, 3, 0, 4), (0, 0, 0, 0),
-    (5, 3, 0, 4), (0, 2, 3, 3), (0, 3, 6, 2), (0, 0, 5, 6),
-)  # fmt: skip
-"""Scale degrees of four bars: the common ones of rock, pop, jazz (two-five-one), funk (one chord)."""
+from data.song import Song
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,162 +26,6 @@ class Event:
     """open, mute (palm-muted), dead (muted by hand: a scratch), up (strummed upwards)."""
 
 
-@dataclass(frozen=True)
-class Style:
-    """How a kind of music is likely to be played."""
-
-    name: str
-    parts: tuple[tuple[str, float], ...]
-    """(part, probability that it plays)."""
-    swing: float = 0.1
-    """Probability of swung or triplet time."""
-    sevenths: float = 0.2
-    """Probability of four-note chords."""
-    drive: float = 0.3
-    """Probability of an overdriven guitar."""
-    bass: tuple[str, ...] = ("follow", "eighths", "riff", "held")
-
-
-STYLES: tuple[Style, ...] = (
-    Style("rock", (("bass", 0.9), ("riff", 0.6), ("strum", 0.6), ("lead", 0.3), ("voice", 0.6), ("comp", 0.2),
-                   ("pad", 0.15)), 0.08, 0.1, 0.7),
-    Style("punk", (("bass", 0.9), ("chug", 0.9), ("strum", 0.4), ("voice", 0.6), ("lead", 0.2)), 0.0, 0.0, 0.95,
-          ("eighths", "follow")),
-    Style("metal", (("bass", 0.8), ("chug", 0.9), ("riff", 0.8), ("lead", 0.4), ("voice", 0.3), ("pad", 0.1)), 0.05, 0.0,
-          1.0, ("follow", "eighths", "riff")),
-    Style("pop", (("bass", 0.85), ("comp", 0.6), ("strum", 0.4), ("pad", 0.4), ("voice", 0.8), ("arpeggio", 0.4),
-                  ("stabs", 0.15), ("lead", 0.2)), 0.1, 0.3, 0.2, ("follow", "eighths", "octaves", "held")),
-    Style("funk", (("bass", 0.95), ("scratch", 0.7), ("stabs", 0.6), ("comp", 0.5), ("voice", 0.4), ("riff", 0.3)), 0.15,
-          0.7, 0.1, ("riff", "follow", "octaves", "slap")),
-    Style("jazz", (("bass", 0.9), ("comp", 0.8), ("lead", 0.8), ("stabs", 0.2), ("voice", 0.15)), 0.8, 0.9, 0.02,
-          ("walking", "walking", "held")),
-    Style("country", (("bass", 0.85), ("strum", 0.8), ("picking", 0.7), ("voice", 0.7), ("lead", 0.4), ("comp", 0.2)),
-          0.25, 0.1, 0.1, ("two", "follow", "walking")),
-    Style("reggae", (("bass", 0.95), ("skank", 0.95), ("comp", 0.3), ("voice", 0.6), ("stabs", 0.3), ("scratch", 0.2)),
-          0.35, 0.3, 0.05, ("riff", "sparse")),
-    Style("electronic", (("bass", 0.8), ("arpeggio", 0.6), ("pad", 0.6), ("stabs", 0.5), ("lead", 0.4), ("voice", 0.25)),
-          0.05, 0.4, 0.1, ("offbeat", "eighths", "octaves", "riff", "held")),
-    Style("ballad", (("bass", 0.7), ("arpeggio", 0.6), ("comp", 0.5), ("pad", 0.6), ("voice", 0.8), ("picking", 0.3)),
-          0.15, 0.4, 0.05, ("held", "two", "follow")),
-    Style("blues", (("bass", 0.9), ("strum", 0.4), ("comp", 0.5), ("lead", 0.7), ("voice", 0.4), ("riff", 0.4)), 0.7, 0.6,
-          0.4, ("walking", "eighths", "follow")),
-    Style("alone", (("strum", 0.2), ("picking", 0.2), ("comp", 0.2), ("bass", 0.2), ("voice", 0.2), ("chug", 0.2),
-                    ("scratch", 0.15)), 0.2, 0.3, 0.3),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Song:
-    """What the players of one clip agree on."""
-
-    seconds: float
-    beat: float
-    """Seconds per quarter note."""
-    start: float
-    """Time of a bar line, at most 0."""
-    beats: int
-    """Per bar."""
-    division: int
-    """Grid steps per beat: 4, or 3 in triplet time."""
-    swing: float
-    """0..0.17: how much later the off-beat eighth comes, in beats."""
-    root: int
-    """Pitch class of the key."""
-    scale: tuple[int, ...]
-    chords: tuple[int, ...]
-    """Scale degree of each bar, repeated."""
-    sevenths: bool
-    style: Style
-    kicks: tuple[float, ...] = ()
-
-    @property
-    def bar(self) -> float:
-        return self.beats * self.beat
-
-    @property
-    def steps(self) -> int:
-        """Grid steps per bar."""
-        return self.beats * self.division
-
-    def time(self, step: int) -> float:
-        """Time of a grid step counted from the bar line at `start`, swung."""
-        whole, part = divmod(step, self.division)
-        position = part / self.division
-        if self.division == 4:
-            middle = 0.5 + self.swing
-            position = position * 2 * middle if position < 0.5 else middle + (position - 0.5) * 2 * (1 - middle)
-        return self.start + (whole + position) * self.beat
-
-    def bars(self) -> range:
-        """Numbers of the bars that touch the clip."""
-        return range(int(np.ceil((self.seconds - self.start) / self.bar)))
-
-    def degree(self, time: float) -> int:
-        """Scale degree of the chord at a time."""
-        return self.chords[int((time - self.start) // self.bar) % len(self.chords)]
-
-    def pitch(self, degree: int, centre: int) -> int:
-        """The scale's degree in the octave around `centre` (degrees beyond the octave stay above)."""
-        base = self.root + self.scale[degree % len(self.scale)]
-        return base + 12 * round((centre - base) / 12)
-
-    def chord(self, time: float, centre: int) -> tuple[int, ...]:
-        """Chord tones around `centre`, rising."""
-        degree = self.degree(time)
-        tones = (0, 2, 4, 6) if self.sevenths else (0, 2, 4)
-        return tuple(sorted(self.pitch(degree + tone, centre) for tone in tones))
-
-    def guitar_chord(self, time: float, power: bool) -> tuple[int, ...]:
-        """A guitarist's grip: root, fifth, octave; with third and fifth above unless a power chord."""
-        low = self.pitch(self.degree(time), 45)
-        if power:
-            return (low, low + 7, low + 12)
-        degree = self.degree(time)
-        third, fifth = self.pitch(degree + 2, low + 15), self.pitch(degree + 4, low + 19)
-        seventh = (self.pitch(degree + 6, low + 22),) if self.sevenths else ()
-        return (low, low + 7, low + 12, third, fifth, *seventh)
-
-
-def compose(rng: np.random.Generator, seconds: float, bpm: float, kicks: Sequence[float]) -> Song:
-    """Agree on a song for these drums: bars start on the kick's favourite beat, now and then anywhere."""
-    style = STYLES[int(rng.integers(len(STYLES)))]
-    if rng.random() < 0.06:
-        bpm = float(rng.uniform(60, 190))
-    while bpm > 200:
-        bpm /= 2
-    beat = 60.0 / max(bpm, 35.0)
-    beats = int(rng.choice([4, 4, 4, 4, 4, 3, 6, 7]))
-    triplets = rng.random() < style.swing
-    swing = float(rng.uniform(0.05, 0.17)) if rng.random() < style.swing else 0.0
-    phase = bar_phase(kicks, beat, beats, rng) if rng.random() < 0.88 else float(rng.uniform(0, beat * beats))
-    return Song(
-        seconds=seconds,
-        beat=beat,
-        start=phase - beat * beats,
-        beats=beats,
-        division=3 if triplets and rng.random() < 0.5 else 4,
-        swing=swing,
-        root=int(rng.integers(12)),
-        scale=SCALES[str(rng.choice(list(SCALES)))],
-        chords=PROGRESSIONS[int(rng.integers(len(PROGRESSIONS)))],
-        sevenths=bool(rng.random() < style.sevenths),
-        style=style,
-        kicks=tuple(float(time) for time in kicks if 0 <= time < seconds),
-    )
-
-
-def bar_phase(kicks: Sequence[float], beat: float, beats: int, rng: np.random.Generator) -> float:
-    """Time in [0, bar) of a bar line: the beat grid that the kicks fit best (circular mean), its busiest beat."""
-    if len(kicks) < 2:
-        return float(rng.uniform(0, beat * beats))
-    times = np.asarray(kicks, dtype=np.float64)
-    phase = float(np.angle(np.exp(2j * np.pi * times / beat).sum()) / (2 * np.pi) * beat) % beat
-    number = np.round((times - phase) / beat)
-    on_beat = np.abs(times - phase - number * beat) < 0.15 * beat
-    votes = np.bincount(number[on_beat].astype(int) % beats, minlength=beats) + rng.uniform(0, 0.5, beats)
-    return phase + beat * int(np.argmax(votes))
-
-
 def pattern(song: Song, rng: np.random.Generator, density: float, offbeat: float = 0.5) -> list[int]:
     """Random steps of one bar; `offbeat` near 1 avoids the beats, near 0 the places between them."""
     strong = np.arange(song.steps) % song.division == 0
@@ -199,8 +35,12 @@ def pattern(song: Song, rng: np.random.Generator, density: float, offbeat: float
     return [int(step) for step in chosen] or [int(rng.integers(song.steps))]
 
 
-def on_steps(song: Song, steps: Sequence[int], rng: np.random.Generator, vary: float = 0.1) -> list[tuple[float, float]]:
-    """(time, seconds until the next) for a bar's pattern played through the clip, now and then leaving one out."""
+def on_steps(
+    song: Song, steps: Sequence[int], rng: np.random.Generator, vary: float = 0.1
+) -> list[tuple[float, float]]:
+    """(time, seconds until the next) for a bar's pattern played through the clip, now and then leaving one
+    out.
+    """
     times = [
         song.time(bar * song.steps + step) for bar in song.bars() for step in steps if rng.random() >= vary
     ]
@@ -220,7 +60,11 @@ def bass(song: Song, rng: np.random.Generator, mode: str | None = None) -> list[
     length = float(rng.choice([0.4, 0.7, 0.95]))
     events: list[Event] = []
     if mode == "follow":
-        times = list(song.kicks) if len(song.kicks) > 1 else [time for time, _ in on_steps(song, every(song, song.division), rng)]
+        times = (
+            list(song.kicks)
+            if len(song.kicks) > 1
+            else [time for time, _ in on_steps(song, every(song, song.division), rng)]
+        )
         ends = [*times[1:], times[-1] + song.beat]
         slots = [(time, min(end - time, 2 * song.beat)) for time, end in zip(times, ends, strict=True)]
     elif mode == "walking" or mode == "two":
@@ -234,7 +78,9 @@ def bass(song: Song, rng: np.random.Generator, mode: str | None = None) -> list[
     elif mode == "slap":
         slots = on_steps(song, pattern(song, rng, 0.55, 0.6), rng)
     else:
-        slots = on_steps(song, pattern(song, rng, 0.2 if mode == "sparse" else rng.uniform(0.25, 0.5), 0.4), rng)
+        slots = on_steps(
+            song, pattern(song, rng, 0.2 if mode == "sparse" else rng.uniform(0.25, 0.5), 0.4), rng
+        )
     moves = rng.choice([0, 0, 0, 0, 4, 2, -3, 7], song.steps)
     for index, (time, gap) in enumerate(slots):
         root = song.pitch(song.degree(time), 34)
@@ -250,7 +96,9 @@ def bass(song: Song, rng: np.random.Generator, mode: str | None = None) -> list[
         elif mode in ("riff", "sparse"):
             pitch = song.pitch(song.degree(time) + int(moves[index % len(moves)]), 34)
         dead = mode == "slap" and rng.random() < 0.25
-        events.append(Event(time, (pitch,), max(0.08, gap * length), rng.uniform(0.75, 1), "dead" if dead else "open"))
+        events.append(
+            Event(time, (pitch,), max(0.08, gap * length), rng.uniform(0.75, 1), "dead" if dead else "open")
+        )
     return events
 
 
@@ -275,10 +123,15 @@ def strum(song: Song, rng: np.random.Generator) -> list[Event]:
 def skank(song: Song, rng: np.random.Generator) -> list[Event]:
     """Short chords on the off-beats (reggae, ska)."""
     half = max(1, song.division // 2)
-    steps = [step + half for step in every(song, song.division)] if rng.random() < 0.6 else [
-        step + song.division for step in every(song, 2 * song.division) if step + song.division < song.steps]  # fmt: skip
+    if rng.random() < 0.6:
+        steps = [step + half for step in every(song, song.division)]
+    else:  # on two and four
+        steps = [beat * song.division for beat in range(1, song.beats, 2)]
     length = rng.uniform(0.05, 0.15)
-    return [Event(time, song.chord(time, 62), length, rng.uniform(0.7, 1), "up") for time, _ in on_steps(song, steps, rng, 0.04)]
+    return [
+        Event(time, song.chord(time, 62), length, rng.uniform(0.7, 1), "up")
+        for time, _ in on_steps(song, steps, rng, 0.04)
+    ]
 
 
 def scratch(song: Song, rng: np.random.Generator) -> list[Event]:
@@ -311,7 +164,11 @@ def chug(song: Song, rng: np.random.Generator) -> list[Event]:
     for time, gap in times:
         mute = rng.random() > ring
         grip = song.guitar_chord(time, True)[: 1 if mute and rng.random() < 0.5 else 3]
-        events.append(Event(time, grip, 0.15 if mute else max(gap, 0.25), rng.uniform(0.7, 1), "mute" if mute else "open"))
+        events.append(
+            Event(
+                time, grip, 0.15 if mute else max(gap, 0.25), rng.uniform(0.7, 1), "mute" if mute else "open"
+            )
+        )
     return events
 
 
@@ -346,20 +203,34 @@ def comp(song: Song, rng: np.random.Generator) -> list[Event]:
         "eighths": every(song, half),
     }.get(mode) or pattern(song, rng, 0.3, 0.7)
     length, centre = rng.uniform(0.2, 1.0), int(rng.integers(56, 72))
-    return [Event(time, song.chord(time, centre), max(0.1, gap * length), rng.uniform(0.6, 1)) for time, gap in on_steps(song, steps, rng)]
+    return [
+        Event(time, song.chord(time, centre), max(0.1, gap * length), rng.uniform(0.6, 1))
+        for time, gap in on_steps(song, steps, rng)
+    ]
 
 
 def stabs(song: Song, rng: np.random.Generator) -> list[Event]:
     """Horn or synthesiser hits, few and short, often off the beat."""
     steps = pattern(song, rng, 0.15, 0.7)
     length, centre = rng.uniform(0.08, 0.35), int(rng.integers(60, 74))
-    return [Event(time, song.chord(time, centre), length, rng.uniform(0.7, 1)) for time, _ in on_steps(song, steps, rng, 0.3)]
+    return [
+        Event(time, song.chord(time, centre), length, rng.uniform(0.7, 1))
+        for time, _ in on_steps(song, steps, rng, 0.3)
+    ]
 
 
 def pad(song: Song, rng: np.random.Generator) -> list[Event]:
     """One long chord per bar."""
     centre = int(rng.integers(54, 72))
-    return [Event(song.start + bar * song.bar, song.chord(song.start + (bar + 0.1) * song.bar, centre), song.bar, 1.0) for bar in song.bars()]
+    return [
+        Event(
+            song.start + bar * song.bar,
+            song.chord(song.start + (bar + 0.1) * song.bar, centre),
+            song.bar,
+            1.0,
+        )
+        for bar in song.bars()
+    ]
 
 
 def arpeggio(song: Song, rng: np.random.Generator) -> list[Event]:
@@ -385,7 +256,9 @@ def picking(song: Song, rng: np.random.Generator) -> list[Event]:
     return events
 
 
-def lead(song: Song, rng: np.random.Generator, low: int = 60, high: int = 84, rest: float = 0.3) -> list[Event]:
+def lead(
+    song: Song, rng: np.random.Generator, low: int = 60, high: int = 84, rest: float = 0.3
+) -> list[Event]:
     """A melody: short phrases that wander through the scale, with rests between."""
     events: list[Event] = []
     degree, centre = 0, int(rng.integers(low + 4, high - 4))
@@ -401,13 +274,16 @@ def lead(song: Song, rng: np.random.Generator, low: int = 60, high: int = 84, re
         octave, part = divmod(degree, len(song.scale))
         pitch = song.pitch(part, centre) + 12 * octave
         pitch += 12 * (pitch < low) - 12 * (pitch > high)
-        events.append(Event(time, (pitch,), max(0.06, (until - time) * rng.uniform(0.5, 1)), rng.uniform(0.6, 1)))
+        events.append(
+            Event(time, (pitch,), max(0.06, (until - time) * rng.uniform(0.5, 1)), rng.uniform(0.6, 1))
+        )
         step += length
     return events
 
 
 PARTS: dict[str, Callable[[Song, np.random.Generator], list[Event]]] = {
-    "bass": bass, "strum": strum, "skank": skank, "scratch": scratch, "chug": chug, "riff": riff, "comp": comp,
+    "bass": bass, "strum": strum, "skank": skank, "scratch": scratch, "chug": chug, "riff": riff,
+    "comp": comp,
     "stabs": stabs, "pad": pad, "arpeggio": arpeggio, "picking": picking, "lead": lead, "voice": lead,
 }  # fmt: skip
 
@@ -421,7 +297,9 @@ def humanise(events: Sequence[Event], rng: np.random.Generator, spread: float) -
 
 
 def arrange(events: Sequence[Event], song: Song, rng: np.random.Generator) -> list[Event]:
-    """Song structure: now and then a part enters late, leaves early, rests for a bar, or plays every other one."""
+    """Song structure: now and then a part enters late, leaves early, rests for a bar, or plays every other
+    one.
+    """
     bars = len(song.bars())
     active = np.ones(bars, dtype=bool)
     draw = rng.random()
@@ -433,4 +311,6 @@ def arrange(events: Sequence[Event], song: Song, rng: np.random.Generator) -> li
         active &= rng.random(bars) < 0.6
     if active.all():
         return list(events)
-    return [event for event in events if active[int(np.clip((event.time - song.start) // song.bar, 0, bars - 1))]]
+    return [
+        event for event in events if active[int(np.clip((event.time - song.start) // song.bar, 0, bars - 1))]
+    ]

@@ -21,7 +21,22 @@ FORMANTS: dict[str, tuple[tuple[float, float], ...]] = {
 }
 """Centre (Hz) and level of four formants of five vowels, after Peterson and Barney (1952), male voices."""
 
-NOISE_KINDS = ("s", "sh", "f", "t", "k", "p", "ch", "breath", "cough", "click", "beep", "scratch", "squeak", "pick")
+NOISE_KINDS = (
+    "s",
+    "sh",
+    "f",
+    "t",
+    "k",
+    "p",
+    "ch",
+    "breath",
+    "cough",
+    "click",
+    "beep",
+    "scratch",
+    "squeak",
+    "pick",
+)
 
 Audio = NDArray[np.float32]
 
@@ -33,7 +48,9 @@ def normalise(audio: NDArray[np.floating]) -> Audio:
 
 
 def cycle(amplitudes: NDArray[np.floating], rng: np.random.Generator | None = None) -> Audio:
-    """One cycle with the given amplitudes of harmonics 1, 2, ...; phases zero (a pulse) unless rng is given."""
+    """One cycle with the given amplitudes of harmonics 1, 2, ...; phases zero (a pulse) unless rng is
+    given.
+    """
     spectrum = np.zeros(TABLE_SIZE // 2 + 1, dtype=np.complex64)
     count = min(len(amplitudes), TABLE_SIZE // 2)
     phases = rng.uniform(0, 2 * np.pi, count) if rng is not None else np.full(count, -np.pi / 2)
@@ -41,7 +58,9 @@ def cycle(amplitudes: NDArray[np.floating], rng: np.random.Generator | None = No
     return normalise(irfft(spectrum, TABLE_SIZE))
 
 
-def read_cycle(table: Audio, frequency: NDArray[np.floating] | float, samples: int, start: float = 0.0) -> Audio:
+def read_cycle(
+    table: Audio, frequency: NDArray[np.floating] | float, samples: int, start: float = 0.0
+) -> Audio:
     """Play a cycle at a constant frequency or along a contour of `samples` frequencies."""
     if np.ndim(frequency) == 0:
         phase = np.arange(samples, dtype=np.float64) * (float(frequency) / SAMPLE_RATE) + start
@@ -50,7 +69,9 @@ def read_cycle(table: Audio, frequency: NDArray[np.floating] | float, samples: i
     return table[(phase * TABLE_SIZE).astype(np.int64) & (TABLE_SIZE - 1)]
 
 
-def harmonics(frequency: float, slope: float, odd_only: bool = False, ceiling: float = 16_000.0) -> NDArray[np.floating]:
+def harmonics(
+    frequency: float, slope: float, odd_only: bool = False, ceiling: float = 16_000.0
+) -> NDArray[np.floating]:
     """Amplitudes k**-slope of the harmonics below `ceiling` Hz (slope 1: saw; odd only: square)."""
     k = np.arange(1, max(2, int(ceiling / frequency)) + 1)
     amplitudes = k ** -float(slope)
@@ -59,10 +80,14 @@ def harmonics(frequency: float, slope: float, odd_only: bool = False, ceiling: f
     return amplitudes
 
 
-def vowel_amplitudes(frequency: float, vowel: str, size: float = 1.0, tilt: float = 1.0) -> NDArray[np.floating]:
-    """Harmonic amplitudes of a sung vowel; size > 1 is a shorter throat (formants up), tilt the source's slope."""
-    hertz = np.arange(1, max(2, int(12_000 / frequency)) + 1) * frequency
-    envelope = np.full(len(hertz), 0.01)
+def vowel_amplitudes(
+    frequency: float, vowel: str, size: float = 1.0, tilt: float = 1.0
+) -> NDArray[np.floating]:
+    """Harmonic amplitudes of a sung vowel; size > 1 is a shorter throat (formants up), tilt the source's
+    slope.
+    """
+    hertz = np.arange(1, max(2, int(14_000 / frequency)) + 1) * frequency
+    envelope = np.where(hertz < 5000, 0.03, 0.015)  # what lies between and above the formants
     for centre, level in FORMANTS[vowel]:
         width = 60 + 0.06 * centre * size
         envelope += level / (1 + ((hertz - centre * size) / width) ** 2)
@@ -77,7 +102,8 @@ def decay(samples: int, seconds: float) -> Audio:
 def pluck(
     frequency: float, seconds: float, rng: np.random.Generator, ring: float = 2.0, brightness: float = 0.5
 ) -> tuple[Audio, float]:
-    """Karplus-Strong string; returns (audio, its exact frequency in Hz: the delay line is a whole number long).
+    """Karplus-Strong string; returns (audio, its exact frequency in Hz: the delay line is a whole number
+    long).
 
     ring: seconds to fall by 60 dB; brightness 0..1: how slowly the high partials die, how hard the pick is.
     Karplus and Strong (1983); pick position as a comb on the excitation.
@@ -106,7 +132,8 @@ def pluck(
 
 
 def subtractive(frequency: float, seconds: float, rng: np.random.Generator, kind: str) -> Audio:
-    """Analogue-synthesiser tone: a bright cycle falling into a dull one (a filter sweep), detuned twice for pads.
+    """Analogue-synthesiser tone: a bright cycle falling into a dull one (a filter sweep), detuned twice for
+    pads.
 
     kind: "saw", "square", "pad", "brass" or "organ".
     """
@@ -126,19 +153,25 @@ def subtractive(frequency: float, seconds: float, rng: np.random.Generator, kind
     bright = cycle(harmonics(frequency, rng.uniform(0.8, 1.2), odd, rng.uniform(3000, 14_000)))
     if kind == "pad":
         voices = [frequency * (1 + cents / 1200) for cents in rng.normal(0, 8, 3)]
-        tone = sum(read_cycle(dull, f, samples, rng.random()) for f in voices)
+        tone = np.sum([read_cycle(dull, f, samples, rng.random()) for f in voices], axis=0)
         return normalise(tone * np.minimum(1, time / rng.uniform(0.05, 0.5)))
     if kind == "brass":
         swell = np.minimum(1, time / rng.uniform(0.02, 0.08)).astype(np.float32)
         vibrato = frequency * (1 + 0.004 * np.sin(2 * np.pi * 5.2 * time) * np.minimum(1, time))
-        return normalise(swell * (read_cycle(dull, vibrato, samples) + 0.8 * swell * read_cycle(bright, vibrato, samples)))
+        return normalise(
+            swell * (read_cycle(dull, vibrato, samples) + 0.8 * swell * read_cycle(bright, vibrato, samples))
+        )
     sweep = decay(samples, rng.uniform(0.1, 3.0))
     tone = sweep * read_cycle(bright, frequency, samples) + (1 - sweep) * read_cycle(dull, frequency, samples)
     return normalise(tone * np.minimum(1, time / 0.002))
 
 
-def frequency_modulation(frequency: float, seconds: float, rng: np.random.Generator, ratio: float, index: float) -> Audio:
-    """Two-operator FM (Chowning 1973): electric pianos, basses, metallic plucks. ratio: modulator / carrier."""
+def frequency_modulation(
+    frequency: float, seconds: float, rng: np.random.Generator, ratio: float, index: float
+) -> Audio:
+    """Two-operator FM (Chowning 1973): electric pianos, basses, metallic plucks. ratio: modulator /
+    carrier.
+    """
     samples = int(seconds * SAMPLE_RATE)
     angle = np.arange(samples, dtype=np.float64) * (2 * np.pi * frequency / SAMPLE_RATE)
     depth = index * decay(samples, rng.uniform(0.15, 1.5))
@@ -157,14 +190,20 @@ def choir(frequency: float, seconds: float, rng: np.random.Generator, vowel: str
     return normalise(tone * np.minimum(1, time / rng.uniform(0.03, 0.2)))
 
 
-def noise_burst(rng: np.random.Generator, centre: float, octaves: float, seconds: float, attack: float = 0.001) -> Audio:
-    """Noise around `centre` Hz, `octaves` wide (one sigma), rising in `attack` and falling within `seconds`."""
+def noise_burst(
+    rng: np.random.Generator, centre: float, octaves: float, seconds: float, attack: float = 0.001
+) -> Audio:
+    """Noise around `centre` Hz, `octaves` wide (one sigma), rising in `attack` and falling within
+    `seconds`.
+    """
     samples = max(64, int((seconds + attack) * SAMPLE_RATE))
     spectrum = rfft(rng.standard_normal(samples).astype(np.float32))
     hertz = np.maximum(np.arange(len(spectrum)) * (SAMPLE_RATE / samples), 1.0)
     spectrum *= np.exp(-0.5 * (np.log2(hertz / centre) / octaves) ** 2).astype(np.float32)
     time = np.arange(samples, dtype=np.float32) / SAMPLE_RATE
-    shape = np.minimum(1, time / attack) * np.minimum(1, np.exp(-5 * (time - attack) / seconds)).astype(np.float32)
+    shape = np.minimum(1, time / attack) * np.minimum(1, np.exp(-5 * (time - attack) / seconds)).astype(
+        np.float32
+    )
     return normalise(irfft(spectrum, samples) * shape)
 
 
@@ -204,7 +243,9 @@ def noise(kind: str, rng: np.random.Generator) -> Audio:
         case "squeak":
             samples = int(u(0.05, 0.2) * SAMPLE_RATE)
             glide = np.geomspace(u(900, 2500), u(900, 4000), samples)
-            tone = read_cycle(cycle(harmonics(1500, 1.0)), glide, samples) + 0.7 * rng.standard_normal(samples)
+            tone = read_cycle(cycle(harmonics(1500, 1.0)), glide, samples) + 0.7 * rng.standard_normal(
+                samples
+            )
             return normalise(tone * np.hanning(samples))
         case "pick":
             return noise_burst(rng, u(1500, 5000), 0.8, u(0.004, 0.02), 0.0005)
