@@ -85,6 +85,16 @@ def band(audio: np.ndarray, low: float | None, high: float | None) -> np.ndarray
     return signal.sosfilt(sos, audio).astype(np.float32)
 
 
+def peaking(centre: float, gain_db: float, q: float) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (b, a) of a peaking equaliser at ``centre`` Hz (R. Bristow-Johnson, Audio EQ Cookbook)."""
+    amplitude = 10 ** (gain_db / 40)
+    angle = 2 * np.pi * centre / SAMPLE_RATE
+    alpha = np.sin(angle) / (2 * q)
+    b = np.array([1 + alpha * amplitude, -2 * np.cos(angle), 1 - alpha * amplitude])
+    a = np.array([1 + alpha / amplitude, -2 * np.cos(angle), 1 - alpha / amplitude])
+    return b / a[0], a / a[0]
+
+
 def ping(rng: np.random.Generator, centre: float, seconds: float, modes: int = 5) -> np.ndarray:
     """A struck rim, shell or block: ``modes`` decaying partials around ``centre`` Hz, float32, peak 1."""
     time = np.arange(int(6 * seconds * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import signal
 
-from data.sample import SAMPLE_RATE, Kit, Sample, decay, retune, to_float
+from data.sample import SAMPLE_RATE, Kit, Sample, decay, peaking, retune, to_float
+from data.synth import brush_strokes
 from tokenizer.drums import CLASS_INDEX, DRUMS
 
 # Pieces of one physical instrument share kit and tuning.
@@ -29,15 +30,16 @@ GROUPS: tuple[tuple[str, ...], ...] = (
 )
 GROUP_OF: Mapping[int, int] = {CLASS_INDEX[name]: i for i, names in enumerate(GROUPS) for name in names}
 
-# Peak level of a full stroke in a usual mix, dB relative to the kick (measured on rendered kits and by eye on real
-# drum-only recordings; every clip moves each instrument by several dB around it).
+# Peak level of a full stroke in a usual mix, dB relative to the kick: the medians over strokes that nothing else
+# covers in the six development recordings, rounded; every clip moves each instrument by several dB around it.
 LEVEL_DB: Mapping[str, float] = {
-    "kick": 0.0, "snare_head": 0.0, "snare_cross_stick": -5.0, "snare_rim": 1.0,
-    "hihat_closed": -13.0, "hihat_closed_edge": -9.0, "hihat_open": -9.0, "hihat_open_edge": -6.5, "hihat_pedal": -16.0,
-    "tom1_head": -2.0, "tom1_rim": -1.0, "tom2_head": -2.0, "tom2_rim": -1.0,
-    "tom3_head": -2.0, "tom3_rim": -1.0, "floor_tom_head": -2.0, "floor_tom_rim": -1.0,
-    "crash1": -6.0, "crash1_edge": -4.0, "crash2": -6.0, "crash2_edge": -4.0,
-    "ride": -13.0, "ride_edge": -7.0, "ride_bell": -9.0, "aux1": -11.0, "aux2": -9.0,
+    "kick": 0.0, "snare_head": -2.0, "snare_cross_stick": -6.0, "snare_rim": -1.0,
+    "hihat_closed": -11.0, "hihat_closed_edge": -8.0, "hihat_open": -7.5, "hihat_open_edge": -5.0,
+    "hihat_pedal": -14.0,
+    "tom1_head": -1.0, "tom1_rim": 0.0, "tom2_head": -1.0, "tom2_rim": 0.0,
+    "tom3_head": -1.0, "tom3_rim": 0.0, "floor_tom_head": -1.0, "floor_tom_rim": 0.0,
+    "crash1": -5.0, "crash1_edge": -3.5, "crash2": -5.0, "crash2_edge": -3.5,
+    "ride": -12.0, "ride_edge": -6.0, "ride_bell": -8.0, "aux1": -10.0, "aux2": -8.0,
 }  # fmt: skip
 
 # Octaves of tuning (standard deviation) and dB of level (standard deviation) by group, in the order of GROUPS.
@@ -45,6 +47,7 @@ TUNING_SD = (0.10, 0.10, 0.05, 0.12, 0.07, 0.07, 0.06, 0.06, 0.08)
 LEVEL_SD = (3.0, 2.5, 5.0, 3.5, 4.5, 4.5, 4.5, 5.0, 4.5)
 BRIGHTNESS_STEPS = 4
 LAYERED = 3  # a series with at least so many velocity layers brings its own brightness
+TAKES = 3  # slightly different copies of a stroke where an acoustic drum was sampled once or twice
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,11 @@ class Voice:
     ring: tuple[float | None, ...]
     """Decay times (seconds; None leaves the sample as it is) that strokes choose from: the openness of hats."""
     layered: bool
-    made: dict[tuple[int, int, int], Wave] = field(default_factory=dict)
+    """Softer layers are duller by themselves."""
+    takes: int
+    eq: tuple[float, float, float] | None
+    """Centre in Hz, gain in dB and Q of the channel's equaliser, or None."""
+    made: dict[tuple[int, int, int, int], Wave] = field(default_factory=dict)
 
     def level(self, velocity: float) -> float:
         """Amplitude of a stroke; -40 dB is the floor, so that the softest ghost notes stay strokes."""
@@ -82,27 +89,33 @@ class Voice:
             gaps = [abs(s.velocity_low + s.velocity_high - 2 * wanted) for s in self.samples]
             fits = [i for i, gap in enumerate(gaps) if gap <= min(gaps) + 1.0]
         index = fits[rng.integers(len(fits))]
-        step = BRIGHTNESS_STEPS - 1 if self.layered else min(int(wanted / 128 * BRIGHTNESS_STEPS), BRIGHTNESS_STEPS - 1)
-        key = (index, step, int(rng.integers(len(self.ring))))
+        bright = BRIGHTNESS_STEPS - 1
+        step = bright if self.layered else min(int(wanted / 128 * BRIGHTNESS_STEPS), bright)
+        key = (index, step, int(rng.integers(len(self.ring))), int(rng.integers(self.takes)))
         if key not in self.made:
             self.made[key] = self._make(*key)
         return self.made[key]
 
-    def _make(self, index: int, step: int, ring: int) -> Wave:
+    def _make(self, index: int, step: int, ring: int, take: int) -> Wave:
         sample = self.samples[index]
         seconds = self.ring[ring]
+        # another stroke of the same hand: 7 cents and a sixth of an octave of brightness either way
+        ratio = self.ratio * (1.0, 1.004, 0.996)[take]
+        corner = 2500.0 * 2.0 ** (step + (0.0, 0.17, -0.17)[take])
         raw = sample.audio
         if seconds is not None:  # below -52 dB nothing is heard
-            raw = raw[: sample.onset + int(6.0 * seconds * SAMPLE_RATE * self.ratio)]
+            raw = raw[: sample.onset + int(6.0 * seconds * SAMPLE_RATE * ratio)]
         audio = to_float(raw)
         onset = sample.onset
-        if self.ratio != 1.0:
-            audio, onset = retune(audio, self.ratio), int(onset / self.ratio)
+        if ratio != 1.0:
+            audio, onset = retune(audio, ratio), int(onset / ratio)
         if seconds is not None and onset < audio.size:
             audio[onset:] *= decay(audio.size - onset, seconds)
         if step < BRIGHTNESS_STEPS - 1:  # softer strokes are duller: one-pole low-pass, 2.5 to 11 kHz
-            pole = np.exp(-2 * np.pi * 2500.0 * 2.1**step / SAMPLE_RATE)
+            pole = np.exp(-2 * np.pi * corner / SAMPLE_RATE)
             audio = signal.lfilter(np.float32([1 - pole]), np.float32([1, -pole]), audio)
+        if self.eq is not None:
+            audio = signal.lfilter(*peaking(*self.eq), audio).astype(np.float32)
         peak = max(float(audio.max()), -float(audio.min()), 1e-6)
         audio *= np.float32(1 / peak)
         fade = min(64, audio.size)
@@ -111,10 +124,13 @@ class Voice:
 
 
 def choose_kit(kits: Sequence[Kit], rng: np.random.Generator) -> Kit:
-    """The clip's main kit: a whole one (kick, snare, hats), acoustic three times as often."""
+    """The clip's main kit: a whole one (kick, snare, hats). Acoustic kits with velocity layers are what records hold
+    most and what is hardest to imitate: they come most often, drum machines least."""
     needed = [CLASS_INDEX[name] for name in ("kick", "snare_head", "hihat_closed")]
     whole = [kit for kit in kits if all(drum in kit.samples for drum in needed)] or list(kits)
-    weights = np.array([3.0 if kit.kind == "acoustic" else 1.0 for kit in whole])
+    weights = np.array(
+        [0.6 if kit.kind != "acoustic" else 4.0 if kit.levels != "single-layer" else 1.5 for kit in whole]
+    )
     return whole[rng.choice(len(whole), p=weights / weights.sum())]
 
 
@@ -126,7 +142,7 @@ def voices(drums: Sequence[int], main: Kit, kits: Sequence[Kit], rng: np.random.
     """
     exponent = rng.uniform(0.8, 1.9)
     found: dict[int, Voice] = {}
-    for number, names in enumerate(GROUPS):
+    for number in range(len(GROUPS)):
         members = [d for d in drums if GROUP_OF[d] == number]
         if not members:
             continue
@@ -157,12 +173,25 @@ def _voice(drum: int, kit: Kit, gain: float, ratio: float, exponent: float, rng:
         main = "" in variants and rng.random() < 0.5
         variant = "" if main else variants[rng.integers(len(variants))]
         samples = tuple(sample for sample in samples if sample.variant == variant)
+    brushed = name == "snare_head" and kit.kind == "acoustic" and rng.random() < 0.025
+    if brushed:
+        samples = brush_strokes(rng)
     layers = len({(sample.velocity_low, sample.velocity_high) for sample in samples})
     db = LEVEL_DB[name] + gain + rng.normal(0.0, 1.0)
     return Voice(
         drum=drum, kit=kit.name, samples=samples, gain=float(10 ** (db / 20)), exponent=float(exponent),
-        ratio=float(ratio), ring=_ring(name, rng), layered=kit.levels == "natural" and layers >= LAYERED,
+        ratio=float(ratio), ring=_ring(name, rng),
+        layered=brushed or layers >= LAYERED,
+        takes=TAKES if kit.kind == "acoustic" and len(samples) <= 2 else 1, eq=_eq(rng),
     )  # fmt: skip
+
+
+def _eq(rng: np.random.Generator) -> tuple[float, float, float] | None:
+    """A channel strip: one broad boost or cut anywhere from 60 Hz to 10 kHz, on three channels in five."""
+    if rng.random() > 0.6:
+        return None
+    centre = 60.0 * (10000.0 / 60.0) ** rng.random()
+    return centre, float(np.clip(rng.normal(0.0, 4.5), -10.0, 9.0)), float(rng.uniform(0.5, 1.5))
 
 
 def _ring(name: str, rng: np.random.Generator) -> tuple[float | None, ...]:
