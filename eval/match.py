@@ -1,8 +1,9 @@
-"""Which estimated hit stands for which reference hit: reduction to a scheme, then mir_eval's matching per label.
+"""Which estimated hit stands for which reference hit: reduction to a scheme, then mir_eval's matching per
+label.
 
-The matching is `mir_eval.util.match_events` (Raffel et al. 2014), one maximum matching per label and track, window
-inclusive. A maximum matching is not unique, so the pairs are uncrossed in time afterwards: that changes no count and
-no feasibility, and it makes the pairs (timing, velocity) as orderly as the hits are.
+The matching is `mir_eval.util.match_events` (Raffel et al. 2014), one maximum matching per label and track,
+window inclusive. A maximum matching is not unique, so the pairs are uncrossed in time afterwards: that
+changes no count and no feasibility, and it makes the pairs (timing, velocity) as orderly as the hits are.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from tokenizer.drums import CLASS_INDEX, SCHEMES, Scheme
 from tokenizer.hits import Hit
 
 MERGE_SECONDS = 0.02
-"""Hits of different classes that a scheme makes one label are one event when at most this far apart (seconds)."""
+"""Hits of different classes that a scheme makes one label are one event when at most this far apart
+(seconds)."""
 
 _NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 
@@ -93,9 +95,9 @@ def reduce_hits(
 ) -> Events:
     """Hits under a scheme. Classes in `unjudged` and classes the scheme leaves out are dropped.
 
-    Hits of *different* classes with one label become one event when they lie within `merge` seconds of the first
-    (earliest time, greatest velocity and confidence): two cymbals struck together are one `CY`. Hits of one class are
-    never merged: a flam stays two hits and a duplicated estimate stays a false alarm.
+    Hits of *different* classes with one label become one event when they lie within `merge` seconds of the
+    first (earliest time, greatest velocity and confidence): two cymbals struck together are one `CY`. Hits of
+    one class are never merged: a flam stays two hits and a duplicated estimate stays a false alarm.
 
     Raises:
         ValueError: `unjudged` names an unknown class, or `merge` is negative.
@@ -146,7 +148,8 @@ def match_times(references: np.ndarray, estimates: np.ndarray, window: float) ->
 
 
 def count_matches(references: np.ndarray, estimates: np.ndarray, window: float) -> int:
-    """Size of the maximum matching of two sorted lists of times, by one greedy pass (exact for equal windows).
+    """Size of the maximum matching of two sorted lists of times, by one greedy pass (exact for equal
+    windows).
 
     As `len(match_times(...))`, some twenty times faster: for scans over many offsets.
     """
@@ -182,8 +185,8 @@ def match_tracks(
     unjudged: frozenset[str] = frozenset(),
     merge: float = MERGE_SECONDS,
 ) -> list[TrackMatch]:
-    """Every reference track matched with its estimate. A track without an estimate is matched with silence; an
-    estimate without a reference is not looked at.
+    """Every reference track matched with its estimate. A track without an estimate is matched with silence;
+    an estimate without a reference is not looked at.
 
     Raises:
         ValueError: no references, an unknown scheme or class, a window that is not positive.

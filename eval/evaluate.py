@@ -1,0 +1,211 @@
+"""Everything the benchmark says about one system, from references and estimates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from eval import calibration, lint
+from eval.bootstrap import Interval, intervals
+from eval.confusion import confusion
+from eval.conventions import AdtofFigures, adtof
+from eval.match import MERGE_SECONDS, TrackMatch, get_scheme, match_tracks
+from eval.recall import Bin, FalseAlarms, false_alarms, recall_by_company, recall_by_gap, recall_by_loudness
+from eval.score import Scores, score, score_matches
+from eval.timing import BestOffset, Seams, Timing, best_offset, seams, timing
+from eval.velocity import VelocityAgreement, score_with_velocity, velocity_agreement
+from tokenizer.drums import SCHEMES
+from tokenizer.hits import Hit
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to score.
+
+    Raises:
+        ValueError: a scheme is unknown, a window is not positive.
+    """
+
+    scheme: str = "5"
+    """Scheme of the headline and of every analysis."""
+    schemes: tuple[str, ...] = ("26", "16", "8", "5", "3")
+    """Schemes of the table; those finer than the labels can judge are to be left out by the caller."""
+    window: float = 0.05
+    """Seconds; the headline's."""
+    windows: tuple[float, ...] = (0.02, 0.03, 0.05)
+    """Seconds; those of the table."""
+    unjudged: frozenset[str] = frozenset()
+    """Class names left out on both sides."""
+    merge: float = MERGE_SECONDS
+    """Seconds; see `eval.match.reduce_hits`."""
+    samples: int = 2000
+    """Bootstrap resamples."""
+    seed: int = 0
+    seam_period: float | None = None
+    """Seconds between the joins of the decoder's segments, if known."""
+
+    def __post_init__(self) -> None:
+        for name in (self.scheme, *self.schemes):
+            get_scheme(name)
+        for window in (self.window, *self.windows):
+            if not 0 < window <= 1:
+                raise ValueError(f"window {window} must lie above 0 and up to 1 s")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the headline scheme."""
+        return SCHEMES[self.scheme].labels
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """All figures of one system."""
+
+    name: str
+    settings: Settings
+    table: Mapping[tuple[str, float], Scores]
+    """By scheme and window."""
+    headline: Scores
+    headline_intervals: Mapping[str, Interval]
+    velocity_scores: Scores | None
+    """With E-GMD's velocity rule; None where the references' velocities do not vary."""
+    velocity_intervals: Mapping[str, Interval] | None
+    velocity: VelocityAgreement | None
+    adtof: AdtofFigures
+    timing: Timing | None
+    offset: BestOffset
+    gaps: Sequence[Bin]
+    loudness: Sequence[Bin] | None
+    company: Sequence[Bin]
+    seams: Seams | None
+    false_alarms: FalseAlarms | None
+    confusion: np.ndarray
+    curve: calibration.Curve | None
+    reliability: calibration.Reliability | None
+    findings: Sequence[lint.Finding]
+    matches: Sequence[TrackMatch]
+    """At the headline's scheme and window."""
+    unmapped: Counter[str] = field(default_factory=Counter)
+    excluded: Counter[str] = field(default_factory=Counter)
+
+
+def evaluate(
+    name: str,
+    references: Mapping[str, Sequence[Hit]],
+    estimates: Mapping[str, Sequence[Hit]],
+    settings: Settings,
+    *,
+    seconds: Mapping[str, float] | None = None,
+    drumless: Mapping[str, Sequence[Hit]] | None = None,
+    unmapped: Counter[str] | None = None,
+    excluded: Counter[str] | None = None,
+    stray: Sequence[str] = (),
+) -> Evaluation:
+    """Score one system in every way.
+
+    Args:
+        name: of the system.
+        references: track to hits.
+        estimates: the same track names to hits; a missing track scores as empty.
+        settings: schemes, windows, classes left out.
+        seconds: length of each track's audio, where known.
+        drumless: estimates on recordings without drums (their lengths in `seconds`), scored apart.
+        unmapped: labels of the estimates that no map knows, for the report.
+        excluded: labels of the estimates left out on purpose, for the report.
+        stray: estimates that belong to no reference, for the lint.
+    """
+    lengths = seconds or {}
+    labels, window = settings.labels, settings.window
+    matches = match_tracks(
+        references,
+        estimates,
+        scheme=settings.scheme,
+        window=window,
+        unjudged=settings.unjudged,
+        merge=settings.merge,
+    )
+    silent = [match for match in matches if not len(match.references)]
+    if drumless:
+        nothing: dict[str, Sequence[Hit]] = {track: () for track in drumless}
+        silent += match_tracks(
+            nothing, drumless, scheme=settings.scheme, window=window, unjudged=settings.unjudged
+        )
+    headline = score_matches(matches, scheme=settings.scheme, window=window)
+    loud = any(len(match.references) and np.ptp(match.references.velocity) > 0 for match in matches)
+    with_velocity = score_with_velocity(matches, scheme=settings.scheme, window=window) if loud else None
+    confident = calibration.has_confidence(matches)
+    when, offset = timing(matches), best_offset(matches, window)
+    findings = [
+        *lint.missing_files(references, estimates, stray),
+        *lint.wrong_classes(matches, labels, window),
+        *lint.timing_findings(when, offset),
+        *lint.axis_findings(matches, window),
+        *lint.past_the_end("reference", references, lengths),
+        *lint.past_the_end("estimated", estimates, lengths),
+        *lint.duplicates("reference", references),
+        *lint.duplicates("estimated", estimates),
+        *lint.few_velocities(estimates),
+    ]
+    if settings.scheme == "26":
+        findings += lint.absent_classes(references, estimates)
+    return Evaluation(
+        name=name,
+        settings=settings,
+        table=_table(references, estimates, settings),
+        headline=headline,
+        headline_intervals=intervals(headline, samples=settings.samples, seed=settings.seed),
+        velocity_scores=with_velocity,
+        velocity_intervals=None
+        if with_velocity is None
+        else intervals(with_velocity, samples=settings.samples, seed=settings.seed),
+        velocity=velocity_agreement(matches) if loud else None,
+        adtof=adtof(_unmerged(references, estimates, settings)),
+        timing=when,
+        offset=offset,
+        gaps=recall_by_gap(matches),
+        loudness=recall_by_loudness(matches) if loud else None,
+        company=recall_by_company(matches),
+        seams=seams(matches, settings.seam_period) if settings.seam_period else None,
+        false_alarms=false_alarms(silent, lengths),
+        confusion=confusion(matches, len(labels), window),
+        curve=calibration.precision_recall(matches, window) if confident else None,
+        reliability=calibration.reliability(matches) if confident else None,
+        findings=findings,
+        matches=matches,
+        unmapped=unmapped or Counter(),
+        excluded=excluded or Counter(),
+    )
+
+
+def _table(
+    references: Mapping[str, Sequence[Hit]], estimates: Mapping[str, Sequence[Hit]], settings: Settings
+) -> dict[tuple[str, float], Scores]:
+    return {
+        (scheme, window): score(
+            references,
+            estimates,
+            scheme=scheme,
+            window=window,
+            unjudged=settings.unjudged,
+            merge=settings.merge,
+        )
+        for scheme in settings.schemes
+        for window in settings.windows
+    }
+
+
+def _unmerged(
+    references: Mapping[str, Sequence[Hit]], estimates: Mapping[str, Sequence[Hit]], settings: Settings
+) -> Scores:
+    """The headline as ADTOF counts: nothing merged."""
+    return score(
+        references,
+        estimates,
+        scheme=settings.scheme,
+        window=settings.window,
+        unjudged=settings.unjudged,
+        merge=0.0,
+    )
