@@ -59,7 +59,7 @@ class Stem(nn.Module):
             nn.Conv2d(channels, 2 * channels, 3, stride=(2, FRAMES_PER_STATE), padding=1, bias=False),
             nn.BatchNorm2d(2 * channels),
             nn.GELU(),
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        )
         self.project = nn.Linear(2 * channels * mel // 8, config.width)
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class DrumModel(nn.Module):
         states = self.decoder(self.embed(torch.cat((start, tokens[:, :-1]), 1)), context=encoded.memory)
         return self.logits(states, encoded.time_keys)
 
-    def forward(self, audio: Tensor, tokens: Tensor) -> tuple[Encoded, Tensor]:
-        """Audio [b n] and tokens [b l] -> encoder output and teacher-forced logits [b l v]."""
-        encoded = self.encode(audio)
+    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[Encoded, Tensor]:
+        """Log-mel [b w m t] and tokens [b l] -> encoder output and teacher-forced logits [b l v]."""
+        encoded = self.encode_features(mel)
         return encoded, self.decode(tokens, encoded)

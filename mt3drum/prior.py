@@ -1,0 +1,90 @@
+"""The onset head as a second opinion: a log-probability for every legal token (DESIGN.md section 4).
+
+With p_c(t) the head's probabilities after non-maximum suppression, frames and classes taken as independent, a
+segment is a draw of one coin for every frame and class. The chain rule over the grammar's order then gives every
+token its probability: the next time t after s is "nothing" over s+1..t-1 and "something" at t; the next drum d
+after e within a time is "not" over the classes between and p_d (over "something", for the first one); stopping
+is "not" over the classes left and "nothing" over the frames left. Cumulative sums make each a look-up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tokenizer.codec import EOS, Codec
+from tokenizer.grammar import AFTER_TIME, State
+
+FLOOR = 1e-4
+"""Probabilities are clamped to FLOOR..1-FLOOR: the head may be outvoted, and no logarithm is infinite."""
+SUPPRESS = 2
+"""Frames on either side within which only the highest probability of a class stands."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Look-up tables of a batch of segments; all logarithms of probabilities."""
+
+    ends: Tensor
+    """[s v]: at times t, nothing before t and something at t; at EOS, nothing in the segment; 0 elsewhere."""
+    nothing: Tensor
+    """[s t+1]: nothing in the frames before t."""
+    something: Tensor
+    """[s t]: at least one class at t."""
+    drums: Tensor
+    """[s t c]: not the classes before c, and c."""
+    skipped: Tensor
+    """[s t c+1]: not the classes before c."""
+
+    def select(self, segments: Tensor) -> Prior:
+        """The tables of some segments."""
+        return Prior(*(getattr(self, name)[segments] for name in self.__dataclass_fields__))
+
+
+def onset_probabilities(onset_logits: Tensor, bias: float) -> Tensor:
+    """Head logits [s t c] -> probabilities; `bias` undoes the inflation by the loss's positive weight."""
+    return torch.sigmoid(onset_logits.float() + bias)
+
+
+def suppress(probability: Tensor) -> Tensor:
+    """Zero what is not the highest of its class within `SUPPRESS` frames: [s t c] -> [s t c]."""
+    peak = functional.max_pool1d(probability.transpose(1, 2), 2 * SUPPRESS + 1, 1, SUPPRESS).transpose(1, 2)
+    return torch.where(probability >= peak, probability, torch.zeros_like(probability))
+
+
+def prior_tables(codec: Codec, probability: Tensor, until: int) -> Prior:
+    """Tables from suppressed probabilities [s t c] in float32; the segment is taken to end before step `until`."""
+    p = probability[:, :until].clamp(FLOOR, 1 - FLOOR)
+    not_p = torch.log1p(-p)
+    none = not_p.sum(-1)
+    something = torch.log(-torch.expm1(none))
+    nothing = functional.pad(none.cumsum(1), (1, 0))
+    skipped = functional.pad(not_p.cumsum(-1), (1, 0))
+    ends = p.new_zeros(p.shape[0], codec.size)
+    ends[:, codec.first_time : codec.first_time + until] = nothing[:, :-1] + something
+    ends[:, EOS] = nothing[:, -1]
+    return Prior(ends, nothing, something, skipped[..., :-1] + torch.log(p), skipped)
+
+
+def prior_log_probs(codec: Codec, prior: Prior, state: State) -> Tensor:
+    """Log-probabilities [s b v] of the next token in each state [s b]; meaningless where the grammar forbids it.
+
+    Velocity tokens get 0: the head's opinion on them is not part of the chain.
+    """
+    segments = torch.arange(state.phase.shape[0], device=state.phase.device)[:, None]
+    started = state.last_time >= 0
+    at = state.last_time.clamp(min=0)
+    after = state.last_drum + 1
+    struck = prior.skipped[segments, at, after]
+    # What is left of the classes of the last time is "not"; then frames are counted from the one after it.
+    rest = (prior.skipped[segments, at, -1] - struck) * started - prior.nothing.gather(1, state.last_time + 1)
+    log_probs = prior.ends[:, None] + rest[..., None]
+    first = prior.something.gather(1, at) * (state.phase == AFTER_TIME)
+    log_probs[..., codec.first_drum : codec.first_velocity] = (
+        prior.drums[segments, at] - (struck + first)[..., None]
+    )
+    log_probs[..., codec.first_velocity :] = 0.0
+    return log_probs

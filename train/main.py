@@ -1,0 +1,132 @@
+"""Train: `deepspeed train/main.py --config FILE --output DIR` (many ranks) or `python train/main.py ...` (one)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="train/main.py", description=__doc__)
+    parser.add_argument("--config", type=Path, help="YAML of train.config.TrainConfig fields")
+    parser.add_argument("--output", type=Path, help="folder of the run; a run found there goes on")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one setting")
+    parser.add_argument("--deepspeed", action="store_true", help="accepted for the launcher; always on")
+    parser.add_argument("--deepspeed_config", type=Path, help="JSON for DeepSpeed (ZeRO stage, bf16); see train/deepspeed")
+    parser.add_argument("--local_rank", type=int, default=None, help="given by the launcher")
+    parser.add_argument("--quick-test", action="store_true", help="make shards, train tiny and validate, in a minute")
+    parser.add_argument("--example", type=Path, metavar="DIR", help="write one training segment as WAV, PNG, MIDI; exit")
+    return parser.parse_args(arguments)
+
+
+def set_up_ranks() -> tuple[int, int]:
+    """Rank and world size from the launcher's environment, or those of a single process."""
+    if "RANK" not in os.environ:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1",
+                       "MASTER_PORT": str(port)}  # fmt: skip
+    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+
+def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
+    """A DeepSpeed engine around the model and AdamW.
+
+    Raises:
+        ValueError: the DeepSpeed JSON is unreadable.
+    """
+    import deepspeed
+    import torch
+
+    from train.loop import build_model
+
+    if not torch.cuda.is_available():
+        # Compiling this op takes minutes, and a process killed meanwhile leaves a lock that hangs every later
+        # start (docs/training.md). gloo does the same work.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    settings: dict[str, Any] = {"zero_optimization": {"stage": 0}}
+    if deepspeed_config is not None:
+        try:
+            settings = json.loads(deepspeed_config.read_text())
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{deepspeed_config}: not a readable JSON file ({error})") from error
+    settings |= {
+        "train_micro_batch_size_per_gpu": config.batch,
+        "gradient_accumulation_steps": config.accumulation,
+        "gradient_clipping": config.clip,
+        "steps_per_print": 1_000_000_000,
+    }
+    settings.pop("train_batch_size", None)
+    model = build_model(config)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+    )
+    deepspeed.init_distributed("nccl" if torch.cuda.is_available() else "gloo")
+    return deepspeed.initialize(model=model, optimizer=optimizer, config=settings)[0]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    args = parse(arguments)
+    rank, world = set_up_ranks()
+    logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    os.environ.setdefault("DS_ACCELERATOR", "cuda" if _has_cuda() else "cpu")
+    import yaml
+
+    from train.config import TrainConfig, load_config
+
+    try:
+        if args.quick_test:
+            from train.quick import quick_test
+
+            return quick_test(args.output)
+        if args.config is None or args.output is None:
+            raise ValueError("--config and --output are needed (or --quick-test)")
+        overrides = {}
+        for item in args.set:
+            name, separator, value = item.partition("=")
+            if not separator:
+                raise ValueError(f"--set {item}: must be NAME=VALUE")
+            overrides[name] = yaml.safe_load(value)
+        config: TrainConfig = load_config(args.config, overrides)
+        if args.example is not None:
+            from train.quick import write_one_example
+
+            write_one_example(config, args.example)
+            return 0
+        return run(config, args.output, args.deepspeed_config, rank, world)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def run(config: Any, output: Path, deepspeed_config: Path | None, rank: int, world: int) -> int:
+    """Train one rank to the end."""
+    from train.loop import TrainingError, train
+
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        train(config, make_engine(config, deepspeed_config), output, rank, world)
+    except TrainingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

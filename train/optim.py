@@ -1,0 +1,64 @@
+"""Learning-rate schedule, averaged weights, and blanking of the features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from train.config import TrainConfig
+
+_MAX_BAND = 0.12  # of the mel bands (about the prototype's 15 of 128)
+_MAX_STRETCH = 16  # frames: 160 ms; longer would hide hits that no context can give back
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Linear warm-up, then a cosine to `final_learning_rate` at the last step."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    floor = config.final_learning_rate
+    return config.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+class Average:
+    """Exponential moving average of a model's weights and running statistics (Polyak & Juditsky 1992)."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: value.detach().clone().float() if value.is_floating_point() else value.clone()
+                        for name, value in model.state_dict().items()}  # fmt: skip
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Move towards the model; the decay grows from 0.1 so that the random start is soon forgotten."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            average = self.weights[name]
+            if value.is_floating_point():
+                average.lerp_(value.detach().float(), 1 - decay)
+            else:
+                average.copy_(value)
+
+
+def blank(mel: Tensor, chance: float, seed: tuple[int, ...]) -> Tensor:
+    """SpecAugment (Park et al. 2019, arXiv:1904.08779) on mel [b w m t], in place: one band, one stretch.
+
+    Args:
+        seed: integers that make the draw a pure function of run, step and rank.
+    """
+    generator = torch.Generator().manual_seed(hash(seed) & 0x7FFFFFFF)
+    batch, _, bands, frames = mel.shape
+    draw = torch.rand(batch, 6, generator=generator).tolist()
+    for item, (first, second, width, low, length, start) in zip(mel, draw, strict=True):
+        fill = item.mean()
+        if first < chance:
+            size = 1 + int(width * _MAX_BAND * bands)
+            begin = int(low * (bands - size))
+            item[:, begin : begin + size] = fill
+        if second < chance * 0.5:
+            size = 1 + int(length * _MAX_STRETCH)
+            begin = int(start * (frames - size))
+            item[:, :, begin : begin + size] = fill
+    return mel

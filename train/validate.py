@@ -1,0 +1,75 @@
+"""F-measure of a model on whole recordings: what chooses the checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.reader import read_clips
+from data.sources import read_mdb
+from eval.score import score
+from mt3drum.audio import read_audio
+from mt3drum.generate import DecodeConfig
+from mt3drum.transcribe import Transcriber
+from tokenizer.hits import Hit
+from tokenizer.maps import LABEL_MAPS
+from train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from mt3drum.model import DrumModel
+
+MAX_CLIPS = 48  # of a rendered validation set: ten minutes
+
+
+@dataclass(frozen=True)
+class Group:
+    """Recordings that are scored together."""
+
+    name: str
+    audio: dict[str, np.ndarray]
+    """Name -> mono float32 at 44.1 kHz."""
+    hits: dict[str, list[Hit]]
+    unjudged: frozenset[str]
+
+
+def groups_of(config: TrainConfig) -> list[Group]:
+    """The recordings that `config` names: development mixes, else rendered validation clips, else none."""
+    groups = []
+    if config.development:
+        unjudged = LABEL_MAPS["mdb_class"].unjudged
+        for mix in config.development_mixes:
+            recordings = read_mdb(Path(config.development), annotation="class", mix=mix)
+            audio = {r.name: read_audio(r.audio) for r in recordings if r.audio is not None}
+            groups.append(Group(mix, audio, {r.name: list(r.hits) for r in recordings}, unjudged))
+    elif config.validation:
+        clips = list(read_clips(Path(config.validation), MAX_CLIPS))
+        audio, hits = {c.key: c.audio for c in clips}, {c.key: c.hits for c in clips}
+        groups.append(Group("rendered", audio, hits, frozenset()))
+    return groups
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores of one validation."""
+
+    f_measure: float
+    """Mean over the groups of micro F, five classes, 50 ms: the figure that chooses the checkpoint."""
+    by_group: dict[str, float]
+    by_class: dict[str, float]
+    """`group/class` -> F."""
+
+
+def validate(model: DrumModel, groups: list[Group], decoding: DecodeConfig) -> Validation:
+    """Transcribe and score every group."""
+    transcriber = Transcriber(model, decoding)
+    by_group, by_class = {}, {}
+    for group in groups:
+        estimates = {name: transcriber.transcribe_array(audio).hits for name, audio in group.audio.items()}
+        scores = score(group.hits, estimates, scheme="5", window=0.05, unjudged=group.unjudged)
+        by_group[group.name] = scores.micro.f
+        for label, counts in scores.classes.items():
+            by_class[f"{group.name}/{label}"] = counts.f
+    return Validation(float(np.mean(list(by_group.values()))), by_group, by_class)
