@@ -9,9 +9,9 @@ kick, sung consonants on the snare's beat. Nothing in it is a drum.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.signal import butter, lfilter, sosfilt
+from scipy.signal import lfilter
 
-from data import effects, score, voice
+from data import effects, pedals, score, voice
 from data.notes import Instrument, NoteBank, load_loops, load_notes
 from data.score import Event
 from data.song import Song, compose
@@ -32,6 +32,7 @@ ROLES_OF_PART: dict[str, tuple[str, ...]] = {
 GUITAR_PARTS = ("strum", "riff", "chug", "scratch", "skank", "picking")
 LOOP_PROBABILITY = 0.1
 PEAK = 0.9
+INCIDENTALS = ("squeak", "cough", "scratch", "pick", "breath", "click")
 
 
 def render_band(
@@ -94,10 +95,10 @@ def play_part(
     driven = driven or (part in ("lead", "bass", "comp") and rng.random() < 0.12)
     track = perform(instrument, events, samples, rng, strum=guitar, sing=part in ("lead", "stabs"))
     if driven:
-        return amplifier(track, rng, 45.0 if guitar else 25.0)
+        return pedals.amplifier(track, rng, 45.0 if guitar else 25.0)
     if part in ("lead", "comp", "strum", "scratch", "arpeggio") and rng.random() < 0.15:
-        return wah(track, rng)
-    return _double(track, rng) if rng.random() < 0.25 else track
+        return pedals.wah(track, rng)
+    return pedals.double(track, rng) if rng.random() < 0.25 else track
 
 
 def perform(
@@ -201,47 +202,6 @@ def _tone(
     return tone
 
 
-def amplifier(track: Audio, rng: np.random.Generator, most: float = 45.0) -> Audio:
-    """Guitar amplifier: bass cut, 0 to `most` dB of gain above the mean level into tanh, and a loudspeaker.
-
-    The gain counts from the RMS, so that notes ring on for as long as a real overdriven guitar's do.
-    """
-    level = float(np.sqrt(np.mean(track**2)))
-    if level < 1e-6:
-        return track
-    drive = 10 ** (rng.uniform(0, most) / 20) / level
-    tight = butter(1, rng.uniform(60, 400), "high", fs=SAMPLE_RATE, output="sos")
-    low, high = rng.uniform(60, 120), rng.uniform(3000, 7500)
-    cabinet = butter(int(rng.integers(1, 4)), [low, high], "band", fs=SAMPLE_RATE, output="sos")
-    hot = sosfilt(tight, track).astype(np.float32) * np.float32(drive)
-    hot = np.tanh(hot + np.float32(rng.uniform(-0.5, 0.5)))
-    out = sosfilt(cabinet, hot).astype(np.float32)
-    if rng.random() < 0.5:
-        out = effects.shape(out, effects.tone_curve(effects.fast_bins(len(out)), rng, 3.0))
-    return out
-
-
-def wah(track: Audio, rng: np.random.Generator) -> Audio:
-    """Wah-wah, filter sweep or phaser: three resonant bands faded into one another."""
-    bottom = rng.uniform(300, 700)
-    time = np.arange(len(track), dtype=np.float32) / SAMPLE_RATE
-    sweep = 1 + np.sin(2 * np.pi * (rng.uniform(0.1, 3) * time + rng.random()), dtype=np.float32)  # 0..2
-    out = np.float32(rng.uniform(0, 0.4)) * track
-    for number in range(3):
-        centre = bottom * 2.2**number
-        band = butter(1, [centre * 0.8, centre * 1.25], "band", fs=SAMPLE_RATE, output="sos")
-        out = out + sosfilt(band, track).astype(np.float32) * np.maximum(0, 1 - np.abs(sweep - number))
-    return out.astype(np.float32)
-
-
-def _double(track: Audio, rng: np.random.Generator) -> Audio:
-    """Chorus or a second take: a copy 5 to 30 ms later."""
-    late = int(rng.uniform(0.005, 0.03) * SAMPLE_RATE)
-    out = track.copy()
-    out[late:] += np.float32(rng.uniform(0.3, 0.9)) * track[:-late]
-    return out
-
-
 def incidental(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
     """Noises of musicians and studios: a click track or count-in, squeaks, coughs, record scratches."""
     samples = round(song.seconds * SAMPLE_RATE)
@@ -268,7 +228,7 @@ def _loop(bank: NoteBank, samples: int, rng: np.random.Generator) -> Audio:
     """A stretch of a random clip, repeated where it is too short."""
     clip = bank.loops[int(rng.integers(len(bank.loops)))]
     start = int(rng.integers(len(clip)))
-    return np.take(clip, np.arange(start, start + samples), mode="wrap").astype(np.float32) / 32_000
+    return np.take(clip, np.arange(start, start + samples), mode="wrap") * np.float32(1 / 32_000)
 
 
 def _add(mix: Audio, track: Audio, decibels: float) -> None:

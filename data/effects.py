@@ -177,7 +177,8 @@ def crush(audio: Audio, rng: np.random.Generator) -> Audio:
     out = np.round(audio * (steps / peak)) * (peak / steps)
     hold = int(rng.integers(1, 4))
     if hold > 1:
-        out = np.repeat(out[::hold], hold)[: len(audio)]
+        groups = np.pad(out, (0, -len(out) % hold)).reshape(-1, hold)
+        out = np.repeat(groups.mean(axis=1), hold)[: len(audio)]
     return out.astype(np.float32)
 
 

@@ -44,7 +44,9 @@ def on_steps(
     times = [
         song.time(bar * song.steps + step) for bar in song.bars() for step in steps if rng.random() >= vary
     ]
-    ends = [*times[1:], (times[-1] + song.beat) if times else 0.0]
+    if not times:
+        return []
+    ends = [*times[1:], times[-1] + song.beat]
     return [(time, end - time) for time, end in zip(times, ends, strict=True)]
 
 

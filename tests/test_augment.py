@@ -1,0 +1,156 @@
+import time
+
+import numpy as np
+import pytest
+
+from data import augment as module
+from data.augment import AugmentConfig, augment
+from tokenizer.hits import Hit
+
+RATE = module.SAMPLE_RATE
+WINDOW = int(4 * module.SPEED_MARGIN * RATE) + 1
+
+
+def clicks(times: list[float]) -> module.Audio:
+    audio = np.zeros(WINDOW, dtype=np.float32)
+    for at in times:
+        audio[round(at * RATE)] = 0.9
+    return audio
+
+
+def noise(seed: int, level: float = 0.1) -> module.Audio:
+    return (level * np.random.default_rng(seed).standard_normal(WINDOW)).astype(np.float32)
+
+
+def hits_at(times: list[float]) -> list[Hit]:
+    return [Hit(at, index % 26, 100) for index, at in enumerate(times)]
+
+
+def test_none_returns_the_input() -> None:
+    drums, hits = noise(0), hits_at([0.0, 1.5, 3.999, 4.0, 4.2])
+    audio, kept = augment(drums, noise(1), hits, np.random.default_rng(0), AugmentConfig.none())
+    np.testing.assert_array_equal(audio, drums[: 4 * RATE])
+    assert list(kept) == hits[:3]  # a hit at the end belongs to the next window
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_labels_follow_the_change_of_speed(seed: int) -> None:
+    times = [0.05, 0.7, 1.5, 2.25, 3.1, 3.6]
+    config = AugmentConfig(
+        **{**AugmentConfig.none().__dict__, "speed_probability": 1.0, "level_probability": 1.0}
+    )
+    audio, kept = augment(clicks(times), None, hits_at(times), np.random.default_rng(seed), config)
+    assert len(audio) == 4 * RATE and len(kept) >= 5
+    assert any(abs(hit.time - at) > 1e-3 for hit, at in zip(kept, times, strict=False))
+    for hit in kept:
+        middle = round(hit.time * RATE)
+        around = np.abs(audio[max(0, middle - 2000) : middle + 2000])
+        assert abs(int(np.argmax(around)) - min(2000, middle)) <= RATE // 1000  # 1 ms
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_labels_fit_whatever_happens(seed: int) -> None:
+    """With every effect at its default probability, a loud click stays within 2 ms of its label."""
+    config = AugmentConfig(band_probability=0, decoy_probability=0)
+    audio, kept = augment(clicks([2.0]), None, [Hit(2.0, 0, 100)], np.random.default_rng(seed), config)
+    assert audio.shape == (4 * RATE,) and audio.dtype == np.float32 and np.isfinite(audio).all()
+    assert abs(int(np.argmax(np.abs(audio))) - round(kept[0].time * RATE)) <= RATE // 500
+
+
+def test_same_seed_same_result() -> None:
+    for seed in range(10):
+        first, second = (
+            augment(noise(0), noise(1), hits_at([1.0]), np.random.default_rng(seed), AugmentConfig())
+            for _ in range(2)
+        )
+        np.testing.assert_array_equal(first[0], second[0])
+        assert first[1] == second[1]
+
+
+def test_different_seeds_differ() -> None:
+    results = [
+        augment(noise(0), noise(1), [], np.random.default_rng(seed), AugmentConfig())[0] for seed in range(5)
+    ]
+    assert len({result.tobytes() for result in results}) == 5
+
+
+def test_input_is_not_written_to() -> None:
+    drums, band = noise(0), noise(1)
+    copies = drums.copy(), band.copy()
+    for seed in range(30):
+        augment(drums, band, [], np.random.default_rng(seed), AugmentConfig())
+    np.testing.assert_array_equal(drums, copies[0])
+    np.testing.assert_array_equal(band, copies[1])
+
+
+def test_short_input_is_padded_with_silence() -> None:
+    audio, _ = augment(noise(0)[:RATE], None, [], np.random.default_rng(0), AugmentConfig.none())
+    assert len(audio) == 4 * RATE and np.abs(audio[RATE:]).max() == 0
+
+
+@pytest.mark.parametrize("level", [-12.0, 0.0, 6.0])
+def test_mix_puts_the_band_at_the_level_asked_for(level: float) -> None:
+    drums = noise(0) * (np.arange(WINDOW) % RATE < RATE // 4)  # sounds a quarter of the time
+    band = noise(1, 0.003)
+    added = module.mix(drums, band, level) - drums
+    measured = 20 * np.log10(module.active_level(added) / module.active_level(drums))
+    assert measured == pytest.approx(level, abs=0.1)
+
+
+def test_mix_keeps_the_band_when_there_are_no_drums() -> None:
+    band = noise(1)
+    np.testing.assert_array_equal(module.mix(np.zeros_like(band), band, -20.0), band)
+
+
+def test_band_levels_are_those_of_records() -> None:
+    rng = np.random.default_rng(0)
+    levels = np.array([module.band_level(rng, -20.0, 7.0) for _ in range(4000)])
+    assert levels.min() >= -20 and levels.max() <= 7
+    assert np.mean((levels >= -6) & (levels <= 5)) > 0.75
+    assert np.mean(levels < -10) > 0.03
+
+
+def test_without_drums_there_are_no_labels() -> None:
+    config = AugmentConfig(
+        **{**AugmentConfig.none().__dict__, "band_probability": 1.0, "drumless_probability": 1.0}
+    )
+    band = noise(1)
+    audio, kept = augment(clicks([1.0]), band, hits_at([1.0]), np.random.default_rng(0), config)
+    assert kept == ()
+    np.testing.assert_array_equal(audio, band[: 4 * RATE])
+
+
+def test_silence_in_is_finite_out() -> None:
+    silence = np.zeros(WINDOW, dtype=np.float32)
+    for seed in range(20):
+        audio, _ = augment(silence, silence, [], np.random.default_rng(seed), AugmentConfig())
+        assert np.isfinite(audio).all() and np.abs(audio).max() <= 1.001
+
+
+def test_final_level_is_within_its_range() -> None:
+    for seed in range(20):
+        audio, _ = augment(noise(0), None, [], np.random.default_rng(seed), AugmentConfig(level_low=-18.0))
+        assert 10 ** (-18.1 / 20) <= np.abs(audio).max() <= 1.001
+
+
+def test_wrong_settings_name_value_and_range() -> None:
+    with pytest.raises(ValueError, match=r"band_probability is 1\.5, expected 0\.\.1"):
+        AugmentConfig(band_probability=1.5)
+    with pytest.raises(ValueError, match=r"speed_range is 0\.2, expected 0\.\.0\.06"):
+        AugmentConfig(speed_range=0.2)
+    with pytest.raises(ValueError, match=r"band_low 8\.0 is above"):
+        AugmentConfig(band_low=8.0)
+    with pytest.raises(ValueError, match="seconds is 0"):
+        AugmentConfig(seconds=0)
+    with pytest.raises(ValueError, match="expected the same window of both"):
+        augment(noise(0), noise(1)[:-1], [], np.random.default_rng(0), AugmentConfig())
+
+
+def test_an_average_window_costs_little() -> None:
+    """Budget: 12 ms of CPU per 4 s on one core; the test allows for a slower machine."""
+    rng, drums, band = np.random.default_rng(0), noise(0), noise(1)
+    augment(drums, band, [], rng, AugmentConfig())
+    start = time.process_time()
+    for _ in range(40):
+        augment(drums, band, [], rng, AugmentConfig())
+    assert (time.process_time() - start) / 40 < 0.05
