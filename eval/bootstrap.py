@@ -87,13 +87,16 @@ def statistics(counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]
 def intervals(
     scores: Scores, *, samples: int = 2000, seed: int = 0, level: float = 0.95
 ) -> dict[str, Interval]:
-    """Intervals of micro F, precision and recall, macro F, track mean F, and F per label (key: its name).
+    """Intervals of micro F, precision and recall, macro F, track mean F, and F per label (key: its name);
+    empty for a single track, of which resampling tells nothing.
 
     Raises:
         ValueError: `samples` below 1 or `level` outside 0..1.
     """
     _check(samples, level)
     counts = scores.array()
+    if len(counts) < 2:
+        return {}
     tails = (50 * (1 - level), 50 * (1 + level))
     value = statistics(counts, np.ones((1, len(counts)), dtype=np.int64))
     spread = statistics(counts, draws(len(counts), samples, seed))

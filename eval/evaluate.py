@@ -76,7 +76,8 @@ class Evaluation:
     velocity: VelocityAgreement | None
     adtof: AdtofFigures
     timing: Timing | None
-    offset: BestOffset
+    offsets: Sequence[BestOffset]
+    """One per window of the table: the narrower, the more an offset costs."""
     gaps: Sequence[Bin]
     loudness: Sequence[Bin] | None
     company: Sequence[Bin]
@@ -137,11 +138,12 @@ def evaluate(
     loud = any(len(match.references) and np.ptp(match.references.velocity) > 0 for match in matches)
     with_velocity = score_with_velocity(matches, scheme=settings.scheme, window=window) if loud else None
     confident = calibration.has_confidence(matches)
-    when, offset = timing(matches), best_offset(matches, window)
+    when = timing(matches)
+    offsets = [best_offset(matches, each) for each in sorted({*settings.windows, window})]
     findings = [
         *lint.missing_files(references, estimates, stray),
         *lint.wrong_classes(matches, labels, window),
-        *lint.timing_findings(when, offset),
+        *lint.timing_findings(when, offsets[0]),
         *lint.axis_findings(matches, window),
         *lint.past_the_end("reference", references, lengths),
         *lint.past_the_end("estimated", estimates, lengths),
@@ -164,7 +166,7 @@ def evaluate(
         velocity=velocity_agreement(matches) if loud else None,
         adtof=adtof(_unmerged(references, estimates, settings)),
         timing=when,
-        offset=offset,
+        offsets=offsets,
         gaps=recall_by_gap(matches),
         loudness=recall_by_loudness(matches) if loud else None,
         company=recall_by_company(matches),

@@ -161,18 +161,15 @@ def class_bars(evaluations: Sequence[Evaluation]) -> str:
     figure, axes = _axes(max(6.0, 0.35 * len(labels) * max(2, len(evaluations)) + 2), 3.0)
     width = 0.8 / len(evaluations)
     for i, e in enumerate(evaluations):
-        values = [e.headline_intervals[label] for label in labels]
         places = np.arange(len(labels)) + (i - (len(evaluations) - 1) / 2) * width
-        heights = np.array([v.value for v in values])
-        ends = [
-            np.maximum(0, [v.value - v.low for v in values]),
-            np.maximum(0, [v.high - v.value for v in values]),
-        ]
+        heights = np.array([counts.f for counts in e.headline.classes.values()])
+        known = [e.headline_intervals.get(label) for label in labels]
+        ends = np.array([(v.value - v.low, v.high - v.value) if v else (0.0, 0.0) for v in known]).clip(0).T
         axes.bar(places, heights, width * 0.92, yerr=ends, label=e.name, error_kw={"lw": 0.8})
     axes.set_xticks(range(len(labels)), labels, rotation=0 if len(labels) < 9 else 60)
     axes.set_ylabel("F")
     axes.set_ylim(0, 1)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4)
     return _svg(figure)
 
 

@@ -103,7 +103,7 @@ def wrong_classes(matches: Sequence[TrackMatch], labels: Sequence[str], window: 
 
 
 def timing_findings(timing: Timing | None, offset: BestOffset | None) -> list[Finding]:
-    """A constant offset of all tracks together."""
+    """A constant offset of all tracks together; `offset` is the best at the narrowest window."""
     if timing is None or offset is None or timing.pairs < 20:
         return []
     findings = []
@@ -113,8 +113,8 @@ def timing_findings(timing: Timing | None, offset: BestOffset | None) -> list[Fi
         severity = "warning" if gain >= 0.02 else "note"
         message = (
             f"matched estimates lie {abs(timing.median) * 1000:.1f} ms {where} (median); "
-            f"shifted by {offset.offset * 1000:+.0f} ms F would be {offset.f:.3f} "
-            f"instead of {offset.f_unshifted:.3f}"
+            f"shifted by {offset.offset * 1000:+.0f} ms F at {offset.window * 1000:g} ms would be "
+            f"{offset.f:.3f} instead of {offset.f_unshifted:.3f}"
         )
         findings.append(Finding("constant offset", severity, message))
     return findings

@@ -76,7 +76,7 @@ def _system(e: Evaluation) -> dict[str, Any]:
         "with_velocity_intervals": {name: asdict(i) for name, i in (e.velocity_intervals or {}).items()},
         "velocity": asdict(e.velocity) if e.velocity else None,
         "timing": timing,
-        "best_offset": asdict(e.offset),
+        "best_offset": [asdict(offset) for offset in e.offsets],
         "recall": {
             "gap": [asdict(b) for b in e.gaps],
             "loudness": [asdict(b) for b in e.loudness or ()],

@@ -38,6 +38,8 @@ class Timing:
 class BestOffset:
     """The constant added to every estimated time that gives the best micro F."""
 
+    window: float
+    """Seconds."""
     offset: float
     """Seconds; 10 ms means the estimates lie 10 ms early. The middle of the best stretch, where F is flat."""
     f: float
@@ -103,7 +105,9 @@ def best_offset(matches: Sequence[TrackMatch], window: float) -> BestOffset:
     # stable.
     chosen = OFFSETS_MS[int(longest[len(longest) // 2])]
     unshifted = int(found[OFFSETS_MS.index(0)])
-    return BestOffset(chosen / 1000, 2 * int(found.max()) / max(1, hits), 2 * unshifted / max(1, hits))
+    return BestOffset(
+        window, chosen / 1000, 2 * int(found.max()) / max(1, hits), 2 * unshifted / max(1, hits)
+    )
 
 
 def seams(

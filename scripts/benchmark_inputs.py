@@ -86,6 +86,7 @@ def build_report(args: argparse.Namespace, command: str) -> tuple[Report, dict[s
             paired(a.headline, b.headline, figure=figure, samples=args.bootstrap, seed=args.seed),
         )
         for a, b in combinations(evaluations, 2)
+        if len(references.hits) > 1
         for figure in ("micro", "macro", "track")
     ]
     report = Report(
