@@ -38,7 +38,6 @@ class LabelMap:
             raise ValueError(f"label map {self.name}: unknown classes {unknown}")
         if self.finest not in SCHEMES:
             raise ValueError(f"label map {self.name}: unknown scheme {self.finest!r}")
-        object.__setattr__(self, "drum_of", MappingProxyType(dict(self.drum_of)))
 
 
 _TD17: dict[Label, str | None] = {**{drum.td17_note: drum.name for drum in DRUMS}, 35: "kick", 33: None}

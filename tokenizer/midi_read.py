@@ -139,7 +139,9 @@ def _parse(path: Path) -> mido.MidiFile:
     try:
         midi = mido.MidiFile(file=io.BytesIO(data))
     except Exception as error:  # mido lets out EOFError, OSError, IndexError, KeyError and more
-        reason = "it ends early" if isinstance(error, EOFError) else " ".join(repr(error).split())
+        reason = (
+            "it ends early" if isinstance(error, EOFError) else repr(error)[:100]
+        )  # may hold a number of thousands of digits
         raise MidiError(f"{path}: not a MIDI file, or damaged ({reason})") from error
     if midi.type not in (0, 1):
         raise MidiError(f"{path}: MIDI files of type {midi.type} are not read; save it as type 0 or 1")

@@ -1,0 +1,71 @@
+"""Label maps: every entry resolves, and the entries that are easily got wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tokenizer.drums import CLASS_INDEX, DRUMS, SCHEMES
+from tokenizer.maps import LABEL_MAPS, LabelMap
+
+NAMES = ("gm", "td17", "gmd", "egmd", "mdb_class", "mdb_subclass", "enst", "idmt_smt", "rbma13", "slakh")
+
+
+def test_the_maps_are_these() -> None:
+    assert set(LABEL_MAPS) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_label_resolves(name: str) -> None:
+    label_map = LABEL_MAPS[name]
+    assert label_map.name == name
+    assert label_map.finest in SCHEMES
+    assert label_map.unjudged <= set(CLASS_INDEX)
+    for label, drum in label_map.drum_of.items():
+        assert drum is None or drum in CLASS_INDEX
+        assert isinstance(label, str) or 0 <= label <= 127
+
+
+@pytest.mark.parametrize("name", ["td17", "gmd", "egmd"])
+def test_td17_reads_every_class_from_its_own_note(name: str) -> None:
+    drum_of = LABEL_MAPS[name].drum_of
+    assert {drum.td17_note: drum_of[drum.td17_note] for drum in DRUMS} == {d.td17_note: d.name for d in DRUMS}
+    assert drum_of[35] == "kick"
+    assert drum_of[33] is None  # the metronome click
+    assert set(drum_of) == {drum.td17_note for drum in DRUMS} | {33, 35}
+
+
+def test_general_midi_reads_what_it_writes() -> None:
+    drum_of = LABEL_MAPS["gm"].drum_of
+    written_as_its_head = {"hihat_closed_edge", "hihat_open_edge", "tom3_rim", "floor_tom_rim"}
+    for drum in DRUMS:
+        if drum.name not in written_as_its_head:
+            assert drum_of[drum.gm_note] == drum.name
+    assert set(range(35, 82)) <= set(drum_of)  # the whole key map of General MIDI 1
+    assert (drum_of[22], drum_of[26]) == ("hihat_closed_edge", "hihat_open_edge")
+    assert (drum_of[39], drum_of[58]) == ("aux1", "aux2")  # hand clap and vibraslap, not rims of toms
+    assert LABEL_MAPS["slakh"].drum_of == drum_of
+
+
+def test_mdb_leaves_out_what_its_class_files_cannot_judge() -> None:
+    classes = LABEL_MAPS["mdb_class"]
+    assert classes.drum_of["OT"] is None
+    assert classes.unjudged == {"snare_cross_stick", "aux1", "aux2"}
+    assert LABEL_MAPS["mdb_subclass"].drum_of["SST"] == "snare_cross_stick"
+
+
+def test_each_label_of_a_coarse_scheme_is_reachable() -> None:
+    """IDMT-SMT and MDB's class files name one class for each label of the scheme they judge."""
+    for name in ("idmt_smt", "mdb_class", "rbma13"):
+        label_map = LABEL_MAPS[name]
+        scheme = SCHEMES[label_map.finest]
+        drums = {drum for drum in label_map.drum_of.values() if drum is not None}
+        assert {scheme.of_class[CLASS_INDEX[drum]] for drum in drums} >= set(range(len(scheme.labels)))
+
+
+def test_wrong_maps_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"label map x: unknown classes \['gong'\]"):
+        LabelMap("x", {"g": "gong"})
+    with pytest.raises(ValueError, match=r"label map x: unknown classes \['gong'\]"):
+        LabelMap("x", {}, unjudged=frozenset({"gong"}))
+    with pytest.raises(ValueError, match="label map x: unknown scheme '7'"):
+        LabelMap("x", {}, finest="7")
