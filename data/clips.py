@@ -27,6 +27,8 @@ RING_SECONDS = 4.0
 """Hits so long before a clip are rendered, not labelled: their cymbals still sound when it starts."""
 STRETCH_MARGIN = 1.35
 """`vary` plays up to 1 / 0.75 times as fast: so much more than a clip is cut from the performance first."""
+SYNTHESISED = "synthesised"
+"""What every synthesised kit is called in labels and manifest."""
 SHORTEST_REST = 1.0
 """The rest of a recording shorter than this many seconds does not become a clip."""
 
@@ -120,7 +122,9 @@ def synthetic_kits(config: RenderConfig, palette: Palette, clips: int, rng: np.r
     return [synthesise_kit(rng) for _ in range(int(np.ceil(clips * share / 8)))]
 
 
-def render_clip(config: RenderConfig, palette: Palette, made: Sequence[Kit], rng: np.random.Generator) -> Clip:
+def render_clip(
+    config: RenderConfig, palette: Palette, made: Sequence[Kit], rng: np.random.Generator
+) -> Clip:
     """One clip: a performance or pattern, a kit, the room around it and a band.
 
     Args:
@@ -136,8 +140,9 @@ def render_clip(config: RenderConfig, palette: Palette, made: Sequence[Kit], rng
         kits = made if not palette.kits or (made and rng.random() < config.synthetic) else palette.kits
         rendered = render_drums(performance.hits, kits, rng, config.seconds)
         audio, hits = rendered.audio, tuple(rendered.hits)
-        licences = {kit.name: kit.licence for kit in kits}
-        used = {name: licences[name] for name in rendered.kits}
+        shown = {kit.name: (kit.name, kit.licence) for kit in palette.kits}
+        shown |= {kit.name: (SYNTHESISED, kit.licence) for kit in made}
+        used = dict(shown[name] for name in rendered.kits)
     band = None
     if palette.notes is not None and (drumless or rng.random() < config.band):
         kicks = [hit.time for hit in performance.hits if DRUMS[hit.drum].family == "kick"]
@@ -146,8 +151,8 @@ def render_clip(config: RenderConfig, palette: Palette, made: Sequence[Kit], rng
         audio, band, hits,
         corpus="no drums" if drumless else performance.corpus,
         performance="no drums" if drumless else performance.name,
-        kits=used, licence=performance.licence, split=config.split, seconds=config.seconds, bpm=performance.bpm,
-        unmapped={},
+        kits=used, licence=performance.licence, split=config.split, seconds=config.seconds,
+        bpm=performance.bpm, unmapped={},
     )  # fmt: skip
 
 
@@ -162,8 +167,11 @@ def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Ge
     weights /= weights.sum()
     first = palette.performances[rng.choice(len(weights), p=weights)]
     start = float(rng.uniform(-0.3, max(0.0, first.hits[-1].time - config.seconds)))
-    hits = [replace(hit, time=hit.time - start) for hit in within(first.hits, start - RING_SECONDS, start + length)]
-    # Most performances of the Groove dataset are fills of a few seconds: others follow until the clip is full.
+    hits = [
+        replace(hit, time=hit.time - start)
+        for hit in within(first.hits, start - RING_SECONDS, start + length)
+    ]
+    # Most performances of the Groove dataset are fills of a few seconds: others follow to fill the clip.
     while (end := max((hit.time for hit in hits), default=0.0)) < length - 1.0:
         after = palette.performances[rng.choice(len(weights), p=weights)]
         begin = end + float(rng.uniform(0.15, 0.8)) - after.hits[0].time

@@ -1,10 +1,8 @@
-"""Shards to training batches, the same for the same seed, rank and batch number whatever the number of workers.
+"""Shards to training batches: functions of seed, rank, number of ranks and batch number alone.
 
-Every process walks all shards in the same order (an epoch's order depends on seed and epoch only) and numbers the
-samples of all epochs laid end to end; rank r of w takes the numbers that leave r when divided by w, B of them make
-a batch, and worker v of n makes batches v, v + n, ... So every sample is used once an epoch over all ranks, ranks
-always have full batches, and resuming means counting. Walking is cheap: the shuffle buffer holds places in tar
-files, not audio, and only the samples of one's own batches are read.
+Every process walks the samples in the same order (`data.walk`); rank r of w takes every w-th, B of its
+samples make a batch, and worker v of n makes every n-th batch. So every sample is used once an epoch over all
+ranks, ranks always have full batches, the number of workers changes nothing, and resuming means counting.
 
 Shards are untrusted: nothing is written to disk, members are bounded, and what cannot be used is skipped and
 counted by reason.
@@ -14,21 +12,19 @@ from __future__ import annotations
 
 import itertools
 import logging
-import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import webdataset
 
 from data.augment import SPEED_MARGIN, AugmentConfig, augment
 from data.sample import SAMPLE_RATE
-from data.unpack import BadSample, Member, audio_of, labels_of
+from data.unpack import BadSample, audio_of, labels_of
+from data.walk import Located, Order, located, summary
 from tokenizer.codec import PAD, Codec
 from tokenizer.drums import NUM_CLASSES
 from tokenizer.encode import encode
@@ -82,16 +78,6 @@ class Batch(NamedTuple):
     """Samples that could not be used while this batch was made, by reason."""
 
 
-class Located(NamedTuple):
-    """A sample that has been found, not read."""
-
-    epoch: int
-    members: dict[str, Any]
-    """`Member` by suffix, with WebDataset's `__key__` and `__url__`."""
-    before: dict[str, Any] | None
-    """The sample before it in the epoch, whose band may be borrowed."""
-
-
 class Example(NamedTuple):
     """One sample of a batch."""
 
@@ -130,7 +116,12 @@ class Loader:
 
 
 def make_loader(
-    shards: Sequence[str], codec: Codec, config: LoaderConfig, rank: int = 0, world: int = 1, start_sample: int = 0
+    shards: Sequence[str],
+    codec: Codec,
+    config: LoaderConfig,
+    rank: int = 0,
+    world: int = 1,
+    start_sample: int = 0,
 ) -> Loader:
     """Batches of this rank from its `start_sample`-th sample on.
 
@@ -138,30 +129,33 @@ def make_loader(
         shards: tar files on disk (`data.shards.shard_paths`), in any order.
         start_sample: how many samples this rank has consumed before: batches * batch size.
     Raises:
-        ValueError: no shards; rank, start or the length of a segment do not fit. While iterating: a whole epoch
-            holds no usable sample.
+        ValueError: no shards; rank, start or the length of a segment do not fit. While iterating: a whole
+            epoch holds no usable sample.
     """
     if not shards:
         raise ValueError("no shards given; make some with scripts/make_shards.py")
     if not 0 <= rank < world:
         raise ValueError(f"rank {rank} is outside 0..{world - 1}")
     if start_sample < 0 or start_sample % config.batch_size:
-        raise ValueError(f"start_sample {start_sample} is not a multiple of the batch size {config.batch_size}")
+        raise ValueError(
+            f"start_sample {start_sample} is not a multiple of the batch size {config.batch_size}"
+        )
     if abs(config.augment.seconds - codec.segment_seconds) > 1e-9:
         raise ValueError(
             f"augment.seconds is {config.augment.seconds}, the codec's segments are {codec.segment_seconds} s"
         )
-    return Loader(BatchSource(tuple(sorted(shards)), codec, config, rank, world, start_sample // config.batch_size))
+    order = Order(tuple(sorted(shards)), config.seed, config.buffer)
+    return Loader(BatchSource(order, codec, config, rank, world, start_sample // config.batch_size))
 
 
 class BatchSource(torch.utils.data.IterableDataset[Batch]):
-    """The batches of one rank; inside a DataLoader worker, that worker's share of them."""
+    """The batches of one rank from number `first` on; in a DataLoader worker, that worker's share of them."""
 
     def __init__(
-        self, shards: tuple[str, ...], codec: Codec, config: LoaderConfig, rank: int, world: int, first: int
+        self, order: Order, codec: Codec, config: LoaderConfig, rank: int, world: int, first: int
     ) -> None:
         super().__init__()
-        self.shards = shards
+        self.order = order
         self.codec = codec
         self.config = config
         self.rank = rank
@@ -173,43 +167,22 @@ class BatchSource(torch.utils.data.IterableDataset[Batch]):
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         size = self.config.batch_size
         bad: Counter[str] = Counter()
-        # Only the first worker of the first rank reports what all of them see while walking.
+        # All processes see the same broken shards while walking: one of them reports.
         walked = bad if worker == 0 and self.rank == 0 else Counter()
-        stream = self.located(self.first * size, walked)
+        stream = located(self.order, self.rank, self.world, self.first * size, walked)
         for number in itertools.count(self.first):
-            located = list(itertools.islice(stream, size))
+            places = list(itertools.islice(stream, size))
             if (number - self.first) % workers == worker:
-                examples = self.examples(located, bad) or self.substitutes((number + 1) * size, bad)
-                # Slots of bad samples are filled with the good ones of the batch: batches stay full and batch k
-                # stays the same batch.
+                examples = self.examples(places, bad) or self.substitutes((number + 1) * size, bad)
+                # Good samples of the batch fill the slots of bad ones: batch k stays full, and stays batch k.
                 filled = list(itertools.islice(itertools.cycle(examples), size))
-                yield collate(filled, self.codec, dict(bad))
+                yield collate(filled, dict(bad))
                 bad.clear()
 
-    def located(self, start: int, bad: Counter[str]) -> Iterator[Located]:
-        """This rank's samples from its `start`-th on, epoch after epoch, without end."""
-        number = start * self.world + self.rank
-        epoch = 0
-        if number:
-            # Whole epochs are passed over by arithmetic.
-            length = sum(1 for _ in walk(self.shards, self.config, 0, Counter()))
-            epoch, number = divmod(number, max(1, length))
-        for epoch in itertools.count(epoch):
-            length, before = 0, None
-            for members in walk(self.shards, self.config, epoch, bad):
-                if length == number:
-                    yield Located(epoch, members, before)
-                    number += self.world
-                before = members
-                length += 1
-            if length == 0:
-                raise ValueError(f"no sample found in {len(self.shards)} shards ({summary(bad)}): {self.shards[0]} ...")
-            number -= length
-
-    def examples(self, located: Iterable[Located], bad: Counter[str]) -> list[Example]:
+    def examples(self, places: Iterable[Located], bad: Counter[str]) -> list[Example]:
         """What of these samples can be used."""
         found = []
-        for place in located:
+        for place in places:
             try:
                 found.append(read_example(place, self.codec, self.config))
             except BadSample as error:
@@ -218,59 +191,22 @@ class BatchSource(torch.utils.data.IterableDataset[Batch]):
         return found
 
     def substitutes(self, start: int, bad: Counter[str]) -> list[Example]:
-        """The first usable sample from `start` on, when a whole batch was bad.
+        """The first usable sample of this rank from `start` on, when a whole batch was bad.
 
         Raises:
             ValueError: there is none in a whole epoch.
         """
         last = None
-        for place in self.located(start, Counter()):
+        for place in located(self.order, self.rank, self.world, start, Counter()):
             last = place.epoch + 1 if last is None else last
             if place.epoch > last:
                 break
             found = self.examples([place], bad)
             if found:
                 return found
-        raise ValueError(f"no usable sample in a whole epoch of {len(self.shards)} shards: {summary(bad)}")
-
-
-def walk(shards: Sequence[str], config: LoaderConfig, epoch: int, bad: Counter[str]) -> Iterator[dict[str, Any]]:
-    """The samples of one epoch in its order, as places in tar files: a WebDataset pipeline."""
-    pipeline = webdataset.DataPipeline(
-        webdataset.SimpleShardList(list(shards)),
-        webdataset.detshuffle(len(shards), len(shards), seed=_seed(config.seed, epoch, "shards")),
-        partial(find_members, bad=bad),
-        partial(webdataset.tariterators.group_by_keys, handler=partial(_count_duplicate, bad=bad)),
-        webdataset.detshuffle(config.buffer, config.buffer, seed=_seed(config.seed, epoch, "samples")),
-    )
-    yield from pipeline
-
-
-def find_members(shards: Iterable[dict[str, str]], bad: Counter[str]) -> Iterator[dict[str, Any]]:
-    """Where the members of each tar file lie; a broken or missing one ends early and is counted."""
-    for shard in shards:
-        path = shard["url"]
-        try:
-            with tarfile.open(path, "r:") as tar:
-                for info in tar:
-                    if info.isreg():
-                        yield {"fname": info.name, "data": Member(path, info.offset_data, info.size), "__url__": path}
-                # tarfile takes a broken header for the end; the real end is a block of zeros.
-                with open(path, "rb") as file:
-                    file.seek(tar.offset)
-                    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-                        bad["shard broken"] += 1
-        except FileNotFoundError:
-            bad["shard missing"] += 1
-        except (OSError, tarfile.TarError, ValueError, EOFError):
-            bad["shard broken"] += 1
-        yield {}  # a sample does not go on in the next shard
-
-
-def _count_duplicate(error: Exception, bad: Counter[str]) -> bool:
-    """WebDataset's handler for a member that is there twice: the first stays. (Its own warning handler sleeps.)"""
-    bad["member twice"] += 1
-    return True
+        raise ValueError(
+            f"no usable sample in a whole epoch of {len(self.order.shards)} shards: {summary(bad)}"
+        )
 
 
 def read_example(place: Located, codec: Codec, config: LoaderConfig) -> Example:
@@ -316,7 +252,7 @@ def frame_targets(hits: Iterable[Hit], codec: Codec) -> tuple[np.ndarray, np.nda
     return onset, velocity
 
 
-def collate(examples: Sequence[Example], codec: Codec, bad: dict[str, int]) -> Batch:
+def collate(examples: Sequence[Example], bad: dict[str, int]) -> Batch:
     """Stack examples; token rows are padded to the longest."""
     longest = max(len(example.tokens) for example in examples)
     tokens = np.full((len(examples), longest), PAD, np.int64)
@@ -332,14 +268,5 @@ def collate(examples: Sequence[Example], codec: Codec, bad: dict[str, int]) -> B
     )
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Any:
     return batch
-
-
-def summary(bad: Counter[str]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in bad.most_common()) or "no errors"
-
-
-def _seed(seed: int, epoch: int, what: str) -> int:
-    """Unrelated streams for neighbouring seeds and epochs (WebDataset adds seed and epoch up)."""
-    return zlib.crc32(f"{seed}:{epoch}:{what}".encode())

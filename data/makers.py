@@ -35,8 +35,8 @@ class RenderedShards:
     number: int
     """Clips in all."""
     per_shard: int = 64
-    origin: Mapping[str, Any] = field(default_factory=dict)
-    """What the palette was read from, for the manifest: corpora, unmapped labels."""
+    corpora: Mapping[str, Any] = field(default_factory=dict)
+    """`describe` of the recordings that the performances were taken from, for the manifest."""
 
     @property
     def split(self) -> str:
@@ -69,7 +69,10 @@ class RenderedShards:
 
     def sources(self) -> dict[str, Any]:
         notes = self.palette.notes
-        return {**self.origin, "accompaniment": dict(sorted(notes.licences.items())) if notes is not None else {}}
+        return {
+            "corpora": dict(self.corpora),
+            "accompaniment": dict(sorted(notes.licences.items())) if notes is not None else {},
+        }
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ class RecordedShards:
     split: str
     seed: int = 0
     number: int | None = None
-    """Clips in all, drawn by performance (a random cut of a random kit's recording); None: every recording, end
-    to end."""
+    """Clips in all, drawn by performance (a random cut of a random kit's recording); None: every recording,
+    end to end."""
     seconds: float = 12.0
     per_shard: int = 64
 
@@ -90,7 +93,11 @@ class RecordedShards:
         """Recording and start of every clip."""
         index = {id(recording): i for i, recording in enumerate(self.recordings)}
         if self.number is None:
-            return [(i, start) for i, rec in enumerate(self.recordings) for start in clip_starts(rec, self.seconds)]
+            return [
+                (i, start)
+                for i, rec in enumerate(self.recordings)
+                for start in clip_starts(rec, self.seconds)
+            ]
         rng = np.random.default_rng([self.seed, SPLITS.index(self.split)])
         groups = by_performance(self.recordings)
         plan = []
@@ -117,7 +124,7 @@ class RecordedShards:
         }
 
     def sources(self) -> dict[str, Any]:
-        return describe(self.recordings)
+        return {"corpora": describe(self.recordings), "accompaniment": {}}
 
 
 def describe(recordings: Iterable[Recording]) -> dict[str, Any]:
@@ -146,5 +153,7 @@ def _digest(played: Sequence[Performance] | Sequence[Recording]) -> str:
     digest = hashlib.sha256()
     for one in played:
         digest.update(one.name.encode())
-        digest.update(np.array([(hit.time, hit.drum, hit.velocity) for hit in one.hits], np.float64).tobytes())
+        digest.update(
+            np.array([(hit.time, hit.drum, hit.velocity) for hit in one.hits], np.float64).tobytes()
+        )
     return digest.hexdigest()[:16]

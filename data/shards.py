@@ -1,9 +1,9 @@
 """Shards: tar files of clips in WebDataset's layout, written in parallel, with a manifest of what they hold.
 
-A sample is `<key>.flac` (mono 16-bit 44.1 kHz: the drums, or the whole recording), sometimes `<key>.band.flac`
-(accompaniment to mix under them), and `<key>.json` (hits and where they come from). A shard depends on nothing
-but the maker's settings and its own number, so an interrupted run goes on where it stopped and a repeated one
-gives the same bytes.
+A sample is `<key>.flac` (mono 16-bit 44.1 kHz: the drums, or the whole recording), sometimes
+`<key>.band.flac` (accompaniment to mix under them), and `<key>.json` (hits and where they come from). A shard
+depends on nothing but the maker's settings and its own number, so an interrupted run goes on where it stopped
+and a repeated one gives the same bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import multiprocessing
-import os
+import signal
 import subprocess
 import tarfile
 from collections import Counter
@@ -37,7 +37,9 @@ RARE_SHARE = 0.001
 class Maker(Protocol):
     """Makes the clips of every shard; `data.makers` has two."""
 
-    split: str
+    @property
+    def split(self) -> str:
+        """train, validation or test; part of the file names."""
 
     def sizes(self) -> list[int]:
         """Number of clips in each shard."""
@@ -99,9 +101,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']}, expected {FORMAT}")
-        manifest["shards"], manifest["clips"]  # noqa: B018  (a KeyError here is the check)
+        files = [shard["file"] for shard in manifest["shards"]]
+        if not files or any("/" in file for file in files):
+            raise ValueError(f"shards {files}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: no usable manifest ({error}); make shards with scripts/make_shards.py") from None
+        raise ValueError(
+            f"{path}: no usable manifest ({error}); make shards with scripts/make_shards.py"
+        ) from None
     return dict(manifest)
 
 
@@ -117,7 +123,7 @@ def write_shard(path: Path, clips: Iterator[Clip]) -> dict[str, Any]:
     corpora: dict[str, dict[str, Any]] = {}
     kits: dict[str, dict[str, Any]] = {}
     performances: set[str] = set()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
             for clip in clips:
@@ -141,7 +147,7 @@ def write_shard(path: Path, clips: Iterator[Clip]) -> dict[str, Any]:
 
 
 def add_clip(tar: tarfile.TarFile, key: str, clip: Clip) -> None:
-    """The members of one sample. The owner and time of a member are fixed: the bytes depend on the clip alone."""
+    """The members of one sample. Owner and time are fixed: the bytes depend on the clip alone."""
     members = {"flac": encode_flac(clip.audio)}
     if clip.band is not None:
         members["band.flac"] = encode_flac(clip.band)
@@ -174,6 +180,7 @@ _maker: Maker  # of this worker process: handed over once, not with every shard
 def _start_worker(maker: Maker) -> None:
     global _maker
     _maker = maker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
 
 
 def _work(job: tuple[Path, str, int]) -> dict[str, Any]:
@@ -188,7 +195,9 @@ def _make_one(output: Path, maker: Maker, settings_hash: str, shard: int) -> dic
     return record
 
 
-def _run(output: Path, maker: Maker, settings_hash: str, shards: list[int], workers: int) -> Iterator[dict[str, Any]]:
+def _run(
+    output: Path, maker: Maker, settings_hash: str, shards: list[int], workers: int
+) -> Iterator[dict[str, Any]]:
     workers = min(workers, len(shards))
     if workers <= 1:
         for shard in shards:
@@ -265,7 +274,9 @@ def _commit() -> str | None:
     """The git commit of this code, where there is one."""
     try:
         here = Path(__file__).resolve().parent
-        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10)
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip() or None
@@ -281,7 +292,7 @@ def _shard_name(split: str, shard: int) -> str:
 
 def _write(path: Path, content: bytes) -> None:
     """Under a temporary name first: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.write_bytes(content)
         temporary.replace(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ MAX_MEMBER_BYTES = 64 * 2**20
 
 
 class BadSample(Exception):
-    """A sample that cannot be used. `reason` is a short text, the same for all of a kind; the detail follows."""
+    """A sample that cannot be used. `reason` is a short text, the same for all of a kind."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -48,7 +48,7 @@ class Labels:
 
 def read_member(member: Member) -> bytes:
     """Raises BadSample where the file is gone, ends too early, or the member is too large."""
-    if member.size > MAX_MEMBER_BYTES:
+    if not 0 <= member.size <= MAX_MEMBER_BYTES:
         raise BadSample("member too large", f"{member.size} bytes in {member.path}")
     try:
         with open(member.path, "rb") as file:

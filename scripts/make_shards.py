@@ -3,7 +3,7 @@
     python scripts/make_shards.py --output datasets/train --clips 20000
     python scripts/make_shards.py --output datasets/test --split test --clips 300
     python scripts/make_shards.py --output datasets/bare --no-data --clips 2000
-    python scripts/make_shards.py --output datasets/egmd --corpus egmd --root /where/e-gmd-v1.0.0 --clips 20000
+    python scripts/make_shards.py --output datasets/egmd --corpus egmd --root e-gmd-v1.0.0 --clips 20000
 
 An interrupted run goes on where it stopped when the same command is given again.
 """
@@ -24,17 +24,27 @@ CORPORA = ("egmd", "folder", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder for the shards; created")
     parser.add_argument("--split", choices=("train", "validation", "test"), default="train")
-    parser.add_argument("--clips", type=int, help="clips in all (recordings: default, all of them end to end)")
+    parser.add_argument(
+        "--clips", type=int, help="clips in all (recordings: default, all of them end to end)"
+    )
     parser.add_argument("--clips-per-shard", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=12.0, help="length of a clip (default: 12)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)"
+    )
     rendered = parser.add_argument_group("rendered clips")
-    rendered.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with kits/, midi/groove/,"
-                          " accompaniment/ and splits.json (default: ../shared/data)")  # fmt: skip
+    rendered.add_argument(
+        "--data",
+        type=Path,
+        default=Path("../shared/data"),
+        help="folder with kits/, midi/groove/, accompaniment/ and splits.json (default: ../shared/data)",
+    )
     rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
     rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
     for name, what in (
@@ -45,12 +55,18 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         ("vary", "of a varied performance"),
     ):
         rendered.add_argument(f"--{name}", type=float, metavar="P", help=f"probability {what}")
-    rendered.add_argument("--no-band", action="store_true", help="no bands at all (same as --band 0 --negatives 0)")
+    rendered.add_argument(
+        "--no-band", action="store_true", help="no bands at all (same as --band 0 --negatives 0)"
+    )
     recorded = parser.add_argument_group("recordings")
     recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
     recorded.add_argument("--root", type=Path, help="where the corpus lies")
-    recorded.add_argument("--label-map", default="gm", help="of --corpus folder: MIDI notes to classes (default: gm)")
-    recorded.add_argument("--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)")
+    recorded.add_argument(
+        "--label-map", default="gm", help="of --corpus folder: MIDI notes to classes (default: gm)"
+    )
+    recorded.add_argument(
+        "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
+    )
     args = parser.parse_args(arguments)
     if args.clips is None and args.corpus is None:
         parser.error("--clips is needed")
@@ -59,6 +75,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    if args.seed < 0:
+        parser.error("--seed must not be negative")
     return args
 
 
@@ -90,6 +108,8 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     from data.patterns import Performance
     from data.sources import read_gmd
 
+    if not args.no_data and not args.data.is_dir():
+        raise ValueError(f"{args.data} is not a folder; give --data, or --no-data to synthesise everything")
     config = render_config(args)
     rng = np.random.default_rng(args.seed)
     bank = None
@@ -97,14 +117,14 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
         bank = make_bank(None if args.no_data else args.data / "accompaniment", rng)
     if args.no_data:
         return RenderedShards(config, Palette(notes=bank), args.seed, args.clips, args.clips_per_shard)
-    if not args.data.is_dir():
-        raise ValueError(f"{args.data} is not a folder; give --data, or --no-data to synthesise everything")
     names = kit_split(args.data / "splits.json", args.split)
     if args.max_kits is not None:
         names = sorted(rng.permutation(names)[: args.max_kits].tolist())
     recordings = read_gmd(args.data / "midi" / "groove", args.split)
     performances = tuple(
-        Performance(one.name, one.split, one.corpus, one.licence, one.bpm, one.hits) for one in recordings if one.hits
+        Performance(one.name, one.split, one.corpus, one.licence, one.bpm, one.hits)
+        for one in recordings
+        if one.hits
     )
     palette = Palette(performances, tuple(load_kits(args.data / "kits", names)), bank)
     return RenderedShards(config, palette, args.seed, args.clips, args.clips_per_shard, describe(recordings))
@@ -145,11 +165,14 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"make_shards: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("make_shards: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
     hours = manifest["seconds"] / 3600
     print(f"{manifest['clips']} clips, {hours:.2f} h, {sum(manifest['hits'].values())} hits in {args.output}")
     print("rare classes (< 0.1 % of hits):", ", ".join(manifest["rare"]) or "none")
-    for corpus, about in manifest["sources"].items():
-        if about.get("unmapped"):
+    for corpus, about in manifest["sources"]["corpora"].items():
+        if about["unmapped"]:
             print(f"unmapped labels of {corpus}:", about["unmapped"])
     return 0
 

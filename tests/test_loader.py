@@ -8,6 +8,7 @@ import json
 import tarfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,10 +68,12 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return paths
 
 
-def take(shards: list[str], number: int, rank: int = 0, world: int = 1, start: int = 0, **settings) -> list[Batch]:
-    settings = {"batch_size": 2, "augment": PLAIN, "swap_band": 0.0, "buffer": 4} | settings
-    loader = make_loader(shards, CODEC, LoaderConfig(**settings), rank, world, start)
-    return list(itertools.islice(loader, number))
+def take(
+    shards: list[str], number: int, rank: int = 0, world: int = 1, start: int = 0, **settings: Any
+) -> list[Batch]:
+    chosen: dict[str, Any] = {"batch_size": 2, "augment": PLAIN, "swap_band": 0.0, "buffer": 4}
+    config = LoaderConfig(**{**chosen, **settings})
+    return list(itertools.islice(make_loader(shards, CODEC, config, rank, world, start), number))
 
 
 def keys(batches: list[Batch]) -> list[str]:
@@ -103,7 +106,9 @@ def test_epochs_do_not_overlap(shards: list[str], world: int) -> None:
 def test_workers_do_not_change_the_batches(shards: list[str], world: int) -> None:
     for rank in range(world):
         alone = take(shards, 7, rank, world, augment=AugmentConfig(seconds=1.0), swap_band=0.5)
-        assert same(alone, take(shards, 7, rank, world, augment=AugmentConfig(seconds=1.0), swap_band=0.5, workers=2))
+        assert same(
+            alone, take(shards, 7, rank, world, augment=AugmentConfig(seconds=1.0), swap_band=0.5, workers=2)
+        )
 
 
 def test_seed_decides_order_and_augmentation(shards: list[str]) -> None:
@@ -124,7 +129,7 @@ def test_epochs_differ_in_order_and_audio(shards: list[str]) -> None:
 @pytest.mark.parametrize("done", [1, 3, 8, 40])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_resume_equals_uninterrupted(shards: list[str], done: int, workers: int) -> None:
-    settings = {"augment": AugmentConfig(seconds=1.0), "swap_band": 0.5}
+    settings: dict[str, Any] = {"augment": AugmentConfig(seconds=1.0), "swap_band": 0.5}
     whole = take(shards, done + 3, rank=1, world=2, **settings)
     resumed = take(shards, 3, rank=1, world=2, start=2 * done, workers=workers, **settings)
     assert same(whole[done:], resumed)
@@ -195,7 +200,9 @@ def test_damage_is_counted_and_the_rest_arrives(tmp_path: Path, caplog: pytest.L
     not_finite = members_of(10) | {"json": b'{"hits": [[NaN, "kick", 9]], "seconds": 2.0}'}
     nonsense = members_of(11) | {"json": b"[1, 2"}
     loud = members_of(12) | {"json": json.dumps({"hits": [[0.1, "kick", 200]], "seconds": 2.0}).encode()}
-    bad = dict(b0=flac_cut, b1=flac_noise, b2=no_json, b3=no_audio, b4=unknown, b5=not_finite, b6=nonsense, b7=loud)
+    bad = dict(
+        b0=flac_cut, b1=flac_noise, b2=no_json, b3=no_audio, b4=unknown, b5=not_finite, b6=nonsense, b7=loud
+    )
     shards = [write_tar(tmp_path / "a.tar", {**good, **bad})]
     whole = Path(write_tar(tmp_path / "whole.tar", {f"t{i}": members_of(i) for i in range(3)}))
     with tarfile.open(whole) as tar:
@@ -234,9 +241,9 @@ def test_a_whole_bad_batch_is_replaced_and_a_whole_bad_epoch_is_an_error(tmp_pat
     shard = write_tar(tmp_path / "a.tar", mostly_bad)
     assert set(keys(take([shard], 7))) == {"g"}
     all_bad = write_tar(tmp_path / "b.tar", {f"b{i}": {"json": b"{}"} for i in range(3)})
-    with pytest.raises(ValueError, match="no usable sample in a whole epoch.*json malformed"):
+    with pytest.raises(ValueError, match=r"no usable sample in a whole epoch.*json malformed"):
         take([all_bad], 1)
-    with pytest.raises(ValueError, match="no sample found in 1 shards.*shard missing"):
+    with pytest.raises(ValueError, match=r"no sample found in 1 shards.*shard missing"):
         take([str(tmp_path / "gone.tar")], 1)
 
 
@@ -274,11 +281,9 @@ def test_arguments_are_checked(shards: list[str], arguments: dict[str, int], mes
 def test_configuration_is_checked(shards: list[str]) -> None:
     with pytest.raises(ValueError, match="no shards given"):
         make_loader([], CODEC, LoaderConfig(augment=PLAIN))
-    with pytest.raises(ValueError, match="the codec's segments are 1.0 s"):
+    with pytest.raises(ValueError, match=r"the codec's segments are 1\.0 s"):
         make_loader(shards, CODEC, LoaderConfig())
     with pytest.raises(ValueError, match="batch_size 0"):
         LoaderConfig(batch_size=0)
     with pytest.raises(ValueError, match="swap_band is 2"):
         LoaderConfig(swap_band=2)
-
-

@@ -1,0 +1,72 @@
+"""A recording with its hits: what every corpus reader returns, and how recordings are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tokenizer.hits import Hit
+
+SPLITS = ("train", "validation", "test")
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One annotated recording, or one performance without audio."""
+
+    name: str
+    audio: Path | None
+    hits: tuple[Hit, ...]
+    """Times in seconds from the start of the recording, rising."""
+    split: str
+    corpus: str
+    performance: str
+    """What was played: recordings of one performance on several kits share it."""
+    kit: str
+    licence: str
+    unmapped: dict[str, int] = field(default_factory=dict)
+    """Hits whose label is in no map, by label."""
+    excluded: dict[str, int] = field(default_factory=dict)
+    """Hits left out on purpose, by label."""
+    bpm: float = 0.0
+    """Tempo; 0: unknown."""
+
+
+def by_performance(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
+    """Recordings grouped by what was played, both in order of first appearance."""
+    groups: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        groups.setdefault(recording.performance, []).append(recording)
+    return groups
+
+
+def draw_by_performance(groups: Mapping[str, Sequence[Recording]], rng: np.random.Generator) -> Recording:
+    """One recording: every performance equally likely, then every kit it was recorded on.
+
+    E-GMD holds 1,059 performances 43 times each: more kits of one performance teach less than one more
+    performance (DESIGN.md section 2).
+    """
+    names = list(groups)
+    chosen = groups[names[int(rng.integers(len(names)))]]
+    return chosen[int(rng.integers(len(chosen)))]
+
+
+def audio_beside(folder: Path, stem: str) -> Path | None:
+    """The audio file of that stem in a folder, if there is one."""
+    return next((path for suffix in AUDIO_SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
+
+
+def counted(counts: Mapping[str, int] | Mapping[int, int]) -> dict[str, int]:
+    """Counts by label as text, for JSON."""
+    return {str(label): count for label, count in sorted(counts.items(), key=lambda item: str(item[0]))}
+
+
+def at_least_one(recordings: list[Recording], root: Path, wanted: str) -> list[Recording]:
+    """The recordings; an error that says what was looked for where there are none."""
+    if not recordings:
+        raise ValueError(f"{root}: found no {wanted}")
+    return recordings
