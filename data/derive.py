@@ -1,8 +1,8 @@
 """Classes a kit was not recorded with, made from the ones it was: hat and cymbal edges, rims, missing toms.
 
-Each derivation is the same for every kit up to small random amounts fixed by the kit's name, so that the class is
-something a network can learn: an edge stroke (shoulder of the stick) has more low-middle clash, a harder attack
-and rings longer; a rim stroke adds a short wooden or metallic ping to the head.
+Each derivation is the same for every kit up to small random amounts fixed by the kit's name, so that the
+class is something a network can learn: an edge stroke (shoulder of the stick) has more low-middle clash, a
+harder attack and rings longer; a rim stroke adds a short wooden or metallic ping to the head.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def _unit(sample: Sample) -> np.ndarray:
 
 
 def _made(audio: np.ndarray, model: Sample, variant: str = "") -> Sample:
-    """A derived sample with the velocity range of ``model``; its attack lies half a millisecond in, as in _unit."""
+    """A derived sample with the velocity range of ``model``; its attack lies half a millisecond in, as in
+    _unit."""
     audio = audio * np.float32(0.9 / max(float(np.abs(audio).max()), 1e-6))
     audio[-128:] *= np.linspace(1, 0, min(128, audio.size), dtype=np.float32)
     return Sample(to_int16(audio), model.velocity_low, model.velocity_high, variant, min(22, audio.size - 1))
@@ -79,24 +80,33 @@ def _hats(have: dict[str, list[Sample]], rng: np.random.Generator) -> None:
     if "hihat_closed" not in have:
         return
     closed, opened = _main(have["hihat_closed"]), _main(have.get("hihat_open", []) or have["hihat_closed"])
-    loose = [s for s in have.get("hihat_open", []) if s.variant in ("semi", "loose", "half", "semi3")] or opened
+    loose = [
+        s for s in have.get("hihat_open", []) if s.variant in ("semi", "loose", "half", "semi3")
+    ] or opened
     ring, pitch, clash = rng.uniform(0.05, 0.11), rng.uniform(0.94, 0.98), rng.uniform(0.8, 1.4)
     if "hihat_closed_edge" not in have:
-        have["hihat_closed_edge"] = [_made(_closed_edge(s, _near(loose, s), ring, pitch, clash), s) for s in closed]
+        have["hihat_closed_edge"] = [
+            _made(_closed_edge(s, _near(loose, s), ring, pitch, clash), s) for s in closed
+        ]
     if "hihat_pedal" not in have:
         short, corner = rng.uniform(0.02, 0.05), rng.uniform(5000, 9000)
         sounds = [band(retune(_unit(s), 0.93), 250, corner) for s in closed]
-        have["hihat_pedal"] = [_made(a * decay(a.size, short), s) for a, s in zip(sounds, closed, strict=True)]
+        have["hihat_pedal"] = [
+            _made(a * decay(a.size, short), s) for a, s in zip(sounds, closed, strict=True)
+        ]
     if "hihat_open" not in have:
         # closed hats alone hold no wash: stretched in time and smeared by dense late copies of themselves
         have["hihat_open"] = [_made(_wash(_unit(s), rng), s) for s in closed]
         opened = have["hihat_open"]
     if "hihat_open_edge" not in have:
-        have["hihat_open_edge"] = [_made(_open_edge(s, rng.uniform(0.93, 0.97), clash), s) for s in _main(opened)]
+        have["hihat_open_edge"] = [
+            _made(_open_edge(s, rng.uniform(0.93, 0.97), clash), s) for s in _main(opened)
+        ]
 
 
 def _closed_edge(closed: Sample, opened: Sample, ring: float, pitch: float, clash: float) -> np.ndarray:
-    """Closed hats struck with the shoulder of the stick: the closed sound over a short piece of the open one."""
+    """Closed hats struck with the shoulder of the stick: the closed sound over a short piece of the open
+    one."""
     body = retune(_unit(closed), pitch)
     body = body + clash * band(body, 350, 1800)
     wash = retune(_unit(opened), pitch)
@@ -117,8 +127,9 @@ def _wash(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     noise = rng.standard_normal(count).astype(np.float32) * decay(count, rng.uniform(0.15, 0.4))
     size = sound.size + count - 1
     length = 1 << (size - 1).bit_length()
-    smeared = np.fft.irfft(np.fft.rfft(sound, length) * np.fft.rfft(noise, length), length)[:count]
-    smeared = smeared.astype(np.float32) / max(float(np.abs(smeared).max()), 1e-6)
+    product = np.fft.rfft(sound, length) * np.fft.rfft(noise, length)
+    smeared = np.fft.irfft(product, length)[:count].astype(np.float32)
+    smeared /= max(float(np.abs(smeared).max()), 1e-6)
     return _add(sound, 0.8 * smeared)
 
 
@@ -149,7 +160,9 @@ def _rims(have: dict[str, list[Sample]], rng: np.random.Generator) -> None:
                 click = band(_unit(_near(clicks, sample)), 600, None)
                 click = retune(click[: int(6 * length * 44100)], (centre / RIM_CENTRE["snare"]) ** 0.5)
                 sound = click * decay(click.size, 2 * length) / max(float(np.abs(click).max()), 1e-6)
-            rims.append(_made(_add(share * _unit(sample), np.concatenate([np.zeros(22, np.float32), sound])), sample))
+            rims.append(
+                _made(_add(share * _unit(sample), np.concatenate([np.zeros(22, np.float32), sound])), sample)
+            )
         have[f"{drum}_rim"] = rims
 
 

@@ -1,8 +1,8 @@
 """Grooves written down: what plays where in a bar, style by style.
 
-One character is one step: ``X`` accent, ``x`` stroke, ``o`` soft, ``g`` ghost note, ``?`` a soft stroke half the
-time, ``f`` flam, ``d`` drag, ``z`` two strokes of half a step, ``.`` nothing. A part is (role, alternatives); one
-alternative is drawn per section. Roles become drum classes in `data.patterns`.
+One character is one step: ``X`` accent, ``x`` stroke, ``o`` soft, ``g`` ghost note, ``?`` a soft stroke half
+the time, ``f`` flam, ``d`` drag, ``z`` two strokes of half a step, ``.`` nothing. A part is (role,
+alternatives); one alternative is drawn per section. Roles become drum classes in `data.patterns`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ LOOSE = (0.5, 0.58)
 
 # Roles: K kick, S backbeat, X cross-stick, G ghost notes, T timekeeper, P pedal, O open hats, B bell, M toms,
 # Y crash, A tambourine or shaker, C cowbell, H hats (closed, always).
+# fmt: off
 GROOVES: tuple[Groove, ...] = (
     Groove("rock", 4, (90, 165), STRAIGHT, (
-        ("K", ("X.......X.......", "X.....x.X.......", "X.......X.x.....", "X..x..x.X..x....", "X.x.....x.x.....")),
+        ("K", ("X.......X.......", "X.....x.X.......", "X.......X.x.....", "X..x..x.X..x....",
+               "X.x.....x.x.....")),
         ("S", ("....X.......X...", "....X.......X...", "....X.......X..g", "....f.......X...")),
-        ("T", ("X.x.X.x.X.x.X.x.", "X.o.X.o.X.o.X.o.", "x.x.x.x.x.x.x.x.", "X...X...X...X...", "xoxoxoxoxoxoxoxo")),
+        ("T", ("X.x.X.x.X.x.X.x.", "X.o.X.o.X.o.X.o.", "x.x.x.x.x.x.x.x.", "X...X...X...X...",
+               "xoxoxoxoxoxoxoxo")),
         ("O", ("................", "..............X.", "......x.......x.")),
     )),
     Groove("punk", 4, (150, 220), STRAIGHT, (
@@ -203,4 +206,5 @@ GROOVES: tuple[Groove, ...] = (
         ("S", ("....X.......X.", "..X.....X...X.")),
         ("T", ("X.x.X.x.X.x.x.", "xoxoxoxoxoxoxo")),
     )),
-)  # fmt: skip
+)
+# fmt: on

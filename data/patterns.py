@@ -1,8 +1,9 @@
-"""Grooves made up on the spot, balanced so that every one of the 26 classes is played often enough to be learnt.
+"""Grooves made up on the spot, balanced so that every one of the 26 classes is played often enough to be
+learnt.
 
-A take is sections of a few bars from one groove of `data.grooves`, with fills, crashes and other timekeepers from
-section to section; rare classes are featured on purpose. One take in four is something else: random rhythms of
-random drums, solos, percussion alone, swells, or hardly anything at all.
+A take is sections of a few bars from one groove of `data.grooves`, with fills, crashes and other timekeepers
+from section to section; rare classes are featured on purpose. One take in four is something else: random
+rhythms of random drums, solos, percussion alone, swells, or hardly anything at all.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ Event = tuple[float, int, float]  # beat, class, velocity
 VELOCITY = {"X": 112.0, "x": 88.0, "o": 58.0, "g": 32.0, "?": 45.0, "f": 104.0, "d": 98.0, "z": 80.0}
 COMMON = ("kick", "snare_head", "hihat_closed")
 TIMEKEEPERS = {
-    "hihat_closed": 6.0, "hihat_closed_edge": 4.0, "hihat_open": 1.2, "hihat_open_edge": 1.4, "hihat_pedal": 0.4,
-    "ride": 4.0, "ride_bell": 1.0, "ride_edge": 1.0, "crash1": 0.5, "crash1_edge": 0.5, "crash2": 0.5,
-    "crash2_edge": 0.5, "floor_tom_head": 0.5, "floor_tom_rim": 0.5, "aux1": 0.4, "aux2": 0.4,
+    "hihat_closed": 6.0, "hihat_closed_edge": 4.0, "hihat_open": 1.2, "hihat_open_edge": 1.4,
+    "hihat_pedal": 0.4, "ride": 4.0, "ride_bell": 1.0, "ride_edge": 1.0, "crash1": 0.5, "crash1_edge": 0.5,
+    "crash2": 0.5, "crash2_edge": 0.5, "floor_tom_head": 0.5, "floor_tom_rim": 0.5, "aux1": 0.4, "aux2": 0.4,
 }  # fmt: skip
 ROLES = {
     "K": {"kick": 1.0},
@@ -102,7 +103,8 @@ Section = list[tuple[str, int]]  # one line of steps per class; class -1 is the 
 
 
 def _section(groove: Groove, featured: Sequence[int], rng: np.random.Generator) -> Section:
-    """One alternative per part; then the featured classes take over the time, the backbeat, or a line of their own."""
+    """One alternative per part; then the featured classes take over the time, the backbeat, or a line of
+    their own."""
     lines: list[tuple[str, str, int]] = []
     for role, alternatives in groove.parts:
         lines.append((role, alternatives[rng.integers(len(alternatives))], _cast(role, rng)))
@@ -121,7 +123,9 @@ def _section(groove: Groove, featured: Sequence[int], rng: np.random.Generator) 
 
 def _takes(family: str) -> str:
     """The roles a featured class of a family may take over."""
-    return {"rim": "SX", "hihat": "TH", "tom": "MT", "crash": "TY", "ride": "TH", "aux": "TAC"}.get(family, "")
+    return {"rim": "SX", "hihat": "TH", "tom": "MT", "crash": "TY", "ride": "TH", "aux": "TAC"}.get(
+        family, ""
+    )
 
 
 def _cast(role: str, rng: np.random.Generator) -> int:
@@ -133,7 +137,8 @@ def _cast(role: str, rng: np.random.Generator) -> int:
 
 
 def _line(steps: int, beats: float, rng: np.random.Generator) -> str:
-    """A line for one drum: on the beats, off the beats, every eighth or spread evenly (a Euclidean rhythm)."""
+    """A line for one drum: on the beats, off the beats, every eighth or spread evenly (a Euclidean
+    rhythm)."""
     per_beat = max(1, round(steps / beats))
     kind = rng.integers(4)
     if kind == 0:
@@ -148,7 +153,9 @@ def _line(steps: int, beats: float, rng: np.random.Generator) -> str:
     return "".join("x" if i in struck else "." for i in range(steps))
 
 
-def _bar(section: Section, groove: Groove, start: float, fill_beats: float, rng: np.random.Generator) -> list[Event]:
+def _bar(
+    section: Section, groove: Groove, start: float, fill_beats: float, rng: np.random.Generator
+) -> list[Event]:
     step = groove.beats / groove.steps
     last = groove.beats - fill_beats - 1e-6
     events: list[Event] = []
@@ -172,7 +179,8 @@ def _ornament(beat: float, drum: int, mark: str, step: float) -> list[Event]:
 
 
 def _fill(start: float, beats: float, featured: Sequence[int], rng: np.random.Generator) -> list[Event]:
-    """A fill: runs round the toms, snare and rims, in 8ths to 32nds and triplets, sometimes with kicks between."""
+    """A fill: runs round the toms, snare and rims, in 8ths to 32nds and triplets, sometimes with kicks
+    between."""
     division = int(rng.choice((2, 3, 4, 4, 4, 6, 8)))
     toms = list(TOM_HEADS)
     pool = [CLASS_INDEX["snare_head"], *toms]
@@ -302,7 +310,8 @@ def _sparse_take(rng: np.random.Generator, seconds: float) -> Take:
 def _play(
     events: list[Event], bpm: float, swing: float, grid: float, seconds: float, rng: np.random.Generator
 ) -> tuple[Hit, ...]:
-    """Beats to seconds as a person would: swing, drifting tempo, loose timing and dynamics, a lean per limb."""
+    """Beats to seconds as a person would: swing, drifting tempo, loose timing and dynamics, a lean per
+    limb."""
     tight = rng.uniform(0.0, 0.012) if rng.random() < 0.85 else rng.uniform(0.012, 0.03)
     lean = rng.normal(0.0, tight / 2, NUM_CLASSES)
     spread = rng.uniform(2.0, 14.0)
@@ -316,7 +325,9 @@ def _play(
         time = (beat - beat % pair + warped * pair) * 60 / bpm
         time += drift * np.sin(phase + 2 * np.pi * time / 15) * 2 + lean[drum] + rng.normal(0.0, tight)
         graces = 0 if marked > 0 else 1 if marked > -1000 else 2
-        velocity = (marked if graces == 0 else -marked - (1000 if graces == 2 else 0)) * scale + rng.normal(0, spread)
+        velocity = (marked if graces == 0 else -marked - (1000 if graces == 2 else 0)) * scale + rng.normal(
+            0, spread
+        )
         for grace in range(graces, 0, -1):
             gap = DRAG_SECONDS if graces == 2 else rng.uniform(0.022, 0.045)
             hits += _hit(time - grace * gap, drum, velocity * rng.uniform(0.3, 0.6), seconds)

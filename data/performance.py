@@ -9,8 +9,8 @@ from tokenizer.hits import Hit
 
 @dataclass(frozen=True)
 class Performance:
-    """Hits of one take, seconds from its start, in order. ``split`` is train, validation or test; ``corpus`` and
-    ``licence`` travel into every clip made from it; ``bpm`` is the nominal tempo."""
+    """Hits of one take, seconds from its start, in order. ``split`` is train, validation or test; ``corpus``
+    and ``licence`` travel into every clip made from it; ``bpm`` is the nominal tempo."""
 
     name: str
     split: str

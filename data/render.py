@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.room import Buses, mix_down
+from data.room import mix_down
 from data.sample import SAMPLE_RATE, Kit
 from data.strike import Voice, Wave, choose_kit, voices
 from tokenizer.drums import CLASS_INDEX, DRUMS
@@ -20,7 +20,8 @@ PEAK = 0.9
 
 LOW, SNARE, METAL = 0, 1, 2
 BUS_OF = tuple(
-    LOW if drum.family in ("kick", "tom") else SNARE if drum.family in ("snare", "rim") else METAL for drum in DRUMS
+    LOW if drum.family in ("kick", "tom") else SNARE if drum.family in ("snare", "rim") else METAL
+    for drum in DRUMS
 )
 OPEN_HATS = frozenset(CLASS_INDEX[name] for name in ("hihat_open", "hihat_open_edge"))
 CLOSING_HATS = frozenset(CLASS_INDEX[name] for name in ("hihat_closed", "hihat_closed_edge", "hihat_pedal"))
@@ -30,7 +31,8 @@ ATTACK = np.exp(-np.arange(882, dtype=np.float32) / 300)  # 20 ms: what a harder
 
 @dataclass(frozen=True)
 class Rendered:
-    """A rendered clip: mono float32 audio at 44.1 kHz, the hits that are audible in it, the kits it was made of."""
+    """A rendered clip: mono float32 audio at 44.1 kHz, the hits that are audible in it, the kits it was made
+    of."""
 
     audio: np.ndarray
     hits: tuple[Hit, ...]
@@ -45,11 +47,15 @@ class _Stroke:
     fade: float
 
 
-def render_drums(hits: Sequence[Hit], kits: Sequence[Kit], rng: np.random.Generator, seconds: float) -> Rendered:
-    """Renders ``hits`` (seconds from the start of the clip) into ``round(seconds * 44100)`` samples, peak 0.9.
+def render_drums(
+    hits: Sequence[Hit], kits: Sequence[Kit], rng: np.random.Generator, seconds: float
+) -> Rendered:
+    """Renders ``hits`` (seconds from the start of the clip) into ``round(seconds * 44100)`` samples, peak
+    0.9.
 
-    Hits before 0 are heard ringing into the clip and are not labelled; hits from ``seconds`` on are ignored. The
-    same generator state gives the same audio. Raises ValueError if there is no kit or the length is not positive.
+    Hits before 0 are heard ringing into the clip and are not labelled; hits from ``seconds`` on are ignored.
+    The same generator state gives the same audio. Raises ValueError if there is no kit or the length is not
+    positive.
     """
     if not kits:
         raise ValueError("render_drums: no kit given")
@@ -60,9 +66,9 @@ def render_drums(hits: Sequence[Hit], kits: Sequence[Kit], rng: np.random.Genera
     main = choose_kit(kits, rng)
     found = voices(sorted({hit.drum for hit in played}), main, kits, rng)
     strokes = _stops([hit for hit in played if hit.drum in found], rng)
-    buses = Buses(np.zeros((3, count), dtype=np.float32))
+    buses = np.zeros((3, count), dtype=np.float32)
     layers = _layers(found, kits, main, rng)
-    levels = [_strike(stroke, found[stroke.hit.drum], buses.audio, rng, layers) for stroke in strokes]
+    levels = [_strike(stroke, found[stroke.hit.drum], buses, rng, layers) for stroke in strokes]
     audio = mix_down(buses, rng, acoustic=main.kind == "acoustic")
     peak = float(np.abs(audio).max()) if strokes else 0.0
     if peak <= 0:
@@ -75,7 +81,8 @@ def render_drums(hits: Sequence[Hit], kits: Sequence[Kit], rng: np.random.Genera
 
 
 def _merge(hits: Sequence[Hit], seconds: float) -> list[Hit]:
-    """Hits that can sound in the clip, in order; of two closer than MERGE_SECONDS the first, at the louder velocity."""
+    """Hits that can sound in the clip, in order; of two closer than MERGE_SECONDS the first, at the louder
+    velocity."""
     last: dict[int, int] = {}
     kept: list[Hit] = []
     for hit in sorted(hits):
@@ -91,7 +98,8 @@ def _merge(hits: Sequence[Hit], seconds: float) -> list[Hit]:
 
 
 def _stops(hits: Sequence[Hit], rng: np.random.Generator) -> list[_Stroke]:
-    """When each sound is cut: open hats by the next closed or pedal stroke, crashes now and then by the hand."""
+    """When each sound is cut: open hats by the next closed or pedal stroke, crashes now and then by the
+    hand."""
     choking = rng.random() < 0.3
     closing = np.inf
     strokes = []
@@ -107,7 +115,9 @@ def _stops(hits: Sequence[Hit], rng: np.random.Generator) -> list[_Stroke]:
     return strokes[::-1]
 
 
-def _layers(found: dict[int, Voice], kits: Sequence[Kit], main: Kit, rng: np.random.Generator) -> dict[int, Voice]:
+def _layers(
+    found: dict[int, Voice], kits: Sequence[Kit], main: Kit, rng: np.random.Generator
+) -> dict[int, Voice]:
     """Drum machine under kick or snare: common on records, never a hit of its own."""
     layers: dict[int, Voice] = {}
     machines = [kit for kit in kits if kit.kind == "electronic"]

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import signal
 
 from data.sample import SAMPLE_RATE
 
 
-@dataclass(frozen=True)
-class Buses:
-    """Close signals, float32 [3, n]: kick and toms; snare; hats, cymbals and percussion."""
+def mix_down(buses: np.ndarray, rng: np.random.Generator, acoustic: bool) -> np.ndarray:
+    """Close signals, float32 [3, n] (kick and toms; snare; hats, cymbals and percussion), to one track [n].
 
-    audio: np.ndarray
-
-
-def mix_down(buses: Buses, rng: np.random.Generator, acoustic: bool) -> np.ndarray:
-    """Mono float32 [n]. Drum machines are mostly left dry."""
-    low, snare, metal = buses.audio
+    Drum machines (not ``acoustic``) are mostly left dry.
+    """
+    low, snare, metal = buses
     if acoustic and rng.random() < 0.45:
         snare = snare + _wires(low, rng)
     dry = low + snare
@@ -38,8 +32,9 @@ def _delayed(target: np.ndarray, source: np.ndarray, seconds: float, gain: float
 def _add_overheads(
     dry: np.ndarray, low: np.ndarray, snare: np.ndarray, metal: np.ndarray, rng: np.random.Generator
 ) -> None:
-    """A pair of microphones a metre above the kit hears drums 2 to 6 ms later than their own microphones do, and
-    the walls a few milliseconds after that. Cymbals have no microphone of their own: their direct sound stays."""
+    """A pair of microphones a metre above the kit hears drums 2 to 6 ms later than their own microphones do,
+    and the walls a few milliseconds after that. Cymbals have no microphone of their own: their direct sound
+    stays."""
     over = metal * np.float32(rng.uniform(0.3, 1.0))
     _delayed(over, low, rng.uniform(0.003, 0.006), rng.uniform(0.3, 0.9))
     _delayed(over, snare, rng.uniform(0.0015, 0.004), rng.uniform(0.4, 1.0))
@@ -54,18 +49,26 @@ def _add_overheads(
     size = rng.uniform(0.006, 0.05)  # seconds over which the first reflections spread
     wet = level * rng.uniform(0.2, 0.8)
     for delay in size * rng.uniform(0.15, 1.0, taps):
-        _delayed(dry, over, delay, wet * rng.choice((-1.0, 1.0)) * np.exp(-1.5 * delay / size) * rng.uniform(0.4, 1.0))
+        _delayed(
+            dry,
+            over,
+            delay,
+            wet * rng.choice((-1.0, 1.0)) * np.exp(-1.5 * delay / size) * rng.uniform(0.4, 1.0),
+        )
 
 
 def _wires(low: np.ndarray, rng: np.random.Generator, block: int = 128) -> np.ndarray:
-    """The snare's wires answering kick and toms: noise of 1 to 9 kHz that follows their loudness, 20 to 40 dB down."""
+    """The snare's wires answering kick and toms: noise of 1 to 9 kHz that follows their loudness, 20 to 40 dB
+    down."""
     blocks = -(-low.size // block)
     padded = np.zeros(blocks * block, dtype=np.float32)
     padded[: low.size] = low
     envelope = np.abs(padded.reshape(blocks, block)).max(axis=1)
     pole = np.exp(-block / (rng.uniform(0.02, 0.08) * SAMPLE_RATE))
     envelope = signal.lfilter([1 - pole], [1, -pole], envelope)
-    smooth = np.interp(np.arange(padded.size, dtype=np.float32), np.arange(blocks) * block, envelope)[: low.size]
+    smooth = np.interp(np.arange(padded.size, dtype=np.float32), np.arange(blocks) * block, envelope)[
+        : low.size
+    ]
     noise = rng.standard_normal(low.size, dtype=np.float32)
     noise[1:] -= np.float32(rng.uniform(0.3, 0.9)) * noise[:-1]
     return np.asarray(noise * smooth * np.float32(10 ** (rng.uniform(-40.0, -22.0) / 20)), dtype=np.float32)

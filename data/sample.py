@@ -15,8 +15,8 @@ SAMPLE_RATE = 44100  # Hz; samples per second of every array in this package
 class Sample:
     """One recorded or made stroke: mono int16 [n] at 44.1 kHz, for hits of velocity_low..velocity_high.
 
-    ``variant`` tells other instruments, microphones or hat openings under the same class apart ("" is the main
-    series); ``onset`` is the index of the audible attack.
+    ``variant`` tells other instruments, microphones or hat openings under the same class apart ("" is the
+    main series); ``onset`` is the index of the audible attack.
     """
 
     audio: np.ndarray
@@ -28,8 +28,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Kit:
-    """A drum kit: samples by class index. ``kind`` is acoustic, electronic or percussion; ``levels`` is natural
-    (louder layers are louder), normalised or single-layer; ``partial`` says what a kit that is not whole holds."""
+    """A drum kit: samples by class index. ``kind`` is acoustic, electronic or percussion; ``levels`` is
+    natural (louder layers are louder), normalised or single-layer; ``partial`` says what a kit that is not
+    whole holds."""
 
     name: str
     licence: str
@@ -50,17 +51,21 @@ def to_float(audio: np.ndarray) -> np.ndarray:
     return audio.astype(np.float32) * np.float32(1 / 32767)
 
 
-def find_onset(audio: np.ndarray, slow: bool = False) -> int:
-    """Index of the audible attack: the first sample over 6 % of the peak of the first 60 ms (-24 dB: above the
-    room noise before a stroke, below any attack). A shaker (``slow``) swells for tens of milliseconds and is
-    heard on the beat where it comes near its peak: the first sample over half the peak of the first 200 ms."""
-    window, part = (0.2, 0.5) if slow else (0.06, 0.06)
+def find_onset(audio: np.ndarray, share: float = 0.06, window: float = 0.06) -> int:
+    """Index of the audible attack: the first sample over ``share`` of the peak of the first ``window``
+    seconds.
+
+    6 % (-24 dB) lies above the room noise before a stroke and below any attack. Sounds that swell (shakers,
+    feet closing hats, brushes) are heard on the beat where they come near their peak: more share, a longer
+    window.
+    """
     head = np.abs(audio[: int(window * SAMPLE_RATE)])
-    return int(np.argmax(head >= part * head.max()))
+    return int(np.argmax(head >= share * head.max()))
 
 
 def retune(audio: np.ndarray, ratio: float) -> np.ndarray:
-    """Plays ``audio`` ``ratio`` times faster (higher and shorter), by linear interpolation: float32 [n / ratio]."""
+    """Plays ``audio`` ``ratio`` times faster (higher and shorter), by linear interpolation: float32 [n /
+    ratio]."""
     count = int((audio.size - 1) / ratio)
     position = np.arange(count, dtype=np.float32) * np.float32(ratio)
     left = position.astype(np.int32)

@@ -1,7 +1,7 @@
 """What one drum sounds like in one clip: which samples, how tuned, damped, bright and loud.
 
-A clip has one `Voice` per class that is struck in it. Everything costly (conversion, tuning, damping, brightness) is
-done once per sample and remembered for the clip; a hit then costs one scaled addition.
+A clip has one `Voice` per class that is struck in it. Everything costly (conversion, tuning, damping,
+brightness) is done once per sample and remembered for the clip; a hit then costs one scaled addition.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("kick",),
     ("snare_head", "snare_cross_stick", "snare_rim"),
     ("hihat_closed", "hihat_closed_edge", "hihat_open", "hihat_open_edge", "hihat_pedal"),
-    ("tom1_head", "tom1_rim", "tom2_head", "tom2_rim", "tom3_head", "tom3_rim", "floor_tom_head", "floor_tom_rim"),
+    (
+        "tom1_head",
+        "tom1_rim",
+        "tom2_head",
+        "tom2_rim",
+        "tom3_head",
+        "tom3_rim",
+        "floor_tom_head",
+        "floor_tom_rim",
+    ),
     ("crash1", "crash1_edge"),
     ("crash2", "crash2_edge"),
     ("ride", "ride_edge", "ride_bell"),
@@ -30,8 +39,9 @@ GROUPS: tuple[tuple[str, ...], ...] = (
 )
 GROUP_OF: Mapping[int, int] = {CLASS_INDEX[name]: i for i, names in enumerate(GROUPS) for name in names}
 
-# Peak level of a full stroke in a usual mix, dB relative to the kick: the medians over strokes that nothing else
-# covers in the six development recordings, rounded; every clip moves each instrument by several dB around it.
+# Peak level of a full stroke in a usual mix, dB relative to the kick: the medians over strokes that nothing
+# else covers in the six development recordings, rounded; every clip moves each instrument by several dB
+# around it.
 LEVEL_DB: Mapping[str, float] = {
     "kick": 0.0, "snare_head": -2.0, "snare_cross_stick": -6.0, "snare_rim": -1.0,
     "hihat_closed": -11.0, "hihat_closed_edge": -8.0, "hihat_open": -7.5, "hihat_open_edge": -5.0,
@@ -42,7 +52,8 @@ LEVEL_DB: Mapping[str, float] = {
     "ride": -12.0, "ride_edge": -6.0, "ride_bell": -8.0, "aux1": -10.0, "aux2": -8.0,
 }  # fmt: skip
 
-# Octaves of tuning (standard deviation) and dB of level (standard deviation) by group, in the order of GROUPS.
+# Octaves of tuning (standard deviation) and dB of level (standard deviation) by group, in the order of
+# GROUPS.
 TUNING_SD = (0.10, 0.10, 0.05, 0.12, 0.07, 0.07, 0.06, 0.06, 0.08)
 LEVEL_SD = (3.0, 2.5, 5.0, 3.5, 4.5, 4.5, 4.5, 5.0, 4.5)
 BRIGHTNESS_STEPS = 4
@@ -69,7 +80,8 @@ class Voice:
     exponent: float
     ratio: float
     ring: tuple[float | None, ...]
-    """Decay times (seconds; None leaves the sample as it is) that strokes choose from: the openness of hats."""
+    """Decay times (seconds; None leaves the sample as it is) that strokes choose from: the openness of
+    hats."""
     layered: bool
     """Softer layers are duller by themselves."""
     takes: int
@@ -84,7 +96,9 @@ class Voice:
     def wave(self, velocity: int, rng: np.random.Generator) -> Wave:
         """A stroke for ``velocity``: layer by velocity, round robin by chance."""
         wanted = min(max(velocity + rng.normal(0.0, 4.0), 1.0), 127.0)
-        fits = [i for i, s in enumerate(self.samples) if s.velocity_low - 0.5 <= wanted <= s.velocity_high + 0.5]
+        fits = [
+            i for i, s in enumerate(self.samples) if s.velocity_low - 0.5 <= wanted <= s.velocity_high + 0.5
+        ]
         if not fits:
             gaps = [abs(s.velocity_low + s.velocity_high - 2 * wanted) for s in self.samples]
             fits = [i for i, gap in enumerate(gaps) if gap <= min(gaps) + 1.0]
@@ -113,7 +127,7 @@ class Voice:
             audio[onset:] *= decay(audio.size - onset, seconds)
         if step < BRIGHTNESS_STEPS - 1:  # softer strokes are duller: one-pole low-pass, 2.5 to 11 kHz
             pole = np.exp(-2 * np.pi * corner / SAMPLE_RATE)
-            audio = signal.lfilter(np.float32([1 - pole]), np.float32([1, -pole]), audio)
+            audio = signal.lfilter(*np.array([[1 - pole, 0.0], [1.0, -pole]], dtype=np.float32), audio)
         if self.eq is not None:
             audio = signal.lfilter(*peaking(*self.eq), audio).astype(np.float32)
         peak = max(float(audio.max()), -float(audio.min()), 1e-6)
@@ -124,8 +138,8 @@ class Voice:
 
 
 def choose_kit(kits: Sequence[Kit], rng: np.random.Generator) -> Kit:
-    """The clip's main kit: a whole one (kick, snare, hats). Acoustic kits with velocity layers are what records hold
-    most and what is hardest to imitate: they come most often, drum machines least."""
+    """The clip's main kit: a whole one (kick, snare, hats). Acoustic kits with velocity layers are what
+    records hold most and what is hardest to imitate: they come most often, drum machines least."""
     needed = [CLASS_INDEX[name] for name in ("kick", "snare_head", "hihat_closed")]
     whole = [kit for kit in kits if all(drum in kit.samples for drum in needed)] or list(kits)
     weights = np.array(
@@ -134,11 +148,13 @@ def choose_kit(kits: Sequence[Kit], rng: np.random.Generator) -> Kit:
     return whole[rng.choice(len(whole), p=weights / weights.sum())]
 
 
-def voices(drums: Sequence[int], main: Kit, kits: Sequence[Kit], rng: np.random.Generator) -> dict[int, Voice]:
+def voices(
+    drums: Sequence[int], main: Kit, kits: Sequence[Kit], rng: np.random.Generator
+) -> dict[int, Voice]:
     """One voice per class in ``drums``; a class that no kit has is left out (its hits are then not rendered).
 
-    Each instrument comes from the main kit or, one time in five, from another (studios mix and match); classes the
-    chosen kit lacks are borrowed, from a kit of the same kind where there is one.
+    Each instrument comes from the main kit or, one time in five, from another (studios mix and match);
+    classes the chosen kit lacks are borrowed, from a kit of the same kind where there is one.
     """
     exponent = rng.uniform(0.8, 1.9)
     found: dict[int, Voice] = {}
@@ -148,7 +164,11 @@ def voices(drums: Sequence[int], main: Kit, kits: Sequence[Kit], rng: np.random.
             continue
         source = main if rng.random() < 0.8 else _donor(members[0], main, kits, rng) or main
         gain = rng.normal(0.0, LEVEL_SD[number]) if rng.random() < 0.9 else rng.uniform(-12.0, 9.0)
-        ratio = 2.0 ** float(np.clip(rng.normal(0, TUNING_SD[number]), -0.35, 0.35)) if rng.random() < 0.6 else 1.0
+        ratio = (
+            2.0 ** float(np.clip(rng.normal(0, TUNING_SD[number]), -0.35, 0.35))
+            if rng.random() < 0.6
+            else 1.0
+        )
         softness = exponent * rng.uniform(0.75, 1.15)
         for drum in members:
             kit = source if drum in source.samples else _donor(drum, source, kits, rng)
@@ -164,7 +184,9 @@ def _donor(drum: int, like: Kit, kits: Sequence[Kit], rng: np.random.Generator) 
     return pool[rng.integers(len(pool))] if pool else None
 
 
-def _voice(drum: int, kit: Kit, gain: float, ratio: float, exponent: float, rng: np.random.Generator) -> Voice:
+def _voice(
+    drum: int, kit: Kit, gain: float, ratio: float, exponent: float, rng: np.random.Generator
+) -> Voice:
     samples = kit.samples[drum]
     variants = sorted({sample.variant for sample in samples})
     name = DRUMS[drum].name
@@ -195,7 +217,8 @@ def _eq(rng: np.random.Generator) -> tuple[float, float, float] | None:
 
 
 def _ring(name: str, rng: np.random.Generator) -> tuple[float | None, ...]:
-    """Damping of a piece, seconds: tape and gates on drums, hats by how far they are open, gated cymbals rarely."""
+    """Damping of a piece, seconds: tape and gates on drums, hats by how far they are open, gated cymbals
+    rarely."""
     chance = rng.random()
     if name.startswith("hihat_open"):
         if chance < 0.45:

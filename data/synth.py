@@ -1,9 +1,9 @@
 """Kits made of arithmetic: modal drums, noise and metal. They train and test where no sample is at hand, and
 stand for drum machines nobody sampled.
 
-Drums are decaying sines whose pitch falls after the stroke, with the partials of a circular membrane (1, 1.59,
-2.14, 2.30: Fletcher and Rossing, The Physics of Musical Instruments, 18.2); cymbals are dense inharmonic partials
-under noise whose high bands die first.
+Drums are decaying sines whose pitch falls after the stroke, with the partials of a circular membrane (1,
+1.59, 2.14, 2.30: Fletcher and Rossing, The Physics of Musical Instruments, 18.2); cymbals are dense
+inharmonic partials under noise whose high bands die first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ Sound = Callable[[float], np.ndarray]  # hardness 0..1 -> float32 [n]
 
 
 def synthesise_kit(rng: np.random.Generator) -> Kit:
-    """A random kit with all 26 classes in three velocity layers. The same generator state gives the same kit."""
+    """A random kit with all 26 classes in three velocity layers. The same generator state gives the same
+    kit."""
     name = f"synth-{int(rng.integers(1 << 48)):012x}"
     samples = {
         CLASS_INDEX[drum]: tuple(_layer(sound, low, high) for low, high in LAYERS)
@@ -48,12 +49,16 @@ def _sounds(rng: np.random.Generator) -> Mapping[str, Sound]:
     hat_bite, hat_ring = rng.uniform(0.02, 0.06), rng.uniform(0.15, 0.5)
     aux = (_tambourine, _shaker, _clap)[rng.integers(3)]
     return {
-        "kick": _membrane(rng, rng.uniform(45, 75), rng.uniform(0.08, 0.35), rng.uniform(2.0, 5.0), 0.02, 0.1),
+        "kick": _membrane(
+            rng, rng.uniform(45, 75), rng.uniform(0.08, 0.35), rng.uniform(2.0, 5.0), 0.02, 0.1
+        ),
         "snare_head": _snare(rng),
         "snare_cross_stick": _cross_stick(rng),
         "hihat_closed": _metal(rng, 5500 * metal, hat_bite, 0.3),
         "hihat_open": _metal(rng, 5000 * metal, hat_ring, 0.35),
-        "hihat_pedal": _metal(rng, 3200 * metal, 0.7 * hat_bite, 0.2),
+        "hihat_pedal": _dull(
+            _metal(rng, 3200 * metal, 0.7 * hat_bite, 0.2, stick=0.1), rng.uniform(4500, 7000)
+        ),
         "tom1_head": _membrane(rng, tom, ring, 0.4, 0.05, 0.05),
         "tom2_head": _membrane(rng, tom * rng.uniform(0.78, 0.86), 1.15 * ring, 0.4, 0.05, 0.05),
         "floor_tom_head": _membrane(rng, tom * rng.uniform(0.5, 0.6), 1.4 * ring, 0.4, 0.05, 0.05),
@@ -117,16 +122,18 @@ def _cross_stick(rng: np.random.Generator) -> Sound:
 
 
 def _metal(rng: np.random.Generator, low: float, ring: float, share: float, stick: float = 0.5) -> Sound:
-    """Hats and cymbals: noise in four bands above ``low`` Hz, the highest dying first, over inharmonic partials."""
+    """Hats and cymbals: noise in four bands above ``low`` Hz, the highest dying first, over inharmonic
+    partials."""
     count = int(min(5 * ring, 3.0) * SAMPLE_RATE)
     time = np.arange(count, dtype=np.float32) / SAMPLE_RATE
     wash = np.zeros(count, dtype=np.float32)
     corners = np.geomspace(low * 0.4, 17000, 5)
-    for i in range(4):
-        weight = rng.uniform(0.3, 1.0) * (0.35, 0.7, 1.0, 0.8)[i]
-        wash += np.float32(weight) * band(_noise(rng, count), corners[i], corners[i + 1]) * decay(count, ring / (1 + 0.5 * i))
+    for i, tilt in enumerate((0.35, 0.7, 1.0, 0.8)):
+        noise = band(_noise(rng, count), corners[i], corners[i + 1]) * decay(count, ring / (1 + 0.5 * i))
+        wash += np.float32(tilt * rng.uniform(0.3, 1.0)) * noise
     for frequency in rng.uniform(low * 0.5, 11000, 16):
-        wash += np.float32(share * 0.15) * np.sin(2 * np.pi * frequency * time) * decay(count, ring * rng.uniform(0.3, 1))
+        partial = np.sin(2 * np.pi * frequency * time) * decay(count, ring * rng.uniform(0.3, 1.0))
+        wash += np.float32(share * 0.15) * partial
     wash *= 1 - decay(count, 0.0006)
     tick = band(_noise(rng, 900), 3000, None) * decay(900, 0.003)
 
@@ -136,6 +143,11 @@ def _metal(rng: np.random.Generator, low: float, ring: float, share: float, stic
         return audio if hardness > 0.8 else band(audio, None, 6000 + 14000 * hardness)
 
     return sound
+
+
+def _dull(sound: Sound, corner: float) -> Sound:
+    """``sound`` without its highs: no stick touches hats closed by the foot."""
+    return lambda hardness: band(sound(hardness), None, corner)
 
 
 def _bell(rng: np.random.Generator, pitch: float, ring: float) -> Sound:
@@ -164,7 +176,7 @@ def _tambourine(rng: np.random.Generator) -> Sound:
 
 
 def _shaker(rng: np.random.Generator) -> Sound:
-    rise, fall = rng.uniform(0.008, 0.025), rng.uniform(0.02, 0.06)
+    rise, fall = rng.uniform(0.003, 0.010), rng.uniform(0.02, 0.06)
     grains = band(_noise(rng, int(6 * fall * SAMPLE_RATE)), rng.uniform(3000, 6000), None)
     shape = (1 - decay(grains.size, rise)) * decay(grains.size, fall)
     return lambda hardness: (grains * shape).astype(np.float32)

@@ -36,8 +36,9 @@ KEPT_FAMILIES = ("kick", "snare")
 
 
 def vary(performance: Performance, rng: np.random.Generator) -> Performance:
-    """``performance`` with substitutions, tempo stretched 0.75 to 1.3 times, other dynamics, a class dropped or
-    thinned, and sometimes tambourine, shaker or clap playing along. Name, split, corpus and licence stay."""
+    """``performance`` with substitutions, tempo stretched 0.75 to 1.3 times, other dynamics, a class dropped
+    or thinned, and sometimes tambourine, shaker or clap playing along. Name, split, corpus and licence
+    stay."""
     hits = list(performance.hits)
     stretch = float(rng.uniform(0.75, 1.3)) if rng.random() < 0.8 else 1.0
     if rng.random() < 0.45:
@@ -82,7 +83,8 @@ def _dynamics(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
 
 
 def _play_along(hits: list[Hit], bpm: float, rng: np.random.Generator) -> list[Hit]:
-    """Tambourine, shaker, clap or cowbell on beats, backbeats, 8ths or 16ths, locked to the loudest strokes."""
+    """Tambourine, shaker, clap or cowbell on beats, backbeats, 8ths or 16ths, locked to the loudest
+    strokes."""
     if not hits or not 20 < bpm < 400:
         return []
     beat = 60.0 / bpm
