@@ -65,9 +65,9 @@ def render_band(
 def line_up(song: Song, rng: np.random.Generator) -> list[str]:
     """Parts that play: drawn by the style, at least one to five of them; guitars are often recorded twice."""
     if song.style.name == "alone":
-        return [str(rng.choice([part for part, _ in song.style.parts]))]
-    names = [part for part, _ in song.style.parts]
-    chances = np.array([chance for _, chance in song.style.parts])
+        return [str(rng.choice(list(song.style.parts)))]
+    names = list(song.style.parts)
+    chances = np.array(list(song.style.parts.values()))
     drawn = np.flatnonzero(rng.random(len(names)) < chances)
     least = min(len(names), int(rng.choice([1, 2, 3, 4, 5], p=[0.06, 0.14, 0.3, 0.35, 0.15])))
     if len(drawn) < least:
@@ -119,14 +119,15 @@ def perform(
     bend = rng.normal(0, 0.05)
     slide = _glide(rng) if sing and instrument.role not in ("keys", "organ") else None
     attack = rng.uniform(0.05, 0.4) if instrument.role == "pad" and rng.random() < 0.6 else 0.0
+    release = rng.uniform(0.03, 0.12) if rng.random() < 0.5 else rng.uniform(0.1, 0.5)
     for event in events:
         start = round(event.time * SAMPLE_RATE)
         units = max(1, round(event.seconds * 20))  # lengths in steps of 50 ms, so that chords can be reused
-        if start >= samples or start + units * SAMPLE_RATE // 20 <= 0:
+        if start >= samples or start + (units / 20 + release) * SAMPLE_RATE <= 0:
             continue
         key = (event.pitches, units, event.touch)
         if key not in made:
-            made[key] = _chord(instrument, event, units / 20, gap, bend, attack, slide, rng)
+            made[key] = _chord(instrument, event, (units / 20, release), gap, bend, attack, slide, rng)
         sound = made[key][max(0, -start) : samples - start]
         first = max(0, start)
         track[first : first + len(sound)] += np.float32(event.velocity) * sound
@@ -146,7 +147,7 @@ def _glide(rng: np.random.Generator) -> Audio:
 def _chord(
     instrument: Instrument,
     event: Event,
-    seconds: float,
+    seconds: tuple[float, float],
     gap: float,
     bend: float,
     attack: float,
@@ -154,11 +155,11 @@ def _chord(
     rng: np.random.Generator,
 ) -> Audio:
     gap *= 0.6 if event.touch == "up" else 1.0
-    delay = int(gap * SAMPLE_RATE)
-    length = int(seconds * SAMPLE_RATE) + delay * len(event.pitches) + 1500
+    delay, release = int(gap * SAMPLE_RATE), int(seconds[1] * SAMPLE_RATE)
+    length = int(seconds[0] * SAMPLE_RATE) + delay * len(event.pitches) + release
     out = np.zeros(length, dtype=np.float32)
     for index, pitch in enumerate(event.pitches):
-        tone = _tone(instrument, pitch + bend, length - index * delay, rng, glide)
+        tone = _tone(instrument, pitch + bend, length - index * delay, release, rng, glide)
         out[index * delay : index * delay + len(tone)] += tone * np.float32(rng.uniform(0.7, 1))
     if event.touch == "mute":
         out *= np.exp(
@@ -176,11 +177,14 @@ def _chord(
 
 
 def _tone(
-    instrument: Instrument, pitch: float, length: int, rng: np.random.Generator, glide: Audio | None = None
+    instrument: Instrument,
+    pitch: float,
+    length: int,
+    release: int,
+    rng: np.random.Generator,
+    glide: Audio | None = None,
 ) -> Audio:
-    """One note of at most `length` samples, fading out at its end; moved by octaves into the instrument's
-    reach.
-    """
+    """One note of at most `length` samples, the last `release` fading; in octaves the instrument reaches."""
     while pitch < instrument.low:
         pitch += 12
     while pitch > instrument.high and pitch - 12 >= instrument.low:
@@ -197,7 +201,7 @@ def _tone(
     part = (position - index).astype(np.float32)
     below = note.audio[index].astype(np.float32)
     tone = (below + part * (note.audio[index + 1] - below)) * np.float32(1 / 32_000)
-    fade = min(count, 1500)
+    fade = min(count, release)
     tone[count - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
     return tone
 
@@ -244,13 +248,16 @@ def _add(mix: Audio, track: Audio, decibels: float) -> None:
 
 
 def master(mix: Audio, song: Song, rng: np.random.Generator) -> Audio:
-    """A room or tone control, ducking under the kick (electronic), soft overload; then peak 0.9."""
+    """A room, ducking under the kick (electronic), soft overload, tone; then peak 0.9."""
     if song.kicks and rng.random() < (0.35 if song.style.name == "electronic" else 0.04):
         mix = mix * _duck(len(mix), song.kicks, rng)
     if rng.random() < 0.4:
         mix = effects.room(mix, rng)
     if rng.random() < 0.3:
         mix = effects.saturate(mix, rng)
+    if rng.random() < 0.4:  # records leave the top octave to the cymbals
+        keep = np.exp(-2 * np.pi * rng.uniform(3000, 10_000) / SAMPLE_RATE)
+        mix = lfilter([1 - keep], [1, -keep], mix)
     peak = float(np.abs(mix).max(initial=0.0))
     return (mix * np.float32(PEAK / peak) if peak > 1e-6 else mix).astype(np.float32)
 

@@ -24,8 +24,9 @@ EXCLUDED = (
     "gunshot", "applause", "xylophone", "glockenspiel", "tubular", "melodic_tom", "agogo", "tinkle",
 )  # fmt: skip
 """Parts of instrument names that are percussion or sound effects: never played in a drumless band."""
-EXCLUDED_LOOPS = ("fishin", "drum", "perc", "beat", "loop_amen")
-"""Parts of file names left out of the clips; "Lets Go Fishin" may hold percussion (README of the data)."""
+EXCLUDED_LOOPS = ("fishin", "drum", "perc", "beat", "bass_hit", "bass_drop", "voxy_hit")
+"""Parts of file names left out of the clips: "Lets Go Fishin" may hold percussion (README of the data), and a
+single low hit could pass for a kick drum."""
 
 NOTE_SECONDS = 3.0
 ROLES = ("bass", "guitar", "muted", "keys", "organ", "pad", "brass", "lead", "pluck", "voice")

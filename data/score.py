@@ -59,7 +59,7 @@ def bass(song: Song, rng: np.random.Generator, mode: str | None = None) -> list[
     """Bass line. "follow": on every kick; "walking": a new scale tone per beat; the others by their names."""
     mode = mode or str(rng.choice(song.style.bass))
     half = max(1, song.division // 2)
-    length = float(rng.choice([0.4, 0.7, 0.95]))
+    length = float(rng.choice([0.4, 0.75, 0.95, 1.0]))
     events: list[Event] = []
     if mode == "follow":
         times = (

@@ -1,6 +1,6 @@
 """What the players of a backing band agree on: style, tempo, bar lines, key, chords."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,54 +23,82 @@ class Style:
     """How a kind of music is likely to be played."""
 
     name: str
-    parts: tuple[tuple[str, float], ...]
-    """(part, probability that it plays)."""
+    parts: Mapping[str, float]
+    """Part -> probability that it plays."""
     swing: float = 0.1
     """Probability of swung or triplet time."""
-    sevenths: float = 0.2
+    sevenths: float = 0.1
     """Probability of four-note chords."""
     drive: float = 0.3
     """Probability of an overdriven guitar."""
     bass: tuple[str, ...] = ("follow", "eighths", "riff", "held")
+    weight: float = 1.0
+    """How often it is chosen, relative to the others."""
 
 
 STYLES: tuple[Style, ...] = (
-    Style("rock", (("bass", 0.9), ("riff", 0.6), ("strum", 0.6), ("lead", 0.3), ("voice", 0.6), ("comp", 0.2),
-                   ("pad", 0.15)), 0.08, 0.1, 0.7),
-    Style("punk", (("bass", 0.9), ("chug", 0.9), ("strum", 0.4), ("voice", 0.6), ("lead", 0.2)),
-          0.0, 0.0, 0.95,
-          ("eighths", "follow")),
-    Style("metal", (("bass", 0.8), ("chug", 0.9), ("riff", 0.8), ("lead", 0.4), ("voice", 0.3),
-          ("pad", 0.1)), 0.05, 0.0,
-          1.0, ("follow", "eighths", "riff")),
-    Style("pop", (("bass", 0.85), ("comp", 0.6), ("strum", 0.4), ("pad", 0.4), ("voice", 0.8),
-          ("arpeggio", 0.4),
-                  ("stabs", 0.15), ("lead", 0.2)), 0.1, 0.3, 0.2, ("follow", "eighths", "octaves", "held")),
-    Style("funk", (("bass", 0.95), ("scratch", 0.7), ("stabs", 0.6), ("comp", 0.5), ("voice", 0.4),
-          ("riff", 0.3)), 0.15,
-          0.7, 0.1, ("riff", "follow", "octaves", "slap")),
-    Style("jazz", (("bass", 0.9), ("comp", 0.8), ("lead", 0.8), ("stabs", 0.2), ("voice", 0.15)),
-          0.8, 0.9, 0.02,
-          ("walking", "walking", "held")),
-    Style("country", (("bass", 0.85), ("strum", 0.8), ("picking", 0.7), ("voice", 0.7), ("lead", 0.4),
-          ("comp", 0.2)),
-          0.25, 0.1, 0.1, ("two", "follow", "walking")),
-    Style("reggae", (("bass", 0.95), ("skank", 0.95), ("comp", 0.3), ("voice", 0.6), ("stabs", 0.3),
-          ("scratch", 0.2)),
-          0.35, 0.3, 0.05, ("riff", "sparse")),
-    Style("electronic", (("bass", 0.8), ("arpeggio", 0.6), ("pad", 0.6), ("stabs", 0.5), ("lead", 0.4),
-          ("voice", 0.25)),
-          0.05, 0.4, 0.1, ("offbeat", "eighths", "octaves", "riff", "held")),
-    Style("ballad", (("bass", 0.7), ("arpeggio", 0.6), ("comp", 0.5), ("pad", 0.6), ("voice", 0.8),
-          ("picking", 0.3)),
-          0.15, 0.4, 0.05, ("held", "two", "follow")),
-    Style("blues", (("bass", 0.9), ("strum", 0.4), ("comp", 0.5), ("lead", 0.7), ("voice", 0.4),
-          ("riff", 0.4)), 0.7, 0.6,
-          0.4, ("walking", "eighths", "follow")),
-    Style("alone", (("strum", 0.2), ("picking", 0.2), ("comp", 0.2), ("bass", 0.2), ("voice", 0.2),
-          ("chug", 0.2),
-                    ("scratch", 0.15)), 0.2, 0.3, 0.3),
+    Style(
+        "rock",
+        {"bass": 0.9, "riff": 0.6, "strum": 0.6, "lead": 0.3, "voice": 0.6, "comp": 0.2, "pad": 0.15},
+        swing=0.08, drive=0.75, weight=2.0,
+    ),
+    Style(
+        "punk",
+        {"bass": 0.9, "chug": 0.9, "strum": 0.5, "voice": 0.6, "lead": 0.2},
+        swing=0.0, drive=0.95, bass=("eighths", "follow"), weight=1.2,
+    ),
+    Style(
+        "metal",
+        {"bass": 0.8, "chug": 0.9, "riff": 0.8, "lead": 0.4, "voice": 0.3, "pad": 0.1},
+        swing=0.05, drive=1.0, bass=("follow", "eighths", "riff"), weight=1.2,
+    ),
+    Style(
+        "pop",
+        {"bass": 0.85, "comp": 0.6, "strum": 0.4, "pad": 0.4, "voice": 0.8, "arpeggio": 0.4, "stabs": 0.15},
+        sevenths=0.3, drive=0.2, bass=("follow", "eighths", "octaves", "held"), weight=1.5,
+    ),
+    Style(
+        "funk",
+        {"bass": 0.95, "scratch": 0.7, "stabs": 0.6, "comp": 0.5, "voice": 0.4, "riff": 0.3},
+        swing=0.15, sevenths=0.7, drive=0.1, bass=("riff", "follow", "octaves", "slap"),
+    ),
+    Style(
+        "jazz",
+        {"bass": 0.9, "comp": 0.8, "lead": 0.8, "stabs": 0.2, "voice": 0.15},
+        swing=0.8, sevenths=0.9, drive=0.02, bass=("walking", "walking", "held"),
+    ),
+    Style(
+        "country",
+        {"bass": 0.85, "strum": 0.8, "picking": 0.7, "voice": 0.7, "lead": 0.4, "comp": 0.2},
+        swing=0.25, drive=0.1, bass=("two", "follow", "walking"), weight=1.2,
+    ),
+    Style(
+        "reggae",
+        {"bass": 0.95, "skank": 0.95, "comp": 0.3, "voice": 0.6, "stabs": 0.3, "scratch": 0.2},
+        swing=0.35, sevenths=0.3, drive=0.05, bass=("riff", "sparse"),
+    ),
+    Style(
+        "electronic",
+        {"bass": 0.8, "arpeggio": 0.6, "pad": 0.6, "stabs": 0.5, "lead": 0.4, "voice": 0.25},
+        swing=0.05, sevenths=0.4, drive=0.1, bass=("offbeat", "eighths", "octaves", "riff", "held"),
+    ),
+    Style(
+        "ballad",
+        {"bass": 0.7, "arpeggio": 0.6, "comp": 0.5, "pad": 0.6, "voice": 0.8, "picking": 0.3},
+        swing=0.15, sevenths=0.4, drive=0.05, bass=("held", "two", "follow"),
+    ),
+    Style(
+        "blues",
+        {"bass": 0.9, "strum": 0.4, "comp": 0.5, "lead": 0.7, "voice": 0.4, "riff": 0.4},
+        swing=0.7, sevenths=0.6, drive=0.4, bass=("walking", "eighths", "follow"),
+    ),
+    Style(
+        "alone",
+        {"strum": 1, "picking": 1, "comp": 1, "bass": 1, "voice": 1, "chug": 1, "scratch": 1},
+        swing=0.2, sevenths=0.3, drive=0.3, weight=0.5,
+    ),
 )  # fmt: skip
+_SHARES = np.array([style.weight for style in STYLES]) / sum(style.weight for style in STYLES)
 
 
 @dataclass(frozen=True)
@@ -149,7 +177,7 @@ class Song:
 
 def compose(rng: np.random.Generator, seconds: float, bpm: float, kicks: Sequence[float]) -> Song:
     """Agree on a song for these drums: bars start on the kick's favourite beat, now and then anywhere."""
-    style = STYLES[int(rng.integers(len(STYLES)))]
+    style = STYLES[int(rng.choice(len(STYLES), p=_SHARES))]
     if rng.random() < 0.06:
         bpm = float(rng.uniform(60, 190))
     while bpm > 200:
