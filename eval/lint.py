@@ -24,6 +24,8 @@ EARLY_MEDIAN = 0.008
 """Median timing errors of at least this much (seconds) are worth a line: a frame of 10 ms, nearly."""
 RATIOS = (44100 / 48000, 48000 / 44100, 0.5, 2.0, 441 / 440, 440 / 441, 1000 / 1001, 1001 / 1000)
 """Scales that come from mistaken sample rates, frame rates and tempi, besides the grid around 1."""
+FINE_WINDOW = 0.02
+"""Seconds; once found, an offset or scale is made precise with this window."""
 MOST_SEARCHED = 12
 """At most this many suspect tracks are searched."""
 
@@ -158,8 +160,10 @@ def find_offset(match: TrackMatch, window: float, reach: float = 2.0) -> float:
     histogram = np.histogram(np.concatenate(differences), edges)[0]
     smooth = np.convolve(histogram, np.ones(3), mode="same")
     candidates = (edges[np.argsort(smooth)[::-1][:5]] + 0.005).tolist()
-    # Round first: a bar of four-four gives nearly as high a peak as the truth, the score decides.
-    return float(max([0.0, *candidates], key=lambda shift: matched_at(match, window, offset=shift)))
+    # Score the peaks: a bar of four-four gives nearly as high a one as the truth.
+    coarse = float(max([0.0, *candidates], key=lambda shift: matched_at(match, window, offset=shift)))
+    fine = coarse + np.arange(-0.02, 0.0201, 0.001)
+    return _middle_of_best(fine, [matched_at(match, FINE_WINDOW, offset=shift) for shift in fine])
 
 
 def find_scale(match: TrackMatch, window: float, head: float = 60.0) -> float:
@@ -176,8 +180,13 @@ def find_scale(match: TrackMatch, window: float, head: float = 60.0) -> float:
 
     coarse = max(grid, key=early_f)
     last = max(end, float(match.references.time[-1]))
-    fine = np.linspace(coarse - step, coarse + step, 2 * int(np.ceil(2 * step * last / window)) + 9)
-    return float(max([1.0, *fine.tolist()], key=lambda scale: _f_at(match, window, scale=scale)))
+    fine = np.linspace(coarse - step, coarse + step, 2 * int(np.ceil(4 * step * last / window)) + 9)
+    return _middle_of_best(fine, [matched_at(match, FINE_WINDOW, scale=scale) for scale in fine])
+
+
+def _middle_of_best(values: np.ndarray, matched: list[int]) -> float:
+    """Matches change in steps: take the middle of the values that give most."""
+    return float(np.median(values[np.array(matched) == max(matched)]))
 
 
 def few_velocities(tracks: Mapping[str, Sequence[Hit]]) -> list[Finding]:

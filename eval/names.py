@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 
 def match_names(references: Iterable[str], estimates: Iterable[str]) -> dict[str, str]:
-    """Which estimate belongs to which reference: the same stem, or else the only one that shares its own
-    part.
+    """Which estimate belongs to which reference: the same stem, or else the reference whose own part it
+    holds.
 
     `MusicDelta_Punk_class` among `MusicDelta_*_class` is told by `Punk`, so `Punk` and `MusicDelta_Punk_Drum`
-    are its estimates. Parts are what stands between underscores.
+    are its estimates. Parts are what stands between underscores; of several that fit, the longest counts.
 
     Returns:
         Reference name to estimate name; references without an estimate are absent.
@@ -21,23 +20,23 @@ def match_names(references: Iterable[str], estimates: Iterable[str]) -> dict[str
     """
     wanted, given = list(references), list(estimates)
     pairs = {name: name for name in wanted if name in set(given)}
-    rest = [name for name in given if name not in pairs]
-    own = _own_parts(wanted)
-    for name in wanted:
-        if name in pairs:
+    own = {name: parts for name, parts in _own_parts(wanted).items() if name not in pairs}
+    for estimate in given:
+        if estimate in pairs:
             continue
-        parts = name.split("_")
-        fitting = [e for e in rest if _holds(e.split("_"), own[name]) or _holds(parts, e.split("_"))]
+        parts = estimate.split("_")
+        fitting = [name for name in own if _holds(parts, own[name]) or _holds(name.split("_"), parts)]
+        longest = max((len(own[name]) for name in fitting), default=0)
+        fitting = [name for name in fitting if len(own[name]) == longest]
         if len(fitting) > 1:
             raise ValueError(
-                f"reference {name} fits several estimates: {', '.join(fitting)}; name them alike"
+                f"estimate {estimate} fits several references: {', '.join(fitting)}; name them alike"
             )
+        if fitting and fitting[0] in pairs:
+            both = f"{pairs[fitting[0]]}, {estimate}"
+            raise ValueError(f"reference {fitting[0]} fits several estimates: {both}; name them alike")
         if fitting:
-            pairs[name] = fitting[0]
-    shared = [estimate for estimate, count in Counter(pairs.values()).items() if count > 1]
-    if shared:
-        names = ", ".join(name for name, estimate in pairs.items() if estimate == shared[0])
-        raise ValueError(f"estimate {shared[0]} fits several references: {names}; name them alike")
+            pairs[fitting[0]] = estimate
     return pairs
 
 

@@ -72,7 +72,9 @@ def _bins(
     value = np.concatenate(values)
     bins = []
     for low, high in zip(edges, (*edges[1:], np.inf), strict=True):
-        group = (value >= low) & (value < high)
+        group = (value >= low) & (
+            (value < high) | (high == np.inf)
+        )  # a lone hit has no neighbour: infinite gap
         name = f"{low} {unit} and above" if high == np.inf else f"{low} to {int(high)} {unit}"
         bins.append(Bin(name, int(group.sum()), int(found[group].sum())))
     return bins

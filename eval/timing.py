@@ -85,19 +85,27 @@ def timing(matches: Sequence[TrackMatch]) -> Timing | None:
     )
 
 
+def by_label(match: TrackMatch) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Reference and estimate times of each label that both hold."""
+    return [
+        (
+            match.references.time[match.references.label == label],
+            match.estimates.time[match.estimates.label == label],
+        )
+        for label in np.intersect1d(match.references.label, match.estimates.label)
+    ]
+
+
 def matched_at(match: TrackMatch, window: float, offset: float = 0.0, scale: float = 1.0) -> int:
     """Matches of a track when its estimates are placed at `scale * time + offset`."""
-    total = 0
-    for label in np.intersect1d(match.references.label, match.estimates.label):
-        estimates = scale * match.estimates.time[match.estimates.label == label] + offset
-        total += count_matches(match.references.time[match.references.label == label], estimates, window)
-    return total
+    return sum(count_matches(r, scale * e + offset, window) for r, e in by_label(match))
 
 
 def best_offset(matches: Sequence[TrackMatch], window: float) -> BestOffset:
     """Micro F at the best constant offset within +-100 ms, in steps of 1 ms."""
     hits = sum(len(match.references) + len(match.estimates) for match in matches)
-    found = np.array([sum(matched_at(match, window, ms / 1000) for match in matches) for ms in OFFSETS_MS])
+    sides = [pair for match in matches for pair in by_label(match)]
+    found = np.array([sum(count_matches(r, e + ms / 1000, window) for r, e in sides) for ms in OFFSETS_MS])
     best = np.flatnonzero(found == found.max())
     runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     longest = max(runs, key=len)

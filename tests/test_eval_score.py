@@ -98,7 +98,8 @@ def test_counts_agree_with_mir_eval_and_pairs_are_legal(
 def test_per_label_scores_equal_mir_eval_onset_f_measure() -> None:
     rng = np.random.default_rng(3)
     reference = [
-        Hit(float(t), int(d), 64) for t, d in zip(rng.uniform(0, 20, 400), rng.integers(0, NUM_CLASSES, 400))
+        Hit(float(t), int(d), 64)
+        for t, d in zip(rng.uniform(0, 20, 400), rng.integers(0, NUM_CLASSES, 400), strict=True)
     ]
     estimate = [
         Hit(abs(h.time + float(rng.normal(0, 0.04))), h.drum, 64) for h in reference if rng.random() < 0.8
