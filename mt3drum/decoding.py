@@ -1,0 +1,96 @@
+"""Decoding options: a frozen dataclass, checked at construction. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tokenizer.codec import Codec
+from tokenizer.drums import NUM_CLASSES
+
+TO_FINISH = 4
+"""Tokens a sequence at rest needs for one more hit and its end: time, drum, velocity, EOS."""
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    """How to decode. The defaults of a checkpoint's own are in its header.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    beam: int = 1
+    """Beams a segment; 1 is greedy."""
+    prior_weight: float = 0.5
+    """lambda: 0 is the decoder alone, 1 the onset head alone (a frame-wise transcriber)."""
+    prior_bias: float = -1.0
+    """Added to the onset head's logits, which its loss inflates."""
+    length_penalty: float = 1.0
+    """Finished beams are compared by score / tokens^this."""
+    classes: frozenset[int] = frozenset(range(NUM_CLASSES))
+    """The drum classes that may be written."""
+    minimum_gap: float = 0.0
+    """Least seconds before one drum is struck again."""
+    max_hits_per_second: int | None = None
+    """Most hits in any one second of a segment."""
+    silence_gate: float = 0.02
+    """A segment in which the onset head stays below this has no hits and skips the decoder."""
+    max_tokens: int = 1024
+    """Longest sequence of one segment: 85 hits a second."""
+    margin: float = 0.5
+    """Seconds at both ends of a segment that are left to its neighbours."""
+    confidence_calibration: tuple[tuple[float, float], ...] = ()
+    """Points (raw, calibrated) of a piecewise-linear map of the confidence, rising; none: identity."""
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "beam": (1, 64), "prior_weight": (0, 1), "prior_bias": (-20, 20), "length_penalty": (0, 4),
+            "minimum_gap": (0, 1), "silence_gate": (0, 1), "max_tokens": (TO_FINISH, 100_000), "margin": (0, 60),
+        }  # fmt: skip
+        for name, (low, high) in bounds.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} {getattr(self, name)} is outside {low}..{high}")
+        if not self.classes or not self.classes <= set(range(NUM_CLASSES)):
+            raise ValueError(f"classes {sorted(self.classes)} must be some of 0..{NUM_CLASSES - 1}")
+        if self.max_hits_per_second is not None and not 1 <= self.max_hits_per_second <= 1000:
+            raise ValueError(f"max_hits_per_second {self.max_hits_per_second} is outside 1..1000")
+        points = self.confidence_calibration
+        if any(not (0 <= x <= 1 and 0 <= y <= 1) for x, y in points) or any(
+            a[0] >= b[0] or a[1] > b[1] for a, b in zip(points, points[1:], strict=False)
+        ):
+            raise ValueError(f"confidence_calibration {points} must be rising points in 0..1")
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> DecodeConfig:
+        """From the JSON of a checkpoint's header (`to_dict`); unknown names are an error.
+
+        Raises:
+            ValueError: a name is unknown or a value is of the wrong kind or out of range.
+        """
+        unknown = set(values) - {field.name for field in fields(DecodeConfig)}
+        if unknown:
+            raise ValueError(f"unknown decoding settings: {', '.join(sorted(unknown))}")
+        values = dict(values)
+        try:
+            if "classes" in values:
+                values["classes"] = frozenset(values["classes"])
+            if "confidence_calibration" in values:
+                values["confidence_calibration"] = tuple((x, y) for x, y in values["confidence_calibration"])
+            return DecodeConfig(**values)
+        except TypeError as error:
+            raise ValueError(f"not decoding settings: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**values, "classes": sorted(self.classes), "confidence_calibration": list(self.confidence_calibration)}
+
+    def margin_steps(self, codec: Codec) -> int:
+        """The margin in whole steps, at most a quarter of the segment."""
+        return min(round(self.margin * codec.steps_per_second), codec.segment_steps // 4)
+
+    def gap_steps(self, codec: Codec) -> int:
+        """The least gap in whole steps."""
+        return round(self.minimum_gap * codec.steps_per_second)

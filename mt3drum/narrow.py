@@ -1,0 +1,104 @@
+"""What may follow: the grammar as table look-ups on the device, and the options that narrow it at decode time."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mt3drum.decoding import DecodeConfig
+from tokenizer.codec import EOS, Codec
+from tokenizer.drums import NUM_CLASSES
+from tokenizer.grammar import AFTER_TIME, AFTER_VELOCITY, START, State, advance, mask_rows, mask_table
+
+_NEVER = -1_000_000  # steps: long before the segment
+HEARD = 0.1
+"""With classes left out, a time is offered only where the onset head gives one of the others this probability
+within `NEAR` steps: or a stroke of a drum left out would be written as the next best drum."""
+NEAR = 2
+
+
+class Narrowing:
+    """Masks for a batch of rows [s beam], and what they need to remember of each row."""
+
+    def __init__(self, codec: Codec, probability: Tensor, config: DecodeConfig, until: int) -> None:
+        """
+        Args:
+            probability: [s t c] of the onset head.
+            until: times from this step on are not legal.
+        """
+        device, segments, beams, classes = probability.device, len(probability), config.beam, config.classes
+        self.codec, self.gap, self.per_second = codec, config.gap_steps(codec), config.max_hits_per_second
+        table = mask_table(codec)
+        table[:, codec.first_time + until : codec.first_drum] = False
+        self.table = torch.from_numpy(table).to(device)
+        self.offered = torch.ones(segments, codec.size, dtype=torch.bool, device=device)
+        self.classes = torch.from_numpy(np.isin(np.arange(NUM_CLASSES), list(classes))).to(device)
+        if len(classes) < NUM_CLASSES:
+            self.offered[:, codec.first_drum : codec.first_velocity] = self.classes
+            heard = probability[..., self.classes].amax(-1)[:, None]
+            heard = torch.nn.functional.max_pool1d(heard, 2 * NEAR + 1, 1, NEAR)[:, 0]
+            self.offered[:, codec.first_time : codec.first_drum] = heard >= HEARD
+        self.state = State(*(torch.full((segments, beams), v, device=device) for v in (START, -1, -1)))
+        self.struck = torch.full((segments, beams, NUM_CLASSES), _NEVER, device=device)
+        self.recent = torch.full((segments, beams, self.per_second or 1), _NEVER, device=device)
+
+    def legal(self) -> Tensor:
+        """[s beam v]: what the grammar allows next."""
+        times, drums = mask_rows(self.codec, self.state)
+        return self.table[times] | self.table[drums]
+
+    def narrow(self, legal: Tensor, must_end: bool) -> Tensor:
+        """[s beam v]: what is offered of the legal. Never empty: EOS is never narrowed away, and a time is
+        offered only where a drum can follow.
+
+        Args:
+            must_end: a row that may end must.
+        """
+        codec, state = self.codec, self.state
+        offered = legal & self.offered[:, None]
+        times = offered[..., codec.first_time : codec.first_drum]
+        drums = offered[..., codec.first_drum : codec.first_velocity]
+        steps = torch.arange(codec.segment_steps, device=legal.device)
+        if self.gap:
+            ready = self.struck + self.gap
+            drums &= ready <= state.last_time[..., None]
+            earliest = ready.masked_fill(~self.classes, -_NEVER).amin(-1)
+            times &= steps >= earliest[..., None]
+        if self.per_second is not None:
+            free = self.recent[..., 0] + codec.steps_per_second
+            times &= steps >= free[..., None]
+            drums &= ((state.phase == AFTER_TIME) | (free <= state.last_time))[..., None]
+        if must_end:
+            resting = (state.phase == START) | (state.phase == AFTER_VELOCITY)
+            only_end = torch.arange(codec.size, device=legal.device) == EOS
+            offered &= ~resting[..., None] | only_end
+        return offered
+
+    def advance(self, parents: Tensor | None, tokens: Tensor) -> None:
+        """Let each row continue row `parents` [s beam] of its segment (None: itself) with `tokens` [s beam]."""
+        state, codec = self.state, self.codec
+        if parents is not None:
+            state = State(*(field.gather(1, parents) for field in (state.phase, state.last_time, state.last_drum)))
+        self.state = advance(codec, state, tokens)
+        if not self.gap and self.per_second is None:
+            return
+        if parents is not None:
+            self.struck = _gather_rows(self.struck, parents)
+            self.recent = _gather_rows(self.recent, parents)
+        is_drum = (tokens >= codec.first_drum) & (tokens < codec.first_velocity)
+        drum = (tokens - codec.first_drum).clamp(0, NUM_CLASSES - 1)[..., None]
+        now = torch.where(is_drum[..., None], state.last_time[..., None], self.struck.gather(2, drum))
+        self.struck.scatter_(2, drum, now)
+        shifted = torch.cat((self.recent[..., 1:], state.last_time[..., None]), dim=-1)
+        self.recent = torch.where(is_drum[..., None], shifted, self.recent)
+
+    def keep(self, segments: Tensor) -> None:
+        """Keep only the given segments."""
+        self.state = State(*(f[segments] for f in (self.state.phase, self.state.last_time, self.state.last_drum)))
+        self.offered, self.struck, self.recent = (x[segments] for x in (self.offered, self.struck, self.recent))
+
+
+def _gather_rows(values: Tensor, parents: Tensor) -> Tensor:
+    """values [s beam n] at beams parents [s beam]."""
+    return values.gather(1, parents[..., None].expand(-1, -1, values.shape[2]))

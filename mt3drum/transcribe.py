@@ -1,0 +1,266 @@
+"""The ladder: array -> hits, file -> hits, many files -> hits, file -> MIDI. Enter at any rung.
+
+Segments of many recordings share a batch; what a recording gives does not depend on its company.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from mt3drum.audio import AudioError, Recording, Segment, open_array, open_file, segments
+from mt3drum.checkpoint import bundled, load_model
+from mt3drum.config import HOP, SAMPLE_RATE
+from mt3drum.decoding import DecodeConfig
+from mt3drum.generate import generate
+from mt3drum.hypothesis import Hypothesis
+from mt3drum.model import DrumModel
+from tokenizer.hits import Hit, merge_close
+
+SEAM = 0.02
+"""Seconds: strokes of one drum closer than this are one (a seam may yield one twice, a step apart)."""
+BATCH = 32
+"""Segments a batch: their cross-attention keys still fit a processor's cache (64 were slower)."""
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """What was heard in one recording."""
+
+    hits: tuple[Hit, ...]
+    seconds: float
+    path: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A recording that could not be transcribed."""
+
+    path: Path
+    reason: str
+    """One line that names the file."""
+
+
+@dataclass
+class _Job:
+    """A recording under way."""
+
+    path: Path | None
+    recording: Recording | None
+    failure: str = ""
+    waiting: int = 0
+    """Segments cut and not yet decoded."""
+    cut: bool = False
+    """All segments have been cut."""
+    hits: list[Hit] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def result(self) -> Transcription | Failure:
+        if self.recording is None or self.failure:
+            assert self.path is not None
+            return Failure(self.path, self.failure)
+        hits = tuple(merge_close(self.hits, SEAM))
+        return Transcription(hits, self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings))
+
+
+class Transcriber:
+    """A model and how to decode with it.
+
+    Args:
+        model: moved to `device`; its training mode is left as found.
+        config: decoding options.
+        batch: segments decoded at once.
+    """
+
+    def __init__(
+        self, model: DrumModel, config: DecodeConfig | None = None, device: str | None = None, batch: int = BATCH
+    ) -> None:
+        if batch < 1:
+            raise ValueError(f"batch {batch} is less than 1")
+        self.model = model if device is None else model.to(device)
+        self.config = config or DecodeConfig()
+        self.batch = batch
+
+    @staticmethod
+    def load(path: str | Path | None = None, device: str = "auto", **options: Any) -> Transcriber:
+        """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be used.
+            ValueError: an option or the device is not valid.
+        """
+        model, header = load_model(bundled() if path is None else Path(path))
+        config = replace(DecodeConfig.from_dict(header["decoding"]), **options)
+        return Transcriber(model, config, pick_device(device))
+
+    def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
+        """Floats [samples] or [samples channels] -> hits.
+
+        Raises:
+            AudioError: the array is empty or not of floats, or the rate is out of range.
+        """
+        job = _Job(None, open_array(audio, sample_rate))
+        (result,) = self._run(iter([job]), None)
+        assert isinstance(result, Transcription)
+        return result
+
+    def transcribe_file(self, path: str | Path) -> Transcription:
+        """One file -> hits.
+
+        Raises:
+            AudioError: the file cannot be read.
+        """
+        (result,) = self.transcribe_files([path])
+        if isinstance(result, Failure):
+            raise AudioError(result.reason)
+        return result
+
+    def transcribe_files(
+        self, paths: Iterable[str | Path], on_progress: Callable[[Path, float], None] | None = None
+    ) -> Iterator[Transcription | Failure]:
+        """Many files, in order, each as soon as its last segment is decoded; a bad file is a `Failure`.
+
+        Args:
+            on_progress: called with a path and the share of it that is decoded, 0..1.
+        """
+
+        def jobs() -> Iterator[_Job]:
+            for path in map(Path, paths):
+                try:
+                    yield _Job(path, open_file(path))
+                except (AudioError, OSError) as error:
+                    yield _Job(path, None, failure=_one_line(path, error))
+
+        return self._run(jobs(), on_progress)
+
+    def transcribe_to_midi(self, path: str | Path, midi: str | Path, notes: Literal["gm", "td17"] = "gm") -> Transcription:
+        """One file -> a MIDI file, complete or absent.
+
+        Args:
+            notes: "gm" (General MIDI) or "td17" (Roland TD-17) note numbers.
+
+        Raises:
+            AudioError: the file cannot be read. OSError: the MIDI file cannot be written.
+        """
+        from tokenizer.midi import write_midi
+
+        result = self.transcribe_file(path)
+        write_midi(result.hits, Path(midi), notes=notes)
+        return result
+
+    def _run(
+        self, jobs: Iterator[_Job], on_progress: Callable[[Path, float], None] | None
+    ) -> Iterator[Transcription | Failure]:
+        codec = self.model.config.codec
+        margin = self.config.margin_steps(codec)
+        open_jobs: list[_Job] = []
+        batch: list[tuple[_Job, Segment]] = []
+
+        def finished() -> Iterator[Transcription | Failure]:
+            while open_jobs and open_jobs[0].cut and not open_jobs[0].waiting:
+                yield open_jobs.pop(0).result()
+
+        for job in jobs:
+            open_jobs.append(job)
+            try:
+                for segment in segments(job.recording, codec, margin) if job.recording else ():
+                    if not segment.audio.any():
+                        continue
+                    batch.append((job, segment))
+                    job.waiting += 1
+                    if len(batch) == self.batch:
+                        self._decode(batch, margin, on_progress)
+                        batch = []
+                        yield from finished()
+            except (AudioError, OSError) as error:
+                assert job.path is not None
+                job.failure = _one_line(job.path, error)
+            job.cut = True
+            yield from finished()
+        if batch:
+            self._decode(batch, margin, on_progress)
+        yield from finished()
+
+    def _decode(
+        self, batch: list[tuple[_Job, Segment]], margin: int, on_progress: Callable[[Path, float], None] | None
+    ) -> None:
+        codec = self.model.config.codec
+        device = next(self.model.parameters()).device
+        audio = torch.from_numpy(np.stack([segment.audio for _, segment in batch])).to(device)
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.inference_mode():
+                found = generate(self.model, self.model.encode(audio), self.config, codec.segment_steps - margin)
+        finally:
+            self.model.train(training)
+        for (job, segment), hypothesis in zip(batch, found, strict=True):
+            assert job.recording is not None
+            steps = -(-job.recording.samples // HOP)
+            job.hits += place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            job.waiting -= 1
+            end = segment.start + codec.segment_steps - margin
+            if hypothesis.cut:
+                at = segment.start / codec.steps_per_second
+                job.warnings.append(f"more than max_tokens {self.config.max_tokens} tokens near {at:.1f} s: hits left out")
+            if on_progress is not None and job.path is not None:
+                on_progress(job.path, min(1.0, end / steps))
+
+
+def place(hypothesis: Hypothesis, start: int, margin: int, steps: int, steps_per_second: int) -> list[Hit]:
+    """A segment's hits in the time of the recording: the border rule.
+
+    A segment answers for the steps from `margin` on (where its sequence ends, `generate` was told). The step is
+    the token's, before refinement, so that every step of a recording belongs to exactly one segment.
+    """
+    return [
+        Hit(max(0.0, start / steps_per_second + hit.time), hit.drum, hit.velocity, hit.confidence)
+        for hit, step in zip(hypothesis.hits, hypothesis.steps, strict=True)
+        if step >= margin and start + step < steps
+    ]
+
+
+def pick_device(name: str) -> str:
+    """`auto`: cuda where there is one, else cpu.
+
+    Raises:
+        ValueError: torch does not know the device, or has none of its kind.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device {name!r} is not available here; use auto or cpu") from error
+    return name
+
+
+def transcribe(path: str | Path, **options: Any) -> Transcription:
+    """`mt3drum.transcribe("song.wav")`: one file with the bundled checkpoint; options as `Transcriber.load`.
+
+    For more than one file, load a `Transcriber` once.
+    """
+    return Transcriber.load(**options).transcribe_file(path)
+
+
+def _one_line(path: Path, error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if str(path) in text else f"{path}: {text}"
+
+
+class _CallableModule(ModuleType):
+    """`mt3drum.transcribe` is this module once anybody has imported it, and the function before: be both."""
+
+    def __call__(self, path: str | Path, **options: Any) -> Transcription:
+        return transcribe(path, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule
