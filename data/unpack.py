@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +17,9 @@ from tokenizer.hits import Hit
 
 MAX_MEMBER_BYTES = 64 * 2**20
 """A larger member is not read: a clip of 12 s is one hundredth of that."""
+
+MAX_SECONDS = 86_400.0
+"""A clip is not longer than a day."""
 
 
 class BadSample(Exception):
@@ -69,7 +71,7 @@ def labels_of(members: Mapping[str, Any]) -> Labels:
         meta = json.loads(read_member(members["json"]))
         seconds = float(meta["seconds"])
         rows = meta["hits"]
-        if not (math.isfinite(seconds) and seconds > 0 and isinstance(rows, list)):
+        if not (0 < seconds <= MAX_SECONDS and isinstance(rows, list)):
             raise ValueError(f"seconds {seconds}, hits {type(rows).__name__}")
         unknown = {str(row[1]) for row in rows} - set(CLASS_INDEX)
         if unknown:

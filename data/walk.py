@@ -100,9 +100,9 @@ def _members(path: str) -> Iterator[tuple[Member, str]]:
     end = 0
     with tarfile.open(path, "r:") as tar:
         for info in tar:
-            if info.offset_data < end:
+            if info.offset_data < end or info.size < 0:
                 raise tarfile.ReadError(f"{path}: members overlap")
-            end = info.offset_data
+            end = info.offset_data + info.size
             if info.isreg():
                 yield Member(path, info.offset_data, info.size), info.name
         # tarfile takes a broken header for the end; the real end is a block of zeros.
