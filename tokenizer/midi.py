@@ -138,7 +138,7 @@ def _strokes(hits: Iterable[Hit], notes: Notes, clock: Clock) -> tuple[list[tupl
     strokes = []
     following: dict[int, int] = {}  # note -> start of its next stroke
     for (start, note), velocity in sorted(loudest.items(), reverse=True):
-        end = max(start + 1, clock.tick_at(clock.seconds_at(start) + NOTE_SECONDS))
+        end = clock.tick_at(clock.seconds_at(start) + NOTE_SECONDS)
         strokes.append((start, min(end, following.get(note, end)), note, velocity))
         following[note] = start
     return strokes[::-1], merged

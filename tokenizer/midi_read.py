@@ -34,7 +34,7 @@ MAX_SECONDS = 24 * 3600.0
 
 _MAX_TICK = 2**40  # far beyond MAX_SECONDS in any real file, and still exact as a float
 # mido reads numbers of any length, in time square to it; none has more than four bytes, no text is this long.
-_ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{4097}")
+_ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{1025}")
 
 Channel = int | Literal["auto"] | None
 
@@ -139,9 +139,8 @@ def _parse(path: Path) -> mido.MidiFile:
     try:
         midi = mido.MidiFile(file=io.BytesIO(data))
     except Exception as error:  # mido lets out EOFError, OSError, IndexError, KeyError and more
-        reason = (
-            "it ends early" if isinstance(error, EOFError) else repr(error)[:100]
-        )  # may hold a number of thousands of digits
+        # Cut short: it may hold a number of thousands of digits.
+        reason = "it ends early" if isinstance(error, EOFError) else repr(error)[:100]
         raise MidiError(f"{path}: not a MIDI file, or damaged ({reason})") from error
     if midi.type not in (0, 1):
         raise MidiError(f"{path}: MIDI files of type {midi.type} are not read; save it as type 0 or 1")
