@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
+from data.effects import room_response
 from data.sample import SAMPLE_RATE
 
 
@@ -45,16 +46,17 @@ def _add_overheads(
     over = signal.lfilter(numerator, denominator, over)
     level = 10 ** (rng.uniform(-18.0, 1.0) / 20)
     _delayed(dry, over, rng.uniform(0.0, 0.002), level)
+    if rng.random() < 0.5:
+        wet = 10 ** (rng.uniform(-26.0, -6.0) / 20)
+        ring = signal.oaconvolve(over, room_response(rng))[: dry.size]
+        _delayed(dry, ring, rng.uniform(0.0, 0.015), wet)
+        return
     taps = rng.integers(3, 8)
     size = rng.uniform(0.006, 0.05)  # seconds over which the first reflections spread
     wet = level * rng.uniform(0.2, 0.8)
     for delay in size * rng.uniform(0.15, 1.0, taps):
-        _delayed(
-            dry,
-            over,
-            delay,
-            wet * rng.choice((-1.0, 1.0)) * np.exp(-1.5 * delay / size) * rng.uniform(0.4, 1.0),
-        )
+        gain = wet * rng.choice((-1.0, 1.0)) * np.exp(-1.5 * delay / size) * rng.uniform(0.4, 1.0)
+        _delayed(dry, over, delay, gain)
 
 
 def _wires(low: np.ndarray, rng: np.random.Generator, block: int = 128) -> np.ndarray:
