@@ -102,7 +102,7 @@ def test_any_integers_decode_and_the_counts_account_for_every_token(ids: list[in
 
 
 @settings(max_examples=300)
-@given(st.lists(st.integers(0, SMALL.size - 1), max_size=8), st.integers(0, 2))
+@given(st.lists(st.sampled_from([BOS, 3, 4, 6, 7, 8, 32, 33, 34]), max_size=8), st.integers(0, 2))  # of SMALL
 def test_decoding_finds_fault_exactly_where_the_grammar_does(ids: list[int], padding: int) -> None:
     ids = [token for token in ids if token not in (PAD, EOS)] + [EOS] + [PAD] * padding
     decoded = decode(SMALL, ids)
@@ -121,6 +121,8 @@ T, D, V = CODEC.first_time, CODEC.first_drum, CODEC.first_velocity
         ([T + 5, D, EOS], 0, 0, 1),  # a drum without a velocity
         ([T + 5, EOS], 0, 0, 1),
         ([T + 5, D, V, T + 5, D + 1, V, EOS], 2, 1, 0),  # a time that does not rise
+        ([T, T + 6, D, V, EOS], 1, 0, 1),
+        ([T + 5, D, V, D, V, EOS], 1, 2, 0),  # a drum twice
         ([T + 5, D + 1, V, D, V, EOS], 1, 2, 0),  # a drum that does not rise, and its velocity
         ([D, V, EOS], 0, 2, 0),  # no time
         ([T + 5, V, D, V, EOS], 1, 1, 0),
