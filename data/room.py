@@ -68,9 +68,10 @@ def _wires(low: np.ndarray, rng: np.random.Generator, block: int = 128) -> np.nd
     envelope = np.abs(padded.reshape(blocks, block)).max(axis=1)
     pole = np.exp(-block / (rng.uniform(0.02, 0.08) * SAMPLE_RATE))
     envelope = signal.lfilter([1 - pole], [1, -pole], envelope)
-    smooth = np.interp(np.arange(padded.size, dtype=np.float32), np.arange(blocks) * block, envelope)[
-        : low.size
-    ]
+    # a block later, so that nothing buzzes before the stroke; wires take a millisecond or two to answer
+    smooth = np.interp(
+        np.arange(low.size, dtype=np.float32), (np.arange(blocks) + 2) * block, envelope, left=0
+    )
     noise = rng.standard_normal(low.size, dtype=np.float32)
     noise[1:] -= np.float32(rng.uniform(0.3, 0.9)) * noise[:-1]
     return np.asarray(noise * smooth * np.float32(10 ** (rng.uniform(-40.0, -22.0) / 20)), dtype=np.float32)
