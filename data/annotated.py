@@ -1,6 +1,7 @@
 """Readers of corpora annotated in text or XML: MDB Drums, ENST-Drums, RBMA13, IDMT-SMT-Drums.
 
 Their labels carry no loudness: hits get velocity `COARSE_VELOCITY`. An error names file, row and text.
+None of them comes with a split for training: all their recordings are of split "test".
 """
 
 from __future__ import annotations
