@@ -84,7 +84,9 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
     meaning = "what their labels mean, for all systems or for one (default: gm)"
     systems.add_argument("--estimate-map", action="append", default=[], metavar="[NAME=]MAP", help=meaning)
     decode = "decode with this checkpoint first; 'bundled' for the one inside mt3drum"
-    systems.add_argument("--checkpoint", action="append", default=[], metavar="FILE", help=decode)
+    systems.add_argument("--checkpoint", action="append", default=[], metavar="[NAME=]FILE", help=decode)
+    option = "for decoding, such as beam=1"
+    systems.add_argument("--decode", action="append", default=[], metavar="KEY=VALUE", help=option)
     sound = "recordings, for decoding, pictures and sound"
     systems.add_argument("--audio", type=Path, metavar="DIR", help=sound)
     silent = "recordings without drums, for false alarms a minute"
@@ -93,7 +95,7 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
-    from scripts.benchmark_inputs import build_report
+    from scripts.benchmark_report import build_report
 
     command = "python scripts/benchmark.py " + shlex.join(sys.argv[1:] if arguments is None else arguments)
     try:
