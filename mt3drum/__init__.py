@@ -3,7 +3,7 @@
     import mt3drum
     for hit in mt3drum.transcribe("song.wav").hits: ...
 
-`mt3drum.transcribe` is a module that can be called (the function has its name); see there for the whole ladder.
+`mt3drum.transcribe` is a module that can be called (the function has its name); the whole ladder is there.
 """
 
 from __future__ import annotations

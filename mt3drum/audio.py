@@ -31,7 +31,7 @@ CLIP = 4.0
 SILENCE = 1e-5
 """Recordings whose robust peak is below this (-100 dB of full scale) are silent."""
 BUFFER_SECONDS = 600
-"""A recording up to this long is kept in memory (4 bytes x 44,100 x 600: 106 MB), so that it is decoded once."""
+"""A recording up to this long is kept in memory (4 bytes x 44,100 x 600: 106 MB) and so decoded only once."""
 _BLOCK = 65_536  # frames read at once
 _PEAK_BLOCK = SAMPLE_RATE // 10  # samples: one peak for every 100 ms
 _PEAK_QUANTILE = 0.999
@@ -87,8 +87,10 @@ def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Recording:
         AudioError: the array is empty, of another shape or of integers, or the rate is out of range.
     """
     if audio.ndim not in (1, 2) or not np.issubdtype(audio.dtype, np.floating):
-        raise AudioError(f"audio array of shape {audio.shape} and {audio.dtype}: floats [samples] or "
-                         "[samples channels] are wanted")  # fmt: skip
+        raise AudioError(
+            f"audio array of shape {audio.shape} and {audio.dtype}: floats [samples] or "
+            "[samples channels] are wanted"
+        )
     frames = audio if audio.ndim == 2 else audio[:, None]
     _check(sample_rate, frames.shape[1], "audio array")
 
@@ -156,7 +158,9 @@ def _measure(stream: Callable[[list[str]], Iterator[np.ndarray]], name: str) -> 
 
 def _check(rate: float, channels: int, name: str) -> None:
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise AudioError(f"{name}: sample rate {rate:g} Hz is outside {MIN_RATE}..{MAX_RATE}; resample it first")
+        raise AudioError(
+            f"{name}: sample rate {rate:g} Hz is outside {MIN_RATE}..{MAX_RATE}; resample it first"
+        )
     if not 1 <= channels <= MAX_CHANNELS:
         raise AudioError(f"{name}: {channels} channels, at most {MAX_CHANNELS} are read; mix it down first")
 
@@ -199,8 +203,10 @@ def _open_raw(path: Path, notes: list[str]) -> tuple[Iterator[np.ndarray], int]:
         program = shutil.which("ffmpeg")
         if program is None:
             reason = str(error).rsplit(": ", 1)[-1].rstrip(".")
-            raise AudioError(f"{path}: not audio that libsndfile reads ({reason}); convert it to WAV or FLAC, "
-                             "or install ffmpeg") from error  # fmt: skip
+            raise AudioError(
+                f"{path}: not audio that libsndfile reads ({reason}); convert it to WAV or FLAC, "
+                "or install ffmpeg"
+            ) from error
         return _ffmpeg_blocks(program, path), SAMPLE_RATE
     try:
         _check(file.samplerate, file.channels, str(path))
@@ -220,7 +226,9 @@ def _file_blocks(file: SoundFile, path: Path, notes: list[str]) -> Iterator[np.n
             except RuntimeError as error:
                 if not read:
                     raise AudioError(f"{path}: damaged from the start ({error}); get another copy") from error
-                notes.append(f"{path}: damaged after {read / file.samplerate:.1f} s; what came before was used")
+                notes.append(
+                    f"{path}: damaged after {read / file.samplerate:.1f} s; what came before was used"
+                )
                 return
             if not len(block):
                 return
@@ -230,10 +238,29 @@ def _file_blocks(file: SoundFile, path: Path, notes: list[str]) -> Iterator[np.n
 
 def _ffmpeg_blocks(program: str, path: Path) -> Iterator[np.ndarray]:
     """Mono 44.1 kHz blocks [n 1] from ffmpeg: only local files, killed when it hangs, never a shell."""
-    command = [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}",
-               "-map", "0:a:0", "-f", "f32le", "-ac", "1", "-ar", str(SAMPLE_RATE), "pipe:1"]  # fmt: skip
+    command = [
+        program,
+        "-nostdin",
+        "-v",
+        "error",
+        "-protocol_whitelist",
+        "file,pipe",
+        "-i",
+        f"file:{path.absolute()}",
+        "-map",
+        "0:a:0",
+        "-f",
+        "f32le",
+        "-ac",
+        "1",
+        "-ar",
+        str(SAMPLE_RATE),
+        "pipe:1",
+    ]
     # Errors go to a file-less pipe read only at the end: "-v error" keeps them few, stdout is what fills.
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+    )
     assert process.stdout is not None
     read = 0
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 from tokenizer.codec import Codec
@@ -46,9 +47,15 @@ class DecodeConfig:
 
     def __post_init__(self) -> None:
         bounds = {
-            "beam": (1, 64), "prior_weight": (0, 1), "prior_bias": (-20, 20), "length_penalty": (0, 4),
-            "minimum_gap": (0, 1), "silence_gate": (0, 1), "max_tokens": (TO_FINISH, 100_000), "margin": (0, 60),
-        }  # fmt: skip
+            "beam": (1, 64),
+            "prior_weight": (0, 1),
+            "prior_bias": (-20, 20),
+            "length_penalty": (0, 4),
+            "minimum_gap": (0, 1),
+            "silence_gate": (0, 1),
+            "max_tokens": (TO_FINISH, 100_000),
+            "margin": (0, 60),
+        }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} {getattr(self, name)} is outside {low}..{high}")
@@ -58,7 +65,7 @@ class DecodeConfig:
             raise ValueError(f"max_hits_per_second {self.max_hits_per_second} is outside 1..1000")
         points = self.confidence_calibration
         if any(not (0 <= x <= 1 and 0 <= y <= 1) for x, y in points) or any(
-            a[0] >= b[0] or a[1] > b[1] for a, b in zip(points, points[1:], strict=False)
+            a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(points)
         ):
             raise ValueError(f"confidence_calibration {points} must be rising points in 0..1")
 
@@ -85,7 +92,11 @@ class DecodeConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**values, "classes": sorted(self.classes), "confidence_calibration": list(self.confidence_calibration)}
+        return {
+            **values,
+            "classes": sorted(self.classes),
+            "confidence_calibration": list(self.confidence_calibration),
+        }
 
     def margin_steps(self, codec: Codec) -> int:
         """The margin in whole steps, at most a quarter of the segment."""

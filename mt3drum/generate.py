@@ -1,10 +1,10 @@
 """Encoder states to token ids under the grammar: a beam search over the product of decoder and onset head.
 
-The score of a sequence is (1 - lambda) x log-probability of the decoder + lambda x log-probability of the onset
-head (`mt3drum.prior`), over times, drums and the end. Velocities do not count: given the drum the likeliest is
-taken, so that beams differ in what is struck and a hit is not dropped to save the cost of its velocity. Times
-from step `until` on count as the end (their probabilities are added to its), so nothing is decoded that the
-next segment decodes better. Beam 1 is greedy.
+The score of a sequence is (1 - lambda) x log-probability of the decoder + lambda x log-probability of the
+onset head (`mt3drum.prior`), over times, drums and the end. Velocities do not count: given the drum the
+likeliest is taken, so that beams differ in what is struck and a hit is not dropped to save the cost of its
+velocity. Times from step `until` on count as the end (their probabilities are added to its), so nothing is
+decoded that the next segment decodes better. Beam 1 is greedy.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _COMPACT = 0.75  # rows leave the batch when at most this share is left
 
 
 @torch.inference_mode()
-def generate(model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int | None = None) -> list[Hypothesis]:
+def generate(
+    model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int | None = None
+) -> list[Hypothesis]:
     """The best sequence of each segment.
 
     Args:
@@ -124,10 +126,17 @@ def _search(
 
 
 def _score(
-    codec: Codec, decoder: LeanDecoder, cache: Cache, tokens: Tensor, narrowing: Narrowing, prior: Prior,
-    config: DecodeConfig, until: int, position: int,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Log-probabilities [s beam v] of the next token: the decoder's, and the product with -inf where not offered."""
+    codec: Codec,
+    decoder: LeanDecoder,
+    cache: Cache,
+    tokens: Tensor,
+    narrowing: Narrowing,
+    prior: Prior,
+    config: DecodeConfig,
+    until: int,
+    position: int,
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities [s beam v] of the next token: the decoder's; the product, -inf where not offered."""
     logits = decoder.step(cache, tokens)
     if until < codec.segment_steps:
         late = logits[..., codec.first_time + until : codec.first_drum].logsumexp(-1)
@@ -159,7 +168,13 @@ def _candidates(scores: Tensor, combined: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def _finish(
-    best: _Finished, active: Tensor, top: Tensor, parents: Tensor, picks: Tensor, position: int, config: DecodeConfig
+    best: _Finished,
+    active: Tensor,
+    top: Tensor,
+    parents: Tensor,
+    picks: Tensor,
+    position: int,
+    config: DecodeConfig,
 ) -> Tensor:
     """Record the ends among the first `beam` candidates; returns [s]: this segment is done."""
     length = (position + 1) ** config.length_penalty

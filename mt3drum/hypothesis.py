@@ -71,9 +71,9 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
     """Hits of every chosen sequence.
 
     Time is averaged under the product of the decoder's distribution and the onset head's before suppression
-    (suppression would leave nothing to average), velocity under the decoder's. The raw confidence is the product
-    of the decoder's probabilities of the time (its neighbours included) and the drum, and the head's highest
-    near it, each to the power of its weight.
+    (suppression would leave nothing to average), velocity under the decoder's. The raw confidence is the
+    product of the decoder's probabilities of the time (its neighbours included) and the drum, and the head's
+    highest near it, each to the power of its weight.
 
     Args:
         probability: [s t c] of the onset head, before suppression.
@@ -82,7 +82,9 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
     heard = probability.cpu().numpy()
     segment, velocity_at = np.nonzero(tokens >= codec.first_velocity)
     is_time = (tokens >= codec.first_time) & (tokens < codec.first_drum)
-    time_at = np.maximum.accumulate(np.where(is_time, np.arange(tokens.shape[1]), 0), axis=1)[segment, velocity_at]
+    time_at = np.maximum.accumulate(np.where(is_time, np.arange(tokens.shape[1]), 0), axis=1)[
+        segment, velocity_at
+    ]
     step = tokens[segment, time_at] - codec.first_time
     drum = tokens[segment, velocity_at - 1] - codec.first_drum
     near, exists = _neighbours(heard, segment, step)  # [n w c]
@@ -95,7 +97,9 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
     mass = np.exp(path.window[segment, velocity_at]) * ((bins >= 0) & (bins < codec.velocity_bins))
     velocity = velocity_bin + expected_offset(mass)
     by_decoder = np.exp(time_logs).sum(1) * np.exp(path.window[segment, velocity_at - 1, WINDOW])
-    by_head = np.where(exists, np.take_along_axis(near, drum[:, None, None], 2)[..., 0], 0.0).max(1, initial=0.0)
+    by_head = np.where(exists, np.take_along_axis(near, drum[:, None, None], 2)[..., 0], 0.0).max(
+        1, initial=0.0
+    )
     confidence = calibrate(by_decoder ** (1.0 - weight) * by_head**weight, config)
     hits = [
         Hit(codec.time_of(float(t)), int(d), codec.velocity_of(float(v)), min(1.0, float(c)))
@@ -108,10 +112,13 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
         length = int((row == EOS).argmax()) + 1
         found.append(
             Hypothesis(
-                tuple(row[:length].tolist()), float(path.score[index]), tuple(hits[own]), tuple(step[own].tolist()),
+                tuple(row[:length].tolist()),
+                float(path.score[index]),
+                tuple(hits[own]),
+                tuple(step[own].tolist()),
                 cut=length > config.max_tokens - 3,
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -127,7 +134,8 @@ def framewise(
     peaks = suppress(probability)[:, :until].cpu().numpy()
     loudness = torch.sigmoid(velocity.float()).cpu().numpy() * MAX_VELOCITY
     return [
-        _framewise_segment(codec, index, heard, peaks[index], loudness[index], config) for index in range(len(heard))
+        _framewise_segment(codec, index, heard, peaks[index], loudness[index], config)
+        for index in range(len(heard))
     ]
 
 

@@ -1,4 +1,4 @@
-"""What may follow: the grammar as table look-ups on the device, and the options that narrow it at decode time."""
+"""What may follow: the grammar as table look-ups on the device, and the options that narrow it."""
 
 from __future__ import annotations
 
@@ -76,10 +76,12 @@ class Narrowing:
         return offered
 
     def advance(self, parents: Tensor | None, tokens: Tensor) -> None:
-        """Let each row continue row `parents` [s beam] of its segment (None: itself) with `tokens` [s beam]."""
+        """Let each row continue beam `parents` [s beam] (None: itself) of its segment by `tokens`."""
         state, codec = self.state, self.codec
         if parents is not None:
-            state = State(*(field.gather(1, parents) for field in (state.phase, state.last_time, state.last_drum)))
+            state = State(
+                *(field.gather(1, parents) for field in (state.phase, state.last_time, state.last_drum))
+            )
         self.state = advance(codec, state, tokens)
         if not self.gap and self.per_second is None:
             return
@@ -95,8 +97,12 @@ class Narrowing:
 
     def keep(self, segments: Tensor) -> None:
         """Keep only the given segments."""
-        self.state = State(*(f[segments] for f in (self.state.phase, self.state.last_time, self.state.last_drum)))
-        self.offered, self.struck, self.recent = (x[segments] for x in (self.offered, self.struck, self.recent))
+        self.state = State(
+            *(f[segments] for f in (self.state.phase, self.state.last_time, self.state.last_drum))
+        )
+        self.offered, self.struck, self.recent = (
+            x[segments] for x in (self.offered, self.struck, self.recent)
+        )
 
 
 def _gather_rows(values: Tensor, parents: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 """The onset head as a second opinion: a log-probability for every legal token (DESIGN.md section 4).
 
-With p_c(t) the head's probabilities after non-maximum suppression, frames and classes taken as independent, a
-segment is a draw of one coin for every frame and class. The chain rule over the grammar's order then gives every
-token its probability: the next time t after s is "nothing" over s+1..t-1 and "something" at t; the next drum d
-after e within a time is "not" over the classes between and p_d (over "something", for the first one); stopping
-is "not" over the classes left and "nothing" over the frames left. Cumulative sums make each a look-up.
+With p_c(t) the head's probabilities after non-maximum suppression, frames and classes taken as independent,
+a segment is a draw of one coin for every frame and class. The chain rule over the grammar's order then gives
+every token its probability: the next time t after s is "nothing" over s+1..t-1 and "something" at t; the next
+drum d after e within a time is "not" over the classes between and p_d (over "something", for the first one);
+stopping is "not" over the classes left and "nothing" over the frames left. Cumulative
+sums make each a look-up.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def suppress(probability: Tensor) -> Tensor:
 
 
 def prior_tables(codec: Codec, probability: Tensor, until: int) -> Prior:
-    """Tables from suppressed probabilities [s t c] in float32; the segment is taken to end before step `until`."""
+    """Tables from suppressed probabilities [s t c] in float32; the segment ends before step `until`."""
     p = probability[:, :until].clamp(FLOOR, 1 - FLOOR)
     not_p = torch.log1p(-p)
     none = not_p.sum(-1)
@@ -70,7 +71,7 @@ def prior_tables(codec: Codec, probability: Tensor, until: int) -> Prior:
 
 
 def prior_log_probs(codec: Codec, prior: Prior, state: State) -> Tensor:
-    """Log-probabilities [s b v] of the next token in each state [s b]; meaningless where the grammar forbids it.
+    """Log-probabilities [s b v] of the next token in each state [s b]; no meaning where it is illegal.
 
     Velocity tokens get 0: the head's opinion on them is not part of the chain.
     """

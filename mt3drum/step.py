@@ -1,9 +1,9 @@
-"""A lean decoder step: the weights of the x-transformers decoder, a preallocated cache, beams that never move.
+"""A lean decoder step: the weights of the x-transformers decoder, a preallocated cache, unmoved beams.
 
 x-transformers rotates and concatenates every cached key again at every step. Here a key is rotated once, the
-cache grows by doubling, and the keys and values of the cross-attention are computed once a segment and shared
-by its beams. A beam that changes its parent moves no cache either: all beams of a segment share one cache, and
-a small mask says which entries are a beam's own ancestors. Equal to `DrumModel.decode` to rounding (tested).
+cache grows by doubling, and the keys and values of the cross-attention are computed once a segment and
+shared by its beams. A beam that changes its parent moves no cache either: all beams of a segment share one
+cache, and a small mask says which entries are a beam's ancestors. Equal to `DrumModel.decode` to rounding.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Cache:
     own: list[tuple[Tensor, Tensor]]
     """Per layer: keys and values [(s h) (position beam) k] of the tokens so far."""
     visible: Tensor | None
-    """[s beam (position beam)]: 0 where an entry is an ancestor of the beam, -inf elsewhere; None for one beam."""
+    """[s beam (position beam)]: 0 where an entry is a beam's ancestor, -inf elsewhere; None for one beam."""
     time_keys: Tensor
     """[s t k]"""
     position: int = 0
@@ -65,16 +65,24 @@ def _layers(decoder: Decoder) -> list[_Layer]:
     blocks = [(_gain(norms[0]), block) for norms, block, _ in decoder.layers]
     layers = []
     for (g1, own), (g2, cross), (g3, forward) in zip(blocks[0::3], blocks[1::3], blocks[2::3], strict=True):
-        assert isinstance(own, Attention) and isinstance(cross, Attention) and isinstance(forward, FeedForward)
+        assert (
+            isinstance(own, Attention) and isinstance(cross, Attention) and isinstance(forward, FeedForward)
+        )
         scale = 1.0 / math.sqrt(own.to_q.weight.shape[0] // own.heads)
         layers.append(
             _Layer(
-                g1, torch.cat((own.to_q.weight * scale, own.to_k.weight, own.to_v.weight)), own.to_out.weight,
-                g2, cross.to_q.weight * scale, torch.cat((cross.to_k.weight, cross.to_v.weight)),
+                g1,
+                torch.cat((own.to_q.weight * scale, own.to_k.weight, own.to_v.weight)),
+                own.to_out.weight,
+                g2,
+                cross.to_q.weight * scale,
+                torch.cat((cross.to_k.weight, cross.to_v.weight)),
                 cross.to_out.weight,
-                g3, (forward.ff[0][0].weight, forward.ff[0][0].bias), (forward.ff[2].weight, forward.ff[2].bias),
+                g3,
+                (forward.ff[0][0].weight, forward.ff[0][0].bias),
+                (forward.ff[2].weight, forward.ff[2].bias),
             )
-        )  # fmt: skip
+        )
     return layers
 
 
@@ -124,8 +132,15 @@ class LeanDecoder:
         turn = torch.polar(torch.ones_like(angle), angle)
         x = self.embedding[tokens.reshape(-1)]  # [(s beam) d]
         for layer, cross, stored in zip(self.layers, cache.cross, cache.own, strict=True):
-            x = x + self._attend_own(layer, functional.layer_norm(x, (self.width,), layer.self_norm),
-                                     stored, cache.visible, turn, place, beams)  # fmt: skip
+            x = x + self._attend_own(
+                layer,
+                functional.layer_norm(x, (self.width,), layer.self_norm),
+                stored,
+                cache.visible,
+                turn,
+                place,
+                beams,
+            )
             normed = functional.layer_norm(x, (self.width,), layer.cross_norm)
             query = self._split(functional.linear(normed, layer.cross_q), beams)
             weight = torch.softmax(torch.bmm(query, cross[0].transpose(1, 2)), dim=-1)
@@ -140,12 +155,22 @@ class LeanDecoder:
         return torch.cat((head[..., :NUM_SPECIAL], time, head[..., NUM_SPECIAL : self.others]), dim=-1)
 
     def _attend_own(
-        self, layer: _Layer, x: Tensor, stored: tuple[Tensor, Tensor], visible: Tensor | None, turn: Tensor,
-        place: int, beams: int,
-    ) -> Tensor:  # fmt: skip
+        self,
+        layer: _Layer,
+        x: Tensor,
+        stored: tuple[Tensor, Tensor],
+        visible: Tensor | None,
+        turn: Tensor,
+        place: int,
+        beams: int,
+    ) -> Tensor:
         qkv = functional.linear(x, layer.self_qkv)
-        pairs = qkv[:, : 2 * self.width].unflatten(-1, (2 * self.heads, self.head_width))[..., : 2 * len(turn)]
-        torch.view_as_complex(pairs.unflatten(-1, (-1, 2))).mul_(turn)  # in place, in qkv: the rotary position
+        pairs = qkv[:, : 2 * self.width].unflatten(-1, (2 * self.heads, self.head_width))[
+            ..., : 2 * len(turn)
+        ]
+        torch.view_as_complex(pairs.unflatten(-1, (-1, 2))).mul_(
+            turn
+        )  # in place, in qkv: the rotary position
         query, key, value = (self._split(part, beams) for part in qkv.split(self.width, dim=-1))
         keys, values = stored
         keys[:, place : place + beams] = key
@@ -169,7 +194,9 @@ class LeanDecoder:
 
 def _grow(cache: Cache) -> None:
     """Double the room for tokens."""
-    cache.own = [(torch.cat((k, torch.empty_like(k)), 1), torch.cat((v, torch.empty_like(v)), 1)) for k, v in cache.own]
+    cache.own = [
+        (torch.cat((k, torch.empty_like(k)), 1), torch.cat((v, torch.empty_like(v)), 1)) for k, v in cache.own
+    ]
     if cache.visible is not None:
         cache.visible = torch.cat((cache.visible, torch.full_like(cache.visible, -math.inf)), 2)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -68,7 +68,9 @@ class _Job:
             assert self.path is not None
             return Failure(self.path, self.failure)
         hits = tuple(merge_close(self.hits, SEAM))
-        return Transcription(hits, self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings))
+        return Transcription(
+            hits, self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings)
+        )
 
 
 class Transcriber:
@@ -81,7 +83,11 @@ class Transcriber:
     """
 
     def __init__(
-        self, model: DrumModel, config: DecodeConfig | None = None, device: str | None = None, batch: int = BATCH
+        self,
+        model: DrumModel,
+        config: DecodeConfig | None = None,
+        device: str | None = None,
+        batch: int = BATCH,
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch {batch} is less than 1")
@@ -90,7 +96,9 @@ class Transcriber:
         self.batch = batch
 
     @staticmethod
-    def load(path: str | Path | None = None, device: str = "auto", **options: Any) -> Transcriber:
+    def load(
+        path: str | Path | None = None, device: str = "auto", batch: int = BATCH, **options: Any
+    ) -> Transcriber:
         """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings.
 
         Raises:
@@ -98,8 +106,8 @@ class Transcriber:
             ValueError: an option or the device is not valid.
         """
         model, header = load_model(bundled() if path is None else Path(path))
-        config = replace(DecodeConfig.from_dict(header["decoding"]), **options)
-        return Transcriber(model, config, pick_device(device))
+        settings = {**header["decoding"], **options}
+        return Transcriber(model, DecodeConfig.from_dict(settings), pick_device(device), batch)
 
     def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
         """Floats [samples] or [samples channels] -> hits.
@@ -141,7 +149,9 @@ class Transcriber:
 
         return self._run(jobs(), on_progress)
 
-    def transcribe_to_midi(self, path: str | Path, midi: str | Path, notes: Literal["gm", "td17"] = "gm") -> Transcription:
+    def transcribe_to_midi(
+        self, path: str | Path, midi: str | Path, notes: Literal["gm", "td17"] = "gm"
+    ) -> Transcription:
         """One file -> a MIDI file, complete or absent.
 
         Args:
@@ -190,7 +200,10 @@ class Transcriber:
         yield from finished()
 
     def _decode(
-        self, batch: list[tuple[_Job, Segment]], margin: int, on_progress: Callable[[Path, float], None] | None
+        self,
+        batch: list[tuple[_Job, Segment]],
+        margin: int,
+        on_progress: Callable[[Path, float], None] | None,
     ) -> None:
         codec = self.model.config.codec
         device = next(self.model.parameters()).device
@@ -199,7 +212,9 @@ class Transcriber:
         self.model.eval()
         try:
             with torch.inference_mode():
-                found = generate(self.model, self.model.encode(audio), self.config, codec.segment_steps - margin)
+                found = generate(
+                    self.model, self.model.encode(audio), self.config, codec.segment_steps - margin
+                )
         finally:
             self.model.train(training)
         for (job, segment), hypothesis in zip(batch, found, strict=True):
@@ -210,7 +225,9 @@ class Transcriber:
             end = segment.start + codec.segment_steps - margin
             if hypothesis.cut:
                 at = segment.start / codec.steps_per_second
-                job.warnings.append(f"more than max_tokens {self.config.max_tokens} tokens near {at:.1f} s: hits left out")
+                job.warnings.append(
+                    f"more than max_tokens {self.config.max_tokens} tokens near {at:.1f} s: hits left out"
+                )
             if on_progress is not None and job.path is not None:
                 on_progress(job.path, min(1.0, end / steps))
 
@@ -218,8 +235,8 @@ class Transcriber:
 def place(hypothesis: Hypothesis, start: int, margin: int, steps: int, steps_per_second: int) -> list[Hit]:
     """A segment's hits in the time of the recording: the border rule.
 
-    A segment answers for the steps from `margin` on (where its sequence ends, `generate` was told). The step is
-    the token's, before refinement, so that every step of a recording belongs to exactly one segment.
+    A segment answers for the steps from `margin` on, up to where `generate` was told to end. The step is the
+    token's, before refinement, so that every step of a recording belongs to exactly one segment.
     """
     return [
         Hit(max(0.0, start / steps_per_second + hit.time), hit.drum, hit.velocity, hit.confidence)
