@@ -3,6 +3,7 @@ duplicates, missing files, times past the end."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -58,17 +59,24 @@ def missing_files(
 
 
 def duplicates(side: str, tracks: Mapping[str, Sequence[Hit]]) -> list[Finding]:
-    """Hits of one drum written twice."""
+    """Hits of one drum written twice: a warning for each track with many, one note for the rest."""
     findings = []
+    stray = Counter[str]()
     for track, hits in tracks.items():
         count = 0
         for drum in {hit.drum for hit in hits}:
             times = np.sort([hit.time for hit in hits if hit.drum == drum])
             count += int((np.diff(times) < DUPLICATE_SECONDS).sum())
-        if count:
-            severity = "warning" if count > max(2, 0.01 * len(hits)) else "note"
+        if count > max(2, 0.01 * len(hits)):
             message = f"{count} of {len(hits)} {side} hits repeat one on the same drum within 10 ms"
-            findings.append(Finding("duplicates", severity, message, track))
+            findings.append(Finding("duplicates", "warning", message, track))
+        elif count:
+            stray[track] = count
+    if stray:
+        message = (
+            f"{stray.total()} {side} hits in {len(stray)} tracks repeat one on the same drum within 10 ms"
+        )
+        findings.append(Finding("duplicates", "note", message))
     return findings
 
 

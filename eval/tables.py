@@ -60,7 +60,7 @@ def summary(report: Report) -> Table:
         "ADTOF mean F", "median error, ms",
     )  # fmt: skip
     settings = report.settings
-    note = f"{len(settings.labels)} classes ({' '.join(settings.labels)}), {settings.window * 1000:g} ms"
+    note = f"{len(settings.labels)} classes, {settings.window * 1000:g} ms"
     if settings.unjudged:
         note += f"; left out on both sides: {', '.join(sorted(settings.unjudged))}"
     note += f"; intervals: {settings.samples} resamples of tracks, seed {settings.seed}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from inspect import signature
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from eval.annotations import annotation_files, read_annotation
 from eval.names import match_names
@@ -89,11 +92,14 @@ def _corpus(args: argparse.Namespace) -> References:
     name, path = args.corpus[0], Path(args.corpus[1])
     if name not in READERS:
         raise ValueError(f"unknown corpus {name!r}; known: {', '.join(READERS)}")
-    options = dict(key_value(option) for option in args.corpus_option)
-    try:
-        recordings = READERS[name](path, **options)
-    except TypeError as error:  # an option the reader does not take
-        raise ValueError(f"--corpus {name}: {error}") from None
+    options = {key: literal(value) for key, value in map(key_value, args.corpus_option)}
+    known = list(signature(READERS[name]).parameters)[1:]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ValueError(
+            f"--corpus {name}: no option {', '.join(unknown)}; known: {', '.join(known) or 'none'}"
+        )
+    recordings = READERS[name](path, **options)
     if name == "mdb":
         label_map = LABEL_MAPS[f"mdb_{options.get('annotation', 'class')}"]
     else:
@@ -122,6 +128,14 @@ def key_value(option: str) -> tuple[str, str]:
     if not equals or not key or not value:
         raise ValueError(f"{option!r}: wanted KEY=VALUE")
     return key, value
+
+
+def literal(value: str) -> Any:
+    """An option's value: a number or truth value where it reads as one, else the text."""
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
 
 
 def audio_files(folder: Path) -> dict[str, Path]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from eval.annotations import annotation_files, read_annotation
 from eval.names import match_names
-from scripts.benchmark_inputs import References, key_value, label_map_of
+from scripts.benchmark_inputs import References, key_value, label_map_of, literal
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 from tokenizer.maps import LabelMap
@@ -103,7 +102,7 @@ def _decoded(args: argparse.Namespace, references: References, drumless: Mapping
     if checkpoints and silent:
         some = ", ".join(silent[:5])
         raise ValueError(f"no recording of {some} to decode; give --audio DIR or --estimate DIR")
-    options = {key: _literal(value) for key, value in map(key_value, args.decode)}
+    options = {key: literal(value) for key, value in map(key_value, args.decode)}
     systems = []
     for item in checkpoints:
         given, _, file = item.rpartition("=")
@@ -124,12 +123,14 @@ def _decode(
     drumless: Mapping[str, Path],
 ) -> System:
     from mt3drum import Transcriber
+    from mt3drum.decoding import DecodeConfig
     from mt3drum.transcribe import Failure
 
-    try:
-        transcriber = Transcriber.load(checkpoint, **options)
-    except TypeError as error:  # an option the decoder does not have
-        raise ValueError(f"--decode: {error}") from None
+    known = [option.name for option in fields(DecodeConfig)]
+    unknown = sorted(set(options) - {*known, "device"})
+    if unknown:
+        raise ValueError(f"--decode: no option {', '.join(unknown)}; known: device, {', '.join(known)}")
+    transcriber = Transcriber.load(checkpoint, **options)
     codec = transcriber.model.config.codec
     stride = codec.segment_steps - 2 * transcriber.config.margin_steps(codec)
     system = System(name, frozenset(), seam=stride / codec.steps_per_second)
@@ -144,14 +145,6 @@ def _decode(
         side[track] = result.hits
         print(f"{name}: {track}: {len(result.hits)} hits", file=sys.stderr)
     return system
-
-
-def _literal(value: str) -> Any:
-    """An option's value: a number or truth value where it reads as one, else the text."""
-    try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return value
 
 
 def _keep(folder: Path, hits: Mapping[str, Sequence[Hit]]) -> None:
