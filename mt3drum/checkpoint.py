@@ -33,7 +33,11 @@ def bundled() -> Path:
 
 
 def save_checkpoint(
-    path: Path, config: ModelConfig, weights: Mapping[str, Tensor], decoding: Mapping[str, Any], training: Mapping[str, Any]
+    path: Path,
+    config: ModelConfig,
+    weights: Mapping[str, Tensor],
+    decoding: Mapping[str, Any],
+    training: Mapping[str, Any],
 ) -> None:
     """Write weights as fp16 with everything needed to use them; complete or absent.
 
@@ -52,7 +56,10 @@ def save_checkpoint(
         "training": json.dumps(dict(training)),
     }
     half = {
-        name: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
+        name: value.detach()
+        .cpu()
+        .to(torch.float16 if value.is_floating_point() else value.dtype)
+        .contiguous()
         for name, value in weights.items()
     }
     temporary = path.with_name(path.name + ".tmp")
@@ -73,13 +80,17 @@ def read_header(path: Path) -> dict[str, Any]:
 
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise CheckpointError(f"{path}: larger than {MAX_BYTES >> 20} MiB, not a checkpoint of this program")
+            raise CheckpointError(
+                f"{path}: larger than {MAX_BYTES >> 20} MiB, not a checkpoint of this program"
+            )
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from error
     if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: format {header.get('format')!r} is not {FORMAT!r}: not a checkpoint of mt3drum")
+        raise CheckpointError(
+            f"{path}: format {header.get('format')!r} is not {FORMAT!r}: not a checkpoint of mt3drum"
+        )
     try:
         config = ModelConfig.from_dict(json.loads(header["config"]))
         decoding, training = json.loads(header["decoding"]), json.loads(header["training"])
@@ -114,5 +125,7 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
                 raise CheckpointError(f"{path}: weight {name} is not finite")
         model.load_state_dict(weights, strict=True)
     except RuntimeError as error:
-        raise CheckpointError(f"{path}: the weights do not fit the configuration ({error})".split("\n")[0]) from error
+        raise CheckpointError(
+            f"{path}: the weights do not fit the configuration ({error})".split("\n")[0]
+        ) from error
     return model.eval(), header

@@ -73,7 +73,9 @@ class ModelConfig:
             raise ValueError(f"the codec has {self.codec.steps_per_second} steps a second, the audio "
                              f"{SAMPLE_RATE // HOP} frames")  # fmt: skip
         if self.codec.segment_steps % 2:
-            raise ValueError(f"segment_steps {self.codec.segment_steps} must be even: an encoder state is 2 frames")
+            raise ValueError(
+                f"segment_steps {self.codec.segment_steps} must be even: an encoder state is 2 frames"
+            )
 
     @property
     def segment_samples(self) -> int:

@@ -117,7 +117,9 @@ def token_loss(
         loss = loss.masked_scatter(is_time, soft)
     drum = flat[is_drum] - codec.first_drum
     drum_nll = nll[is_drum]
-    drum_loss = drum_nll * (1 - torch.exp(-drum_nll)) ** config.focal_gamma if config.focal_gamma else drum_nll
+    drum_loss = (
+        drum_nll * (1 - torch.exp(-drum_nll)) ** config.focal_gamma if config.focal_gamma else drum_nll
+    )
     if class_weights is not None:
         drum_loss = drum_loss * class_weights[drum]
     if config.family_weight:
@@ -149,11 +151,16 @@ def onset_loss(
     if config.family_weight:
         families = family_matrix(logits.device)
         grouped = torch.stack(
-            [torch.logsumexp(logits[..., families[:, k] > 0], dim=-1) for k in range(families.shape[1])], dim=-1
+            [torch.logsumexp(logits[..., families[:, k] > 0], dim=-1) for k in range(families.shape[1])],
+            dim=-1,
         )
-        target = torch.stack([onset[..., families[:, k] > 0].amax(-1) for k in range(families.shape[1])], dim=-1)
+        target = torch.stack(
+            [onset[..., families[:, k] > 0].amax(-1) for k in range(families.shape[1])], dim=-1
+        )
         family_error = functional.binary_cross_entropy_with_logits(grouped, target, reduction="none")
-        total = total + config.family_weight * (family_error * (1 + config.onset_positive * target)).sum() * scale
+        total = (
+            total + config.family_weight * (family_error * (1 + config.onset_positive * target)).sum() * scale
+        )
     squared = (torch.sigmoid(encoded.velocity.float()) - velocity) ** 2 * onset
     return total + config.velocity_weight * squared.sum() * scale
 

@@ -1,8 +1,8 @@
 """The network: two-window log-mel -> convolutional stem -> encoder (+ onset head) -> decoder with pointed time.
 
 Time tokens are pointed at: the logit of step t is query(decoder state) . key(encoder state at t) / sqrt(d)
-(pointer networks, Vinyals et al. 2015, arXiv:1506.03134). After 8,000 segments the pointed time token cost 1.6
-nats and the classified one 3.7 (DESIGN.md section 7).
+(pointer networks, Vinyals et al. 2015, arXiv:1506.03134). After 8,000 segments the pointed time token cost
+1.6 nats and the classified one 3.7 (DESIGN.md section 7).
 """
 
 from __future__ import annotations
@@ -65,12 +65,16 @@ class Stem(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         windows = mel.shape[1]
         flat = self.normalise(rearrange(mel, "b w m t -> b (w m) t"))
-        image = rearrange(flat, "b (w m) t -> b w m t", w=windows).contiguous(memory_format=torch.channels_last)
+        image = rearrange(flat, "b (w m) t -> b w m t", w=windows).contiguous(
+            memory_format=torch.channels_last
+        )
         return self.project(rearrange(self.convolutions(image), "b c m t -> b t (m c)"))
 
 
 class DrumModel(nn.Module):
     """Encoder, onset head and decoder. All sizes from a `ModelConfig`."""
+
+    time_code: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -129,7 +133,7 @@ class DrumModel(nn.Module):
         return torch.cat((other[..., :NUM_SPECIAL], time, other[..., NUM_SPECIAL:]), dim=-1)
 
     def decode(self, tokens: Tensor, encoded: Encoded) -> Tensor:
-        """Teacher-forced logits [b l v] of tokens [b l] (no BOS): entry l is conditioned on tokens before l."""
+        """Teacher-forced logits [b l v] of tokens [b l] (no BOS): entry l has seen the tokens before l."""
         start = torch.full_like(tokens[:, :1], BOS)
         states = self.decoder(self.embed(torch.cat((start, tokens[:, :-1]), 1)), context=encoded.memory)
         return self.logits(states, encoded.time_keys)

@@ -20,8 +20,8 @@ from data.loader import Batch, LoaderConfig, make_loader
 from data.shards import read_manifest, shard_paths
 from mt3drum.checkpoint import load_model, save_checkpoint
 from mt3drum.config import PRESETS, ModelConfig
+from mt3drum.decoding import DecodeConfig
 from mt3drum.features import LogMel
-from mt3drum.generate import DecodeConfig
 from mt3drum.loss import class_weights, losses
 from mt3drum.model import DrumModel
 from tokenizer.codec import PAD
@@ -33,6 +33,8 @@ from train.state import barrier, load_state, newest_state, save_state
 from train.validate import Group, groups_of, validate
 
 LOG_EVERY = 25  # steps
+RECORDED = ("settings", "commit", "clips", "seconds", "hits", "kits", "corpora", "sources")  # of the manifest
+REMEDY = "the last saved state is good: lower learning_rate and run again"
 log = logging.getLogger("train")
 
 
@@ -73,13 +75,8 @@ class Run:
         state = newest_state(self.output)
         if state is None:
             return
-        self.progress = Progress(
-            **{
-                k: v
-                for k, v in load_state(state, self.engine, self.average.weights, self.rank, self.world).items()
-                if k != "world"
-            }
-        )
+        saved = load_state(state, self.engine, self.average.weights, self.rank, self.world)
+        self.progress = Progress(**{field.name: saved[field.name] for field in dataclasses.fields(Progress)})
         log.info("resumed from %s", state)
 
     def batches(self) -> Iterator[Batch]:
@@ -88,7 +85,10 @@ class Run:
         loader = LoaderConfig(config.batch, config.workers, config.seed, config.augment)
         start = self.progress.step * config.accumulation * config.batch
         shards = shard_paths(Path(config.shards))
-        yield from make_loader(shards, self.model_config.codec, loader, self.rank, self.world, start_sample=start)
+        for batch in make_loader(shards, self.model_config.codec, loader, self.rank, self.world, start):
+            if batch.bad:
+                log.warning("bad samples, replaced by others of their batch: %s", batch.bad)
+            yield batch
 
     def forward(self, batch: Batch, micro: int) -> tuple[Tensor, Tensor, Tensor]:
         """Token sum, onset sum and the table by kind of one micro-batch."""
@@ -111,29 +111,30 @@ class Run:
         """
         config, scale = self.config, self.world * len(micro_batches)
         tokens = sum(int((b.tokens != PAD).sum()) for b in micro_batches)
-        totals = self.sum_over_ranks(torch.tensor([float(tokens), float(sum(len(b.audio) for b in micro_batches)),
-                                                   float(self.stop_asked)], device=self.device))  # fmt: skip
+        segments = sum(len(b.audio) for b in micro_batches)
+        counts = [float(tokens), float(segments), float(self.stop_asked)]
+        totals = self.sum_over_ranks(torch.tensor(counts, device=self.device))
         self.stop_asked = totals[2].item() > 0
         sums = torch.zeros(10, device=self.device, dtype=torch.float64)
         rate = learning_rate(config, self.progress.step)
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
         for micro, batch in enumerate(micro_batches):
-            token_sum, onset_sum, by_kind = self.forward(batch, micro)
+            token_sum, onset_sum, table = self.forward(batch, micro)
             loss = token_sum / totals[0] + config.loss.onset_weight * onset_sum / totals[1]
-            sums += torch.cat((torch.stack((token_sum, onset_sum)).detach(), by_kind.flatten())).double()
+            sums += torch.cat((torch.stack((token_sum, onset_sum)).detach(), table.flatten())).double()
             bad = self.sum_over_ranks(torch.tensor([float(not torch.isfinite(loss))], device=self.device))
             if bad.item():
-                raise TrainingError(f"the loss is not finite at step {self.progress.step}; the last saved state is "
-                                    f"good: lower learning_rate and run again")  # fmt: skip
+                raise TrainingError(f"the loss is not finite at step {self.progress.step}; {REMEDY}")
             self.engine.backward(loss * scale)  # DeepSpeed divides by ranks and micro-batches
             norm = self.gradient_norm()
             if not math.isfinite(norm):
-                raise TrainingError(f"the gradient is not finite at step {self.progress.step}; lower learning_rate")
+                raise TrainingError(f"the gradient is not finite at step {self.progress.step}; {REMEDY}")
             self.engine.step()
         sums = self.sum_over_ranks(sums)
         kinds = sums[2:].view(len(KINDS), 2)
-        scalars = {f"loss/{kind}": float(nll / n.clamp(min=1)) for kind, (nll, n) in zip(KINDS, kinds, strict=True)}
+        by_kind = zip(KINDS, kinds, strict=True)
+        scalars = {f"loss/{kind}": float(nll / n.clamp(min=1)) for kind, (nll, n) in by_kind}
         scalars |= {"loss/tokens": float(sums[0] / totals[0]), "loss/onsets": float(sums[1] / totals[1])}
         return scalars | {"optimizer/learning_rate": rate, "optimizer/gradient_norm": norm}
 
@@ -167,7 +168,7 @@ class Run:
             "world": self.world,
             "config": dataclasses.asdict(self.config),
             "commit": git_commit(),
-            "data": {k: self.manifest.get(k) for k in ("settings", "clips", "seconds", "kits", "corpora", "sources")},
+            "data": {key: self.manifest[key] for key in RECORDED},
             "result": result,
         }
         save_checkpoint(self.output / name, self.model_config, self.average.weights, {}, training)
@@ -180,8 +181,9 @@ class Run:
             model.load_state_dict({k: v.cpu() for k, v in self.average.weights.items()})
             result = validate(model.eval().to(self.device), self.groups, DecodeConfig())
             step, best = self.progress.step, self.progress.best_f
-            log.info("step %d: F %.4f %s (best %.4f at %d)", step, result.f_measure,
-                     {k: round(v, 4) for k, v in result.by_group.items()}, best, self.progress.best_step)  # fmt: skip
+            groups = " ".join(f"{name} {value:.4f}" for name, value in result.by_group.items())
+            best_step = self.progress.best_step
+            log.info("step %d: F %.4f (%s), best %.4f at %d", step, result.f_measure, groups, best, best_step)
             if self.board:
                 self.board.validation(step, result)
             with (self.output / "validations.jsonl").open("a") as file:
@@ -244,7 +246,8 @@ def train(config: TrainConfig, engine: Any, output: Path, rank: int, world: int)
             clock, since = time.monotonic(), step
             run.board.step(step, scalars)
             curve.flush()
-            log.info("step %d/%d %s", step, config.steps, " ".join(f"{k.split('/')[1]} {v:.4g}" for k, v in scalars.items()))
+            line = " ".join(f"{name.split('/')[1]} {value:.4g}" for name, value in scalars.items())
+            log.info("step %d/%d %s", step, config.steps, line)
         last = step == config.steps or run.stop_asked
         if (step % config.validate_every == 0 or step == config.steps) and run.validate():
             log.info("no better F in %d validations: stopping at step %d", config.patience, step)

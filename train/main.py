@@ -1,4 +1,4 @@
-"""Train: `deepspeed train/main.py --config FILE --output DIR` (many ranks) or `python train/main.py ...` (one)."""
+"""Train: `deepspeed train/main.py --config FILE --output DIR`, or `python train/main.py ...` on one rank."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="train/main.py", description=__doc__)
     parser.add_argument("--config", type=Path, help="YAML of train.config.TrainConfig fields")
     parser.add_argument("--output", type=Path, help="folder of the run; a run found there goes on")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one setting")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override")
     parser.add_argument("--deepspeed", action="store_true", help="accepted for the launcher; always on")
-    parser.add_argument("--deepspeed_config", type=Path, help="JSON for DeepSpeed (ZeRO stage, bf16); see train/deepspeed")
+    parser.add_argument("--deepspeed_config", type=Path, help="JSON for DeepSpeed: ZeRO stage, bf16")
     parser.add_argument("--local_rank", type=int, default=None, help="given by the launcher")
-    parser.add_argument("--quick-test", action="store_true", help="make shards, train tiny and validate, in a minute")
-    parser.add_argument("--example", type=Path, metavar="DIR", help="write one training segment as WAV, PNG, MIDI; exit")
+    parser.add_argument("--quick-test", action="store_true", help="the whole chain, tiny, in a minute")
+    parser.add_argument("--example", type=Path, metavar="DIR", help="only write one training segment")
     return parser.parse_args(arguments)
 
 
@@ -77,7 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 1 with one line on standard error."""
     args = parse(arguments)
     rank, world = set_up_ranks()
-    logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
+    logging.basicConfig(
+        level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s"
+    )
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if _has_cuda() else "cpu")
     import yaml

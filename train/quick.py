@@ -15,7 +15,6 @@ from data.shards import make_shards, shard_paths
 from mt3drum.checkpoint import load_model
 from mt3drum.config import PRESETS
 from mt3drum.features import LogMel
-from mt3drum.loss import LossConfig
 from tokenizer.codec import PAD
 from train.board import write_example
 from train.config import TrainConfig
@@ -38,13 +37,13 @@ def quick_test(output: Path | None) -> int:
         folder = output or Path(scratch) / "run"
         shards = {}
         for split, clips in (("train", QUICK_CLIPS), ("validation", 2)):
-            config = RenderConfig(split=split, seconds=12.0, synthetic=1.0, patterns=1.0, band=0.0, negatives=0.0)
+            config = RenderConfig(split, synthetic=1.0, patterns=1.0, band=0.0, negatives=0.0)
             shards[split] = Path(scratch) / split
             make_shards(shards[split], RenderedShards(config, Palette(), 0, clips, per_shard=8))
         config_of_run = TrainConfig(
-            shards=str(shards["train"]), validation=str(shards["validation"]), preset="tiny", steps=QUICK_STEPS,
-            batch=4, learning_rate=3e-3, warmup_steps=5, validate_every=QUICK_STEPS, save_every=QUICK_STEPS // 2,
-            loss=LossConfig(),
+            shards=str(shards["train"]), validation=str(shards["validation"]), preset="tiny",
+            steps=QUICK_STEPS, batch=4, learning_rate=3e-3, warmup_steps=5,
+            validate_every=QUICK_STEPS, save_every=QUICK_STEPS // 2,
         )  # fmt: skip
         code = run(config_of_run, folder, None, 0, 1)
         if code:

@@ -1,7 +1,7 @@
 """The state of a run on disk: enough to go on exactly, in safetensors and JSON, complete or absent.
 
-A state is a folder `state-<step>` with the model, the averaged weights and one file of optimizer tensors a rank
-(one in all for ZeRO 0, whose ranks are equal). It is written under a temporary name and renamed; the one
+A state is a folder `state-<step>` with the model, the averaged weights and one file of optimizer tensors a
+rank (one in all for ZeRO 0, whose ranks are equal). It is written under a temporary name and renamed; the one
 before is removed afterwards, so that a full disk or a killed process always leaves a loadable one.
 """
 

@@ -11,9 +11,8 @@ import numpy as np
 from data.reader import read_clips
 from data.sources import read_mdb
 from eval.score import score
-from mt3drum.audio import read_audio
-from mt3drum.generate import DecodeConfig
-from mt3drum.transcribe import Transcriber
+from mt3drum.decoding import DecodeConfig
+from mt3drum.transcribe import Transcriber, Transcription
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
 from train.config import TrainConfig
@@ -29,8 +28,8 @@ class Group:
     """Recordings that are scored together."""
 
     name: str
-    audio: dict[str, np.ndarray]
-    """Name -> mono float32 at 44.1 kHz."""
+    audio: dict[str, np.ndarray | Path]
+    """Name -> mono float32 at 44.1 kHz, or a file."""
     hits: dict[str, list[Hit]]
     unjudged: frozenset[str]
 
@@ -42,12 +41,12 @@ def groups_of(config: TrainConfig) -> list[Group]:
         unjudged = LABEL_MAPS["mdb_class"].unjudged
         for mix in config.development_mixes:
             recordings = read_mdb(Path(config.development), annotation="class", mix=mix)
-            audio = {r.name: read_audio(r.audio) for r in recordings if r.audio is not None}
-            groups.append(Group(mix, audio, {r.name: list(r.hits) for r in recordings}, unjudged))
+            files: dict[str, np.ndarray | Path] = {r.name: r.audio for r in recordings if r.audio is not None}
+            groups.append(Group(mix, files, {r.name: list(r.hits) for r in recordings}, unjudged))
     elif config.validation:
         clips = list(read_clips(Path(config.validation), MAX_CLIPS))
-        audio, hits = {c.key: c.audio for c in clips}, {c.key: c.hits for c in clips}
-        groups.append(Group("rendered", audio, hits, frozenset()))
+        audio: dict[str, np.ndarray | Path] = {c.key: c.audio for c in clips}
+        groups.append(Group("rendered", audio, {c.key: c.hits for c in clips}, frozenset()))
     return groups
 
 
@@ -62,12 +61,18 @@ class Validation:
     """`group/class` -> F."""
 
 
+def _hear(transcriber: Transcriber, source: np.ndarray | Path) -> Transcription:
+    if isinstance(source, Path):
+        return transcriber.transcribe_file(source)
+    return transcriber.transcribe_array(source)
+
+
 def validate(model: DrumModel, groups: list[Group], decoding: DecodeConfig) -> Validation:
     """Transcribe and score every group."""
     transcriber = Transcriber(model, decoding)
     by_group, by_class = {}, {}
     for group in groups:
-        estimates = {name: transcriber.transcribe_array(audio).hits for name, audio in group.audio.items()}
+        estimates = {name: _hear(transcriber, source).hits for name, source in group.audio.items()}
         scores = score(group.hits, estimates, scheme="5", window=0.05, unjudged=group.unjudged)
         by_group[group.name] = scores.micro.f
         for label, counts in scores.classes.items():
