@@ -19,6 +19,7 @@ from eval.timing import errors_of
 
 MOMENT_SECONDS = 5.0
 _WIDTH, _MARGIN, _LANE, _PICTURE = 900, 130, 14, 130
+_PLOT = 750  # a little short of the edge, for the last second's number
 _RIGHT, _WRONG = "#2a7f5c", "#c8472f"
 
 
@@ -111,10 +112,9 @@ def moment_svg(
     top = _PICTURE + 6 if picture else 6
     height = top + len(blocks) * (len(shown) * _LANE + 22) + 18
     parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" role="img" class="moment">']
-    plot = _WIDTH - _MARGIN
     if picture:
         parts.append(
-            f'<image x="{_MARGIN}" y="0" width="{plot}" height="{_PICTURE}" '
+            f'<image x="{_MARGIN}" y="0" width="{_PLOT}" height="{_PICTURE}" '
             f'preserveAspectRatio="none" href="{picture}"/>'
         )
     for name, events, right in blocks:
@@ -123,11 +123,11 @@ def moment_svg(
         for lane, label in enumerate(shown):
             y = top + lane * _LANE
             parts.append(f'<text x="{_MARGIN - 8}" y="{y + 11}" class="lane">{escape(labels[label])}</text>')
-            parts.append(f'<path d="M{_MARGIN} {y + _LANE - 1}H{_WIDTH}" class="rule"/>')
+            parts.append(f'<path d="M{_MARGIN} {y + _LANE - 1}H{_MARGIN + _PLOT}" class="rule"/>')
             parts += _bars(events, right, label, moment.start, y)
         top += len(shown) * _LANE + 4
     for second in range(int(np.ceil(moment.start)), int(moment.start + MOMENT_SECONDS) + 1):
-        x = _MARGIN + (second - moment.start) / MOMENT_SECONDS * plot
+        x = _MARGIN + (second - moment.start) / MOMENT_SECONDS * _PLOT
         parts.append(f'<text x="{x:.1f}" y="{height - 4}" class="tick">{second} s</text>')
     return "".join(parts) + "</svg>"
 
@@ -146,7 +146,7 @@ def _inside(events: Events, start: float) -> np.ndarray:
 def _bars(events: Events, right: np.ndarray, label: int, start: float, y: float) -> list[str]:
     bars = []
     for i in np.flatnonzero((events.label == label) & _inside(events, start)):
-        x = _MARGIN + (events.time[i] - start) / MOMENT_SECONDS * (_WIDTH - _MARGIN)
+        x = _MARGIN + (events.time[i] - start) / MOMENT_SECONDS * _PLOT
         tall = 4 + 9 * events.velocity[i] / 127
         paint = f'fill="{_RIGHT}"' if right[i] else f'fill="none" stroke="{_WRONG}" stroke-width="1.3"'
         bars.append(

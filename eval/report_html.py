@@ -11,7 +11,7 @@ import numpy as np
 from eval import figures
 from eval.evaluate import Evaluation
 from eval.match import TrackMatch
-from eval.report import Report, Table, text
+from eval.report import Cell, Report, Table, text
 from eval.tables import all_tables
 
 _STYLE = """
@@ -20,9 +20,10 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;paddin
 h1{font-size:1.6rem}h2{margin-top:2.4rem;font-size:1.2rem}h3{font-size:1rem;margin-bottom:.3rem}
 table{border-collapse:collapse;font-size:.82rem;font-variant-numeric:tabular-nums} th,td{padding:.22rem
 .6rem;border-bottom:1px solid #ddd;text-align:right;vertical-align:top}
-th:first-child,td:first-child,td.words{text-align:left}.scroll{overflow-x:auto}
+th:first-child,td:first-child,.words{text-align:left}td{white-space:nowrap}td.long{white-space:normal}
+.scroll{overflow-x:auto}
 .note{color:#666;font-size:.85rem}.error{color:#a3291a;font-weight:600}.warning{color:#8a5a00;font-weight:600}
-.moment{max-width:100%;height:auto;display:block;margin:.3rem 0}audio{height:32px;width:320px} .moment
+.moment{max-width:100%;height:auto;display:block;margin:.3rem 0}audio{height:32px;width:320px;vertical-align:middle} .moment
 .block{font:600 12px system-ui}.moment .lane{font:10px system-ui;text-anchor:end;fill:#555} .moment
 .tick{font:10px system-ui;text-anchor:middle;fill:#777}.moment .rule{stroke:#eee;stroke-width:1}
 code{font-size:.82rem;word-break:break-all}
@@ -74,16 +75,25 @@ def _pictures_after(name: str, evaluations: Sequence[Evaluation]) -> list[str]:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+    texts = [any(_words(row[i]) for row in table.rows) for i in range(len(table.columns))]
+    head = "".join(
+        f"<th{' class=words' if is_text else ''}>{escape(name)}</th>"
+        for name, is_text in zip(table.columns, texts, strict=True)
+    )
     body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in table.rows)
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _cell(cell: str | int | float | None) -> str:
+def _words(cell: Cell) -> bool:
+    """Whether a cell is text, not a number (which may carry a sign)."""
+    return isinstance(cell, str) and not cell.lstrip("+-").replace(".", "", 1).isdigit()
+
+
+def _cell(cell: Cell) -> str:
     shown = escape(text(cell))
     kinds = []
-    if isinstance(cell, str) and not cell.lstrip("+-").replace(".", "", 1).isdigit():
-        kinds.append("words")
+    if _words(cell):
+        kinds.append("words long" if len(shown) > 40 else "words")
     if cell in ("error", "warning"):
         kinds.append(str(cell))
     return f"<td class='{' '.join(kinds)}'>{shown}</td>" if kinds else f"<td>{shown}</td>"
