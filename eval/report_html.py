@@ -15,18 +15,19 @@ from eval.report import Cell, Report, Table, text
 from eval.tables import all_tables
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0
-1rem;color:#222;background:#fff}
-h1{font-size:1.6rem}h2{margin-top:2.4rem;font-size:1.2rem}h3{font-size:1rem;margin-bottom:.3rem}
-table{border-collapse:collapse;font-size:.82rem;font-variant-numeric:tabular-nums} th,td{padding:.22rem
-.6rem;border-bottom:1px solid #ddd;text-align:right;vertical-align:top}
-th:first-child,td:first-child,.words{text-align:left}td{white-space:nowrap}td.long{white-space:normal}
-.scroll{overflow-x:auto}
-.note{color:#666;font-size:.85rem}.error{color:#a3291a;font-weight:600}.warning{color:#8a5a00;font-weight:600}
-.moment{max-width:100%;height:auto;display:block;margin:.3rem 0}audio{height:32px;width:320px;vertical-align:middle} .moment
-.block{font:600 12px system-ui}.moment .lane{font:10px system-ui;text-anchor:end;fill:#555} .moment
-.tick{font:10px system-ui;text-anchor:middle;fill:#777}.moment .rule{stroke:#eee;stroke-width:1}
-code{font-size:.82rem;word-break:break-all}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#222}
+body{background:#fff}h1{font-size:1.6rem}h2{margin-top:2.4rem;font-size:1.2rem}
+h3{font-size:1rem;margin-bottom:.3rem}
+table{border-collapse:collapse;font-size:.82rem;font-variant-numeric:tabular-nums}
+th,td{padding:.22rem .6rem;border-bottom:1px solid #ddd;text-align:right;vertical-align:top}
+th:first-child,td:first-child,.words{text-align:left}
+td{white-space:nowrap}td.long{white-space:normal}.scroll{overflow-x:auto}
+.note{color:#666;font-size:.85rem}code{font-size:.82rem;word-break:break-all}
+.error{color:#a3291a;font-weight:600}.warning{color:#8a5a00;font-weight:600}
+audio{height:32px;width:320px;vertical-align:middle}
+.moment{max-width:100%;height:auto;display:block;margin:.3rem 0}
+.moment .block{font:600 12px system-ui}.moment .lane{font:10px system-ui;text-anchor:end;fill:#555}
+.moment .tick{font:10px system-ui;text-anchor:middle;fill:#777}.moment .rule{stroke:#eee;stroke-width:1}
 """
 
 
