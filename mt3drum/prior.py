@@ -58,14 +58,15 @@ def suppress(probability: Tensor) -> Tensor:
 
 def prior_tables(codec: Codec, probability: Tensor, until: int) -> Prior:
     """Tables from suppressed probabilities [s t c] in float32; the segment ends before step `until`."""
-    p = probability[:, :until].clamp(FLOOR, 1 - FLOOR)
+    p = probability.clamp(FLOOR, 1 - FLOOR)
     not_p = torch.log1p(-p)
+    not_p[:, until:] = 0.0
     none = not_p.sum(-1)
-    something = torch.log(-torch.expm1(none))
+    something = torch.log((-torch.expm1(none)).clamp(min=FLOOR))  # the floor is for frames from `until` on
     nothing = functional.pad(none.cumsum(1), (1, 0))
     skipped = functional.pad(not_p.cumsum(-1), (1, 0))
     ends = p.new_zeros(p.shape[0], codec.size)
-    ends[:, codec.first_time : codec.first_time + until] = nothing[:, :-1] + something
+    ends[:, codec.first_time : codec.first_drum] = nothing[:, :-1] + something
     ends[:, EOS] = nothing[:, -1]
     return Prior(ends, nothing, something, skipped[..., :-1] + torch.log(p), skipped)
 

@@ -1,0 +1,368 @@
+"""Beam search under the grammar against a slow greedy search written from the definitions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mt3drum.config import PRESETS, ModelConfig
+from mt3drum.decoding import DecodeConfig
+from mt3drum.generate import generate
+from mt3drum.hypothesis import Hypothesis, expected_offset
+from mt3drum.model import DrumModel, Encoded
+from mt3drum.prior import FLOOR
+from tokenizer.codec import EOS, Codec
+from tokenizer.drums import NUM_CLASSES
+from tokenizer.encode import decode
+from tokenizer.grammar import is_legal
+
+CONFIG = replace(PRESETS["tiny"], codec=Codec(segment_steps=40))
+CODEC = CONFIG.codec
+
+
+def random_model(seed: int, scale: float = 0.3) -> DrumModel:
+    torch.manual_seed(seed)
+    model = DrumModel(CONFIG).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight += scale * torch.randn_like(weight)
+    return model
+
+
+MODELS = {(seed, scale): random_model(seed, scale) for seed in (0, 1) for scale in (0.1, 0.6)}
+
+
+def random_states(seed: int, segments: int, head: float = 3.0, shift: float = -4.0) -> Encoded:
+    """States that differ between segments, and an onset head of any temper."""
+    rng = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=rng)
+
+    steps = CODEC.segment_steps
+    return Encoded(
+        normal(segments, steps // 2, CONFIG.width),
+        normal(segments, steps, CONFIG.head_width),
+        head * normal(segments, steps, NUM_CLASSES) + shift,
+        normal(segments, steps, NUM_CLASSES),
+    )
+
+
+def one(encoded: Encoded, index: int) -> Encoded:
+    return Encoded(*(part[index : index + 1] for part in encoded))
+
+
+# ------------------------------------------------------------------ the slow, obvious way
+
+
+def head_probabilities(encoded: Encoded, config: DecodeConfig) -> tuple[np.ndarray, np.ndarray]:
+    """[t c] before suppression, and after it with the classes left out at nothing, clamped."""
+    raw = torch.sigmoid(encoded.onset_logits[0] + config.prior_bias).numpy()
+    peaks = np.zeros_like(raw, dtype=np.float64)
+    for step, drum in np.ndindex(*raw.shape):
+        if raw[step, drum] >= raw[max(0, step - 2) : step + 3, drum].max() and drum in config.classes:
+            peaks[step, drum] = raw[step, drum]
+    return raw, peaks.clip(FLOOR, 1 - FLOOR)
+
+
+def head_log_prob(peaks: np.ndarray, token: int, time: int, drum: int, fresh: bool, until: int) -> float:
+    """Of the next token after `drum` (-1: none) at `time` (-1: none); fresh: a time waits for its drum."""
+    nothing = np.log1p(-peaks).sum(axis=1)
+    stop = np.log1p(-peaks[time, drum + 1 :]).sum() if time >= 0 else 0.0
+    if token == EOS:
+        return stop + nothing[time + 1 : until].sum()
+    if token < CODEC.first_drum:
+        step = token - CODEC.first_time
+        return stop + nothing[time + 1 : step].sum() + math.log1p(-math.exp(nothing[step]))
+    new = token - CODEC.first_drum
+    chosen = np.log1p(-peaks[time, drum + 1 : new]).sum() + math.log(peaks[time, new])
+    return chosen - (math.log1p(-math.exp(nothing[time])) if fresh else 0.0)
+
+
+def offered(
+    tokens: list[int], config: DecodeConfig, heard: np.ndarray, time: int, drum: int, until: int
+) -> tuple[list[int], list[int]]:
+    """Legal tokens after a prefix, and those of them the options leave."""
+    kind = "start" if not tokens else _kind(tokens[-1])
+    times = list(range(CODEC.first_time + time + 1, CODEC.first_time + until))
+    drums = list(range(CODEC.first_drum + drum + 1, CODEC.first_velocity))
+    if kind == "drum":
+        velocities = list(range(CODEC.first_velocity, CODEC.size))
+        return velocities, velocities
+    legal = drums if kind == "time" else [EOS, *times] + (drums if kind == "velocity" else [])
+    struck = [
+        (hit.drum, CODEC.step_of(hit.time)) for hit in decode(CODEC, [t for t in tokens if t != EOS]).hits
+    ]
+
+    def allows(step: int, new: int) -> bool:
+        gap = config.gap_steps(CODEC)
+        recent = sum(step - at < CODEC.steps_per_second for _, at in struck)
+        return (
+            new in config.classes
+            and all(step - at >= gap for other, at in struck if other == new)
+            and (config.max_hits_per_second is None or recent < config.max_hits_per_second)
+        )
+
+    def good(token: int) -> bool:
+        if token == EOS:
+            return True
+        if token >= CODEC.first_drum:
+            return allows(time, token - CODEC.first_drum)
+        step = token - CODEC.first_time
+        near = heard[max(0, step - 2) : step + 3, sorted(config.classes)].max()
+        audible = len(config.classes) == NUM_CLASSES or near >= 0.1
+        return audible and any(allows(step, new) for new in range(NUM_CLASSES))
+
+    kept = [token for token in legal if good(token)]
+    must_end = len(tokens) >= config.max_tokens - 4 and kind in ("start", "velocity")
+    return legal, [EOS] if must_end else kept
+
+
+def _kind(token: int) -> str:
+    if token < CODEC.first_drum:
+        return "time"
+    return "drum" if token < CODEC.first_velocity else "velocity"
+
+
+@torch.inference_mode()
+def slow_greedy(model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int) -> list[int]:
+    raw, peaks = head_probabilities(encoded, config)
+    if raw.max() < config.silence_gate:
+        return [EOS]
+    tokens: list[int] = []
+    time = drum = -1
+    while True:
+        logits = model.decode(torch.tensor([[*tokens, EOS]]), encoded)[0, -1].double()
+        logits[EOS] = torch.logsumexp(
+            torch.cat((logits[EOS, None], logits[CODEC.first_time + until : CODEC.first_drum])), 0
+        )
+        legal, kept = offered(tokens, config, raw, time, drum, until)
+        log_probs = logits - torch.logsumexp(logits[legal], 0)
+        fresh = bool(tokens) and _kind(tokens[-1]) == "time"
+        best = max(
+            kept,
+            key=lambda token: (
+                (1 - config.prior_weight) * float(log_probs[token])
+                + config.prior_weight
+                * (
+                    0.0
+                    if token >= CODEC.first_velocity
+                    else head_log_prob(peaks, token, time, drum, fresh, until)
+                )
+            ),
+        )
+        tokens.append(best)
+        if best == EOS:
+            return tokens
+        if _kind(best) == "time":
+            time, drum = best - CODEC.first_time, -1
+        elif _kind(best) == "drum":
+            drum = best - CODEC.first_drum
+
+
+# ------------------------------------------------------------------ tests
+
+CONFIGS = [
+    DecodeConfig(prior_weight=0.0),
+    DecodeConfig(prior_weight=0.5, prior_bias=0.0),
+    DecodeConfig(prior_weight=0.9, prior_bias=1.0),
+    DecodeConfig(prior_weight=0.4, classes=frozenset({0, 4, 21})),
+    DecodeConfig(prior_weight=0.3, minimum_gap=0.06),
+    DecodeConfig(prior_weight=0.3, max_hits_per_second=5),
+    DecodeConfig(prior_weight=0.3, max_tokens=17, minimum_gap=0.03, max_hits_per_second=9),
+    DecodeConfig(prior_weight=0.0, minimum_gap=0.4, classes=frozenset({3}), prior_bias=3.0),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=range(len(CONFIGS)))
+@pytest.mark.parametrize("until", [40, 30])
+def test_beam_one_equals_slow_greedy(config: DecodeConfig, until: int) -> None:
+    config = replace(config, max_tokens=min(config.max_tokens, 45))
+    lengths = set()
+    for key in ((0, 0.1), (1, 0.6)):
+        model, encoded = MODELS[key], random_states(key[0], 4)
+        found = generate(model, encoded, config, until)
+        for index, hypothesis in enumerate(found):
+            assert list(hypothesis.tokens) == slow_greedy(model, one(encoded, index), config, until)
+        lengths |= {len(hypothesis.tokens) for hypothesis in found}
+    assert len(lengths) > 1 or until == 40  # segments end at different steps, so rows leave the batch
+
+
+configs = st.builds(
+    DecodeConfig,
+    beam=st.integers(1, 5),
+    prior_weight=st.sampled_from([0.0, 0.2, 0.7, 0.99, 1.0]),
+    prior_bias=st.sampled_from([-2.0, 0.0, 5.0]),
+    length_penalty=st.sampled_from([0.0, 0.6, 1.0, 2.0]),
+    classes=st.frozensets(st.integers(0, NUM_CLASSES - 1), min_size=1),
+    minimum_gap=st.sampled_from([0.0, 0.0, 0.02, 0.1, 1.0]),
+    max_hits_per_second=st.sampled_from([None, None, 1, 7]),
+    silence_gate=st.sampled_from([0.0, 0.3]),
+    max_tokens=st.sampled_from([4, 5, 30, 60]),
+)
+
+
+@settings(max_examples=120)
+@given(
+    configs, st.sampled_from(sorted(MODELS)), st.integers(0, 99), st.sampled_from([0.0, 1.0, 30.0, 1e5]),
+    st.sampled_from([-20.0, -3.0, 0.0, 20.0]), st.sampled_from([1, 2, 25, 40]),
+)  # fmt: skip
+def test_nothing_breaks_the_grammar_or_the_options(
+    config: DecodeConfig, key: tuple[int, float], seed: int, head: float, shift: float, until: int
+) -> None:
+    encoded = random_states(seed, 3, head, shift)
+    for hypothesis in generate(MODELS[key], encoded, config, until):
+        check(hypothesis, config, until)
+
+
+def check(hypothesis: Hypothesis, config: DecodeConfig, until: int) -> None:
+    tokens = list(hypothesis.tokens)
+    assert is_legal(CODEC, tokens) and math.isfinite(hypothesis.score)
+    if config.prior_weight < 1.0:
+        assert len(tokens) <= config.max_tokens
+    plain = decode(CODEC, tokens).hits
+    assert [hit.drum for hit in hypothesis.hits] == [hit.drum for hit in plain]
+    assert list(hypothesis.steps) == [CODEC.step_of(hit.time) for hit in plain]
+    last: dict[int, int] = {}
+    for place, (hit, step) in enumerate(zip(hypothesis.hits, hypothesis.steps, strict=True)):
+        assert abs(hit.time * CODEC.steps_per_second - step) <= 2.0 + 1e-6
+        assert abs(hit.velocity - plain[place].velocity) <= 2.5 * 128 / CODEC.velocity_bins
+        assert step < until and hit.drum in config.classes
+        assert step - last.get(hit.drum, -1000) >= config.gap_steps(CODEC)
+        last[hit.drum] = step
+        many = config.max_hits_per_second
+        if many is not None and place >= many:
+            assert step - hypothesis.steps[place - many] >= CODEC.steps_per_second
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_batch_equals_single(beam: int) -> None:
+    config = DecodeConfig(beam=beam, prior_weight=0.3, max_tokens=80)
+    for (seed, _), model in MODELS.items():
+        encoded = random_states(seed + 10, 9)
+        together = generate(model, encoded, config)
+        for index, hypothesis in enumerate(together):
+            (alone,) = generate(model, one(encoded, index), config)
+            assert alone.tokens == hypothesis.tokens and alone.steps == hypothesis.steps
+            for a, b in zip(alone.hits, hypothesis.hits, strict=True):
+                assert a.velocity == b.velocity
+                assert (a.time, a.confidence) == pytest.approx((b.time, b.confidence), abs=1e-4)
+
+
+def test_a_wide_beam_finds_what_scores_best() -> None:
+    """On sequences short enough to list them all (two steps, two drums), and at length penalty 0."""
+    config = DecodeConfig(
+        beam=60, prior_weight=0.4, length_penalty=0.0, classes=frozenset({0, 1}), prior_bias=4.0
+    )
+    for seed in range(4):
+        model, encoded = MODELS[0, 0.1], random_states(seed, 1)
+        (found,) = generate(model, encoded, config, until=2)
+        narrow = generate(model, encoded, replace(config, beam=1), until=2)[0]
+        assert found.score >= narrow.score - 1e-4
+        scores = {
+            beam: generate(model, encoded, replace(config, beam=beam), until=2)[0].score for beam in (20, 64)
+        }
+        assert scores[20] == pytest.approx(scores[64], abs=1e-4)
+
+
+def test_only_the_head() -> None:
+    """Weight 1: every peak over one half, with the head's velocity; the decoder is not asked."""
+    encoded = random_states(0, 1, 0.0, -9.0)
+    logits, velocity = encoded.onset_logits.clone(), encoded.velocity.clone()
+    logits[0, 10, 4], logits[0, 11, 4], logits[0, 20, 0], logits[0, 39, 2] = 3.0, 1.0, 2.0, 0.2
+    velocity[0, 10, 4] = 0.0
+    encoded = encoded._replace(onset_logits=logits, velocity=velocity)
+    (found,) = generate(MODELS[0, 0.1], encoded, DecodeConfig(prior_weight=1.0, prior_bias=0.0))
+    assert [(step, hit.drum) for step, hit in zip(found.steps, found.hits, strict=True)] == [
+        (10, 4), (20, 0), (39, 2)
+    ]  # fmt: skip
+    assert found.hits[0].velocity == 64
+    assert found.hits[0].confidence == pytest.approx(1 / (1 + math.exp(-3.0)), abs=1e-5)
+    assert 0.100 < found.hits[0].time < 0.105  # drawn towards the neighbour
+    (biased,) = generate(MODELS[0, 0.1], encoded, DecodeConfig(prior_weight=1.0, prior_bias=-1.0))
+    assert biased.steps == (10, 20)
+
+
+def test_silence_skips_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = random_states(0, 2, 0.0, -9.0)
+    monkeypatch.setattr("mt3drum.generate._search", None)
+    assert [h.tokens for h in generate(MODELS[0, 0.1], encoded, DecodeConfig())] == [(EOS,)] * 2
+
+
+def test_a_planted_head_leads_the_decoder() -> None:
+    encoded = random_states(0, 1, 0.0, -12.0)
+    logits = encoded.onset_logits.clone()
+    logits[0, 10, [4, 0]], logits[0, 25, 21] = 12.0, 12.0
+    config = DecodeConfig(prior_weight=0.95, prior_bias=0.0)
+    (found,) = generate(MODELS[0, 0.1], encoded._replace(onset_logits=logits), config)
+    assert list(zip(found.steps, [hit.drum for hit in found.hits], strict=True)) == [
+        (10, 0),
+        (10, 4),
+        (25, 21),
+    ]
+
+
+def test_confidence_is_mapped() -> None:
+    encoded = random_states(5, 1)
+    config = DecodeConfig(prior_weight=0.5, prior_bias=2.0, max_tokens=30)
+    (raw,) = generate(MODELS[0, 0.1], encoded, config)
+    points = ((0.0, 0.5), (1.0, 0.9))
+    (mapped,) = generate(MODELS[0, 0.1], encoded, replace(config, confidence_calibration=points))
+    assert raw.hits and [h.confidence for h in mapped.hits] == pytest.approx(
+        [0.5 + 0.4 * h.confidence for h in raw.hits], abs=1e-6
+    )
+
+
+def test_the_token_limit_is_reported() -> None:
+    encoded = random_states(1, 1, 0.0, 9.0)
+    config = DecodeConfig(prior_weight=0.99, max_tokens=10)
+    (found,) = generate(MODELS[0, 0.1], encoded, config)
+    assert found.cut and len(found.hits) >= 2
+    (short,) = generate(MODELS[0, 0.1], random_states(1, 1, 0.0, -9.0), replace(config, silence_gate=0.0))
+    assert not short.cut
+
+
+def test_expected_offset() -> None:
+    weight = np.array([[0, 0, 1, 0, 0], [0, 0.25, 0.5, 0.25, 0], [0, 0, 0.5, 0.5, 0], [0, 0, 0, 0, 0.0]])
+    np.testing.assert_allclose(expected_offset(weight), [0, 0, 0.5, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("beam", 0), ("prior_weight", 1.5), ("prior_bias", 99), ("classes", frozenset()), ("margin", -1),
+        ("classes", frozenset({26})), ("minimum_gap", 2), ("max_hits_per_second", 0), ("max_tokens", 3),
+        ("confidence_calibration", ((0.5, 0.5), (0.2, 0.6))), ("silence_gate", math.nan),
+    ],
+)  # fmt: skip
+def test_options_are_checked(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=field):
+        DecodeConfig(**{field: value})  # type: ignore[arg-type]
+
+
+def test_options_survive_a_header() -> None:
+    config = DecodeConfig(beam=3, classes=frozenset({1, 2}), confidence_calibration=((0.0, 0.1), (1.0, 0.9)))
+    assert DecodeConfig.from_dict(config.to_dict()) == config
+    with pytest.raises(ValueError, match="unknown decoding settings: beams"):
+        DecodeConfig.from_dict({"beams": 2})
+    with pytest.raises(ValueError, match="not decoding settings"):
+        DecodeConfig.from_dict({"beam": "two"})
+
+
+def test_other_sizes_decode() -> None:
+    config = ModelConfig(
+        width=32, head_width=16, encoder_layers=1, decoder_layers=2, feed_forward=2, stem_channels=4,
+        audio=PRESETS["tiny"].audio, codec=Codec(segment_steps=20, velocity_bins=8),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = DrumModel(config).eval()
+    with torch.inference_mode():
+        encoded = model.encode(torch.randn(2, config.segment_samples))
+    found = generate(model, encoded, DecodeConfig(silence_gate=0.0, max_tokens=40, beam=2))
+    assert all(is_legal(config.codec, list(hypothesis.tokens)) for hypothesis in found)
