@@ -69,6 +69,8 @@ class Run:
         self.groups: list[Group] = groups_of(config) if rank == 0 else []
         self.board = Board(output / "tensorboard") if rank == 0 else None
         self.stop_asked = False
+        self.stopping = False
+        # Asked of one rank at any moment; agreed by all at their next step, so that none waits for another.
 
     def resume(self) -> None:
         """Go on from the newest state of the output folder, if there is one."""
@@ -114,7 +116,7 @@ class Run:
         segments = sum(len(b.audio) for b in micro_batches)
         counts = [float(tokens), float(segments), float(self.stop_asked)]
         totals = self.sum_over_ranks(torch.tensor(counts, device=self.device))
-        self.stop_asked = totals[2].item() > 0
+        self.stopping = totals[2].item() > 0
         sums = torch.zeros(10, device=self.device, dtype=torch.float64)
         rate = learning_rate(config, self.progress.step)
         for group in self.engine.optimizer.param_groups:
@@ -232,7 +234,7 @@ def train(config: TrainConfig, engine: Any, output: Path, rank: int, world: int)
     engine.train()
     clock, since = time.monotonic(), run.progress.step
     curve = (output / "losses.jsonl").open("a") if rank == 0 else None
-    while run.progress.step < config.steps and not run.stop_asked:
+    while run.progress.step < config.steps and not run.stopping:
         micro_batches = [next(batches) for _ in range(config.accumulation)]
         scalars = run.step(micro_batches)
         run.progress.step += 1
@@ -248,7 +250,7 @@ def train(config: TrainConfig, engine: Any, output: Path, rank: int, world: int)
             curve.flush()
             line = " ".join(f"{name.split('/')[1]} {value:.4g}" for name, value in scalars.items())
             log.info("step %d/%d %s", step, config.steps, line)
-        last = step == config.steps or run.stop_asked
+        last = step == config.steps or run.stopping
         if (step % config.validate_every == 0 or step == config.steps) and run.validate():
             log.info("no better F in %d validations: stopping at step %d", config.patience, step)
             last = True
