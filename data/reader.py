@@ -23,6 +23,8 @@ class StoredClip(NamedTuple):
     key: str
     audio: np.ndarray
     """Mono float32 at 44.1 kHz, without its band."""
+    band: np.ndarray | None
+    """The backing band beside it, of the same length, where there is one."""
     hits: list[Hit]
     performance: str
 
@@ -33,15 +35,20 @@ def read_clips(folder: Path, limit: int | None = None) -> Iterator[StoredClip]:
     Raises:
         ValueError: there is no manifest, or a sample is malformed; the message names it.
     """
-    # resampled=False and no handler: a broken shard of a validation set must stop, not shrink, the measurement.
+    # No handler: a broken shard of a validation set must stop, not shrink, the measurement.
     samples = webdataset.WebDataset(shard_paths(folder), shardshuffle=False, empty_check=False)
     for number, sample in enumerate(samples):
         if limit is not None and number >= limit:
             return
         try:
-            audio, _ = soundfile.read(io.BytesIO(sample["flac"]), dtype="float32")
+            audio = _flac(sample["flac"])
+            band = _flac(sample["band.flac"]) if "band.flac" in sample else None
             record = json.loads(sample["json"])
             hits = [Hit(time, CLASS_INDEX[name], velocity) for time, name, velocity in record["hits"]]
-            yield StoredClip(sample["__key__"], audio, hits, str(record["performance"]))
+            yield StoredClip(sample["__key__"], audio, band, hits, str(record["performance"]))
         except (KeyError, ValueError, RuntimeError) as error:
             raise ValueError(f"{folder}: sample {sample.get('__key__')} is not usable ({error!r})") from error
+
+
+def _flac(content: bytes) -> np.ndarray:
+    return np.asarray(soundfile.read(io.BytesIO(content), dtype="float32")[0])

@@ -1,0 +1,48 @@
+"""Write the clips of a folder of shards as audio and MIDI files, to score any system on them or to listen.
+
+python scripts/export_shards.py --shards datasets/test --output datasets/test-files
+python scripts/benchmark.py --corpus folder datasets/test-files --corpus-option label_map=td17
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shards", type=Path, required=True, help="folder with a manifest.json")
+    parser.add_argument("--output", type=Path, required=True, help="folder; created")
+    parser.add_argument("--limit", type=int, default=None, help="only so many clips")
+    args = parser.parse_args(arguments)
+
+    import soundfile
+    from tqdm import tqdm
+
+    from data.reader import read_clips
+    from data.sample import SAMPLE_RATE
+    from data.shards import read_manifest
+    from tokenizer.midi import write_midi
+
+    try:
+        total = read_manifest(args.shards)["clips"]
+        args.output.mkdir(parents=True, exist_ok=True)
+        clips = read_clips(args.shards, args.limit)
+        for clip in tqdm(clips, total=min(total, args.limit or total), unit="clip"):
+            temporary = args.output / f".{clip.key}.tmp.flac"
+            soundfile.write(temporary, clip.audio, SAMPLE_RATE, subtype="PCM_16")
+            temporary.replace(args.output / f"{clip.key}.flac")
+            write_midi(clip.hits, args.output / f"{clip.key}.mid", notes="td17")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Choose a checkpoint's decode settings on rendered validation clips and write it with them.
+
+python scripts/make_shards.py --output datasets/validation --split validation --clips 96 --band 1 \\
+    --negatives 0
+python scripts/tune_decoding.py --checkpoint runs/small/best.safetensors --shards datasets/validation \\
+    --output mt3drum/assets/small.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--shards", type=Path, required=True, help="rendered validation clips")
+    parser.add_argument("--output", type=Path, required=True, help="where the tuned checkpoint goes")
+    parser.add_argument("--clips", type=int, default=96, help="use only so many (default: 96)")
+    args = parser.parse_args(arguments)
+
+    from data.reader import read_clips
+    from mt3drum.checkpoint import load_model, save_checkpoint
+    from train.tune import Trial, tune
+
+    def report(trial: Trial) -> None:
+        scores = "  ".join(f"F{scheme} {f:.4f}" for scheme, f in trial.f.items())
+        print(f"weight {trial.prior_weight:.2f}  bias {trial.prior_bias:+.1f}  {scores}", flush=True)
+
+    try:
+        model, header = load_model(args.checkpoint)
+        config, trials = tune(model, list(read_clips(args.shards, args.clips)), report)
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        tuned = [{"weight": t.prior_weight, "bias": t.prior_bias, "f": t.f} for t in trials]
+        training = header["training"] | {"tuning": {"clips": args.clips, "trials": tuned}}
+        save_checkpoint(args.output, model.config, model.state_dict(), config.to_dict(), training)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{args.output}: weight {config.prior_weight}, bias {config.prior_bias}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Decode settings and calibration of a checkpoint, chosen on rendered validation clips (no real recording).
+
+The settings are the onset head's weight (lambda) and bias; the figure they maximise is the mean of the
+micro F over 26 classes and over 5. The calibration is isotonic regression of right against raw confidence
+(Zadrozny & Elkan 2002), so that of hits of confidence 0.8 eight in ten are right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from data.augment import mix
+from data.reader import StoredClip
+from eval.match import match_tracks
+from eval.score import score
+from mt3drum.decoding import DecodeConfig
+from mt3drum.model import DrumModel
+from mt3drum.transcribe import Transcriber
+from tokenizer.hits import Hit
+
+WEIGHTS = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
+BIASES = (-2.5, -2.0, -1.5, -1.0, -0.5, 0.0)
+SCHEMES = ("26", "5")
+BAND_LEVEL = 0.0  # dB: a band as loud as the drums, under every second clip
+POINTS = 12  # of the calibration
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting and what it scored."""
+
+    prior_weight: float
+    prior_bias: float
+    f: dict[str, float]
+    """Scheme -> micro F."""
+
+    @property
+    def mean_f(self) -> float:
+        return float(np.mean(list(self.f.values())))
+
+
+def mixed(clips: list[StoredClip]) -> dict[str, np.ndarray]:
+    """Audio by key: every second clip that has a band is heard with it."""
+    return {
+        clip.key: mix(clip.audio, clip.band, BAND_LEVEL)
+        if number % 2 and clip.band is not None
+        else clip.audio
+        for number, clip in enumerate(clips)
+    }
+
+
+def transcribe(
+    model: DrumModel, config: DecodeConfig, audio: Mapping[str, np.ndarray]
+) -> dict[str, tuple[Hit, ...]]:
+    """Hits of every clip."""
+    transcriber = Transcriber(model, config)
+    return {key: transcriber.transcribe_array(samples).hits for key, samples in audio.items()}
+
+
+def tune(
+    model: DrumModel, clips: list[StoredClip], report: Callable[[Trial], object]
+) -> tuple[DecodeConfig, list[Trial]]:
+    """Search bias, then weight, then bias; returns the best configuration, calibrated, and all trials."""
+    audio, references = mixed(clips), {clip.key: clip.hits for clip in clips}
+    trials: dict[tuple[float, float], Trial] = {}
+
+    def trial(weight: float, bias: float) -> Trial:
+        if (weight, bias) not in trials:
+            found = transcribe(model, replace(DecodeConfig(), prior_weight=weight, prior_bias=bias), audio)
+            f = {scheme: score(references, found, scheme=scheme).micro.f for scheme in SCHEMES}
+            trials[weight, bias] = Trial(weight, bias, f)
+            report(trials[weight, bias])
+        return trials[weight, bias]
+
+    best = max((trial(0.5, bias) for bias in BIASES), key=lambda t: t.mean_f)
+    best = max((trial(weight, best.prior_bias) for weight in WEIGHTS), key=lambda t: t.mean_f)
+    best = max((trial(best.prior_weight, bias) for bias in BIASES), key=lambda t: t.mean_f)
+    config = replace(DecodeConfig(), prior_weight=best.prior_weight, prior_bias=best.prior_bias)
+    points = calibration(references, transcribe(model, config, audio))
+    return replace(config, confidence_calibration=points), list(trials.values())
+
+
+def calibration(
+    references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, ...]]
+) -> tuple[tuple[float, float], ...]:
+    """Rising points (raw, share right) at quantiles of the raw confidences; 26 classes, 50 ms."""
+    matches = match_tracks(references, found, scheme="26", window=0.05)
+    raw = np.concatenate([match.estimates.confidence for match in matches])
+    right = np.concatenate([match.hit_right for match in matches])
+    if len(raw) < POINTS:
+        return ()
+    order = np.argsort(raw)
+    groups = [group for group in np.array_split(order, POINTS) if len(group)]
+    shares = isotonic_regression(
+        np.array([right[group].mean() for group in groups]),
+        weights=np.array([len(group) for group in groups]),
+    ).x
+    points: list[tuple[float, float]] = []
+    for group, share in zip(groups, shares, strict=True):
+        at = float(raw[group].mean())
+        if not points or at > points[-1][0] + 1e-6:
+            points.append((round(at, 6), round(float(np.clip(share, 0, 1)), 6)))
+    return tuple(points)
