@@ -19,10 +19,14 @@ KINDS = ("time", "drum", "velocity", "end")
 
 
 class Board:
-    """Writes events of one run; only rank 0 has one."""
+    """Writes events of one run; only rank 0 has one.
 
-    def __init__(self, folder: Path) -> None:
-        self.writer = SummaryWriter(str(folder))
+    Args:
+        step: where the run goes on; events after it, of a process that was killed, are hidden.
+    """
+
+    def __init__(self, folder: Path, step: int = 0) -> None:
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
 
     def step(self, step: int, scalars: dict[str, float]) -> None:
         """Scalars of one training step, `group/name` -> value."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -46,11 +47,10 @@ def blank(mel: Tensor, chance: float, seed: tuple[int, ...]) -> Tensor:
     """SpecAugment (Park et al. 2019, arXiv:1904.08779) on mel [b w m t], in place: one band, one stretch.
 
     Args:
-        seed: integers that make the draw a pure function of run, step and rank.
+        seed: integers (not negative) that make the draw a pure function of run, step and rank.
     """
-    generator = torch.Generator().manual_seed(hash(seed) & 0x7FFFFFFF)
     batch, _, bands, frames = mel.shape
-    draw = torch.rand(batch, 6, generator=generator).tolist()
+    draw = np.random.default_rng(seed).random((batch, 6)).tolist()
     for item, (first, second, width, low, length, start) in zip(mel, draw, strict=True):
         fill = item.mean()
         if first < chance:

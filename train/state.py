@@ -10,13 +10,141 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+PROGRESS = "progress.json"  # written last: a folder without it is no state
+
+
+def newest_state(output: Path) -> Path | None:
+    """The newest complete state of a run, or None."""
+    steps = {
+        int(path.name.removeprefix("state-")): path
+        for path in output.glob("state-*")
+        if path.name.removeprefix("state-").isdecimal() and (path / PROGRESS).exists()
+    }
+    return steps[max(steps)] if steps else None
+
+
+def save_state(
+    output: Path, engine: Any, average: dict[str, Tensor], progress: dict[str, Any], rank: int, world: int
+) -> None:
+    """Write the state of this step; every rank calls it, between steps.
+
+    Raises:
+        OSError: on all ranks, if one of them could not write (disk full, read-only); the state before stays.
+    """
+    final = output / f"state-{progress['step']}"
+    temporary = final.with_name(final.name + ".tmp")
+    stage = engine.zero_optimization_stage()
+
+    def write_weights() -> None:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        _write(engine.module.state_dict(), temporary / "model.safetensors")
+        _write(average, temporary / "average.safetensors")
+
+    def write_optimizer() -> None:
+        tensors = {}
+        for name, parameter, state in _optimizer_slots(engine):
+            tensors[f"{name}.parameter"] = parameter
+            tensors |= {f"{name}.{key}": torch.as_tensor(value) for key, value in state.items()}
+        _write(tensors, temporary / f"optimizer-{rank}.safetensors")
+
+    def publish() -> None:
+        record = progress | {"world": world, "zero_stage": stage}
+        (temporary / PROGRESS).write_text(json.dumps(record), encoding="utf-8")
+        os.replace(temporary, final)
+
+    for work in (write_weights, write_optimizer, publish):
+        problem = None
+        try:
+            if rank == 0 or (work is write_optimizer and stage > 0):
+                work()
+        except OSError as error:
+            problem = error
+        # Ranks part only together: one that failed alone would leave the others waiting for ever.
+        if any_rank(problem is not None, world, engine.device):
+            if rank == 0:
+                shutil.rmtree(temporary, ignore_errors=True)
+            raise problem or OSError(f"{temporary}: another rank could not write its part")
+    if rank == 0:
+        for old in output.glob("state-*"):
+            if old != final:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def load_state(path: Path, engine: Any, average: dict[str, Tensor], rank: int, world: int) -> dict[str, Any]:
+    """Put a saved state back; returns the `progress` it was saved with.
+
+    Raises:
+        ValueError: another number of ranks, ZeRO stage or model saved it; or it is damaged.
+    """
+    stage = engine.zero_optimization_stage()
+    try:
+        progress: dict[str, Any] = json.loads((path / PROGRESS).read_text(encoding="utf-8"))
+        for name, now in (("world", world), ("zero_stage", stage)):
+            if progress.get(name, now) != now:
+                raise ValueError(
+                    f"saved with {name} {progress[name]}, this run has {now}: use the same or another folder"
+                )
+        engine.module.load_state_dict(load_file(path / "model.safetensors"))
+        for name, value in load_file(path / "average.safetensors").items():
+            average[name].copy_(value)
+        part = rank if stage > 0 else 0
+        tensors = load_file(path / f"optimizer-{part}.safetensors")
+        for name, parameter, state in _optimizer_slots(engine):
+            parameter.data.copy_(tensors.pop(f"{name}.parameter"))
+            for key in [key for key in tensors if key.startswith(f"{name}.")]:
+                value = tensors.pop(key)
+                if value.dim():  # torch keeps the count of steps on the CPU
+                    value = value.to(parameter.device)
+                state[key.removeprefix(f"{name}.")] = value
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"{path}: not a state of this run ({reason})") from error
+    return progress
+
+
+def keep_until(path: Path, step: int) -> None:
+    """Drop the lines after `step` from a file of JSON lines, and one cut short; a resumed run writes them.
+
+    The file is rewritten whole or not at all; one that is not there stays so.
+    """
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # the process was killed while writing it
+        if isinstance(record, Mapping) and record.get("step", step + 1) <= step:
+            kept.append(line + "\n")
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text("".join(kept), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def any_rank(flag: bool, world: int, device: torch.device | str) -> bool:
+    """Whether `flag` is set on any rank; all ranks call it."""
+    if world == 1:
+        return flag
+    value = torch.tensor([float(flag)], device=device)
+    torch.distributed.all_reduce(value)
+    return bool(value.item() > 0)
+
+
+def barrier(world: int) -> None:
+    """Wait for all ranks."""
+    if world > 1:
+        torch.distributed.barrier()
 
 
 def _optimizer_slots(engine: Any) -> Iterator[tuple[str, Tensor, dict[str, Any]]]:
@@ -27,71 +155,10 @@ def _optimizer_slots(engine: Any) -> Iterator[tuple[str, Tensor, dict[str, Any]]
             yield f"{g}.{p}", parameter, optimizer.state[parameter]
 
 
-def newest_state(output: Path) -> Path | None:
-    """The newest complete state of a run, or None."""
-    states = sorted(
-        (p for p in output.glob("state-*") if p.suffix != ".tmp" and (p / "progress.json").exists()),
-        key=lambda p: int(p.name.split("-")[1]),
-    )
-    return states[-1] if states else None
-
-
-def save_state(
-    output: Path, engine: Any, average: dict[str, Tensor], progress: dict[str, Any], rank: int, world: int
-) -> None:
-    """Write the state of this step; every rank calls it, between steps.
-
-    Raises:
-        OSError: the disk is full or read-only; the state before stays.
-    """
-    final = output / f"state-{progress['step']}"
-    temporary = final.with_name(final.name + ".tmp")
-    if rank == 0:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        module = {k: v.detach().cpu().contiguous() for k, v in engine.module.state_dict().items()}
-        save_file(module, temporary / "model.safetensors")
-        save_file({k: v.cpu().contiguous() for k, v in average.items()}, temporary / "average.safetensors")
-    barrier(world)
-    if rank == 0 or engine.zero_optimization_stage() > 0:
-        tensors = {}
-        for name, parameter, state in _optimizer_slots(engine):
-            tensors[f"{name}.parameter"] = parameter.detach().cpu().clone()
-            for key, value in state.items():
-                tensors[f"{name}.{key}"] = torch.as_tensor(value).detach().cpu().clone()
-        save_file(tensors, temporary / f"optimizer-{rank}.safetensors")
-    barrier(world)
-    if rank == 0:
-        (temporary / "progress.json").write_text(json.dumps(progress | {"world": world}))
-        os.replace(temporary, final)
-        for old in output.glob("state-*"):
-            if old != final:
-                shutil.rmtree(old, ignore_errors=True)
-
-
-def load_state(path: Path, engine: Any, average: dict[str, Tensor], rank: int, world: int) -> dict[str, Any]:
-    """Put a saved state back; returns the `progress` it was saved with.
-
-    Raises:
-        ValueError: the state was saved by another number of ranks.
-    """
-    progress = json.loads((path / "progress.json").read_text())
-    if progress["world"] != world:
-        raise ValueError(f"{path}: saved by {progress['world']} ranks, this run has {world}; use as many")
-    engine.module.load_state_dict(load_file(path / "model.safetensors"))
-    for name, value in load_file(path / "average.safetensors").items():
-        average[name].copy_(value)
-    part = rank if engine.zero_optimization_stage() > 0 else 0
-    tensors = load_file(path / f"optimizer-{part}.safetensors")
-    for name, parameter, state in _optimizer_slots(engine):
-        parameter.data.copy_(tensors.pop(f"{name}.parameter"))
-        for key in [key for key in tensors if key.startswith(f"{name}.")]:
-            value = tensors.pop(key)
-            state[key.removeprefix(f"{name}.")] = value if value.dim() == 0 else value.to(parameter.device)
-    return progress
-
-
-def barrier(world: int) -> None:
-    """Wait for all ranks."""
-    if world > 1:
-        torch.distributed.barrier()
+def _write(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises OSError where the disk is full or read-only."""
+    try:
+        # Clones: safetensors refuses tensors that share memory, as ZeRO's do.
+        save_file({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}, path)
+    except SafetensorError as error:  # what safetensors makes of an input/output error
+        raise OSError(f"{path}: {error}") from error
