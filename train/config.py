@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import yaml
 
@@ -82,20 +82,46 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainConfig:
     """
     try:
         values = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: not a readable YAML file ({error})") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: not a readable YAML file ({reason})") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: must hold `name: value` lines")
     values |= overrides
-    known = {f.name for f in dataclasses.fields(TrainConfig)}
-    if unknown := sorted(set(values) - known):
-        raise ValueError(f"{path}: unknown settings {', '.join(unknown)}")
-    try:
-        for name, kind in (("loss", LossConfig), ("augment", AugmentConfig)):
-            if name in values:
-                values[name] = kind(**values[name])
-        if "development_mixes" in values:
-            values["development_mixes"] = tuple(values["development_mixes"])
-        return TrainConfig(**values)
-    except TypeError as error:
-        raise ValueError(f"{path}: {error}") from error
+    for name, kind in (("loss", LossConfig), ("augment", AugmentConfig)):
+        if name in values:
+            values[name] = kind(**_checked(f"{path}: {name}", kind, values[name]))
+    return TrainConfig(**_checked(str(path), TrainConfig, values))
+
+
+def _checked(where: str, owner: type, values: Any) -> dict[str, Any]:
+    """`values` as the fields of a dataclass want them.
+
+    Raises:
+        ValueError: a field is unknown or of the wrong kind; the message names it.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: must hold `name: value` lines")
+    kinds = get_type_hints(owner)
+    if unknown := sorted(str(name) for name in values if name not in kinds):
+        raise ValueError(f"{where}: unknown settings {', '.join(unknown)}")
+    return {name: _as(kinds[name], value, f"{where}: {name}") for name, value in values.items()}
+
+
+def _as(kind: Any, value: Any, where: str) -> Any:
+    if kind is float:
+        try:
+            # YAML takes 1e-3, without a dot, for a text.
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"{where} {value!r} must be a number")
+        return number
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise ValueError(f"{where} {value!r} must be a list of names")
+        return tuple(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ValueError(f"{where} {value!r} must be of kind {kind.__name__}")
+    return value

@@ -18,7 +18,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="YAML of train.config.TrainConfig fields")
     parser.add_argument("--output", type=Path, help="folder of the run; a run found there goes on")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override")
-    parser.add_argument("--deepspeed", action="store_true", help="accepted for the launcher; always on")
     parser.add_argument("--deepspeed_config", type=Path, help="JSON for DeepSpeed: ZeRO stage, bf16")
     parser.add_argument("--local_rank", type=int, default=None, help="given by the launcher")
     parser.add_argument("--quick-test", action="store_true", help="the whole chain, tiny, in a minute")
@@ -46,7 +45,7 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     import deepspeed
     import torch
 
-    from train.loop import build_model
+    from train.run import build_model
 
     if not torch.cuda.is_available():
         # Compiling this op takes minutes, and a process killed meanwhile leaves a lock that hangs every later
@@ -56,6 +55,8 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     if deepspeed_config is not None:
         try:
             settings = json.loads(deepspeed_config.read_text())
+            if not isinstance(settings, dict):
+                raise ValueError("it holds no object")
         except (OSError, ValueError) as error:
             raise ValueError(f"{deepspeed_config}: not a readable JSON file ({error})") from error
     settings |= {
@@ -82,38 +83,55 @@ def main(arguments: list[str] | None = None) -> int:
     )
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if _has_cuda() else "cpu")
-    import yaml
-
-    from train.config import TrainConfig, load_config
+    from train.config import load_config
 
     try:
         if args.quick_test:
+            if world > 1:
+                raise ValueError("--quick-test runs on one rank: python train/main.py --quick-test")
             from train.quick import quick_test
 
             return quick_test(args.output)
-        if args.config is None or args.output is None:
-            raise ValueError("--config and --output are needed (or --quick-test)")
-        overrides = {}
-        for item in args.set:
-            name, separator, value = item.partition("=")
-            if not separator:
-                raise ValueError(f"--set {item}: must be NAME=VALUE")
-            overrides[name] = yaml.safe_load(value)
-        config: TrainConfig = load_config(args.config, overrides)
+        if args.config is None:
+            raise ValueError("--config is needed (or --quick-test)")
+        config = load_config(args.config, overrides(args.set))
         if args.example is not None:
             from train.quick import write_one_example
 
             write_one_example(config, args.example)
             return 0
+        if args.output is None:
+            raise ValueError("--output is needed: the folder of the run")
         return run(config, args.output, args.deepspeed_config, rank, world)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
+def overrides(items: list[str]) -> dict[str, Any]:
+    """`NAME=VALUE` texts as settings; values are YAML.
+
+    Raises:
+        ValueError: one is not of that form.
+    """
+    import yaml
+
+    found = {}
+    for item in items:
+        name, separator, value = item.partition("=")
+        try:
+            if not separator:
+                raise ValueError("no =")
+            found[name] = yaml.safe_load(value)
+        except (ValueError, yaml.YAMLError) as error:
+            raise ValueError(f"--set {item}: must be NAME=VALUE ({str(error).splitlines()[0]})") from error
+    return found
+
+
 def run(config: Any, output: Path, deepspeed_config: Path | None, rank: int, world: int) -> int:
     """Train one rank to the end."""
-    from train.loop import TrainingError, train
+    from train.loop import train
+    from train.run import TrainingError
 
     output.mkdir(parents=True, exist_ok=True)
     try:
