@@ -34,6 +34,11 @@ class DecodeConfig:
     """The drum classes that may be written."""
     minimum_gap: float = 0.0
     """Least seconds before one drum is struck again."""
+    exclusive_gap: float = 0.03
+    """Least seconds between two classes of one instrument (`tokenizer.drums.INSTRUMENT_OF`): a snare is not struck
+    on its head and its rim at once, however alike they sound to the onset head."""
+    minimum_confidence: float = 0.0
+    """Hits of less calibrated confidence are left out."""
     max_hits_per_second: int | None = None
     """Most hits in any one second of a segment."""
     silence_gate: float = 0.02
@@ -52,6 +57,8 @@ class DecodeConfig:
             "prior_bias": (-20, 20),
             "length_penalty": (0, 4),
             "minimum_gap": (0, 1),
+            "exclusive_gap": (0, 1),
+            "minimum_confidence": (0, 1),
             "silence_gate": (0, 1),
             "max_tokens": (TO_FINISH, 100_000),
             "margin": (0, 60),

@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
 
-
 LONG_WINDOW = 8 * HOP  # samples: 80 ms
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -16,13 +16,13 @@ import numpy as np
 import torch
 
 from mt3drum.audio import AudioError, Recording, Segment, open_array, open_file, segments
-from mt3drum.checkpoint import bundled, load_model
+from mt3drum.checkpoint import CheckpointError, bundled, load_model
 from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decoding import DecodeConfig
 from mt3drum.generate import generate
 from mt3drum.hypothesis import Hypothesis
 from mt3drum.model import DrumModel
-from tokenizer.hits import Hit, merge_close
+from tokenizer.hits import Hit, merge_close, one_way_at_a_time
 
 SEAM = 0.02
 """Seconds: strokes of one drum closer than this are one (a seam may yield one twice, a step apart)."""
@@ -63,11 +63,12 @@ class _Job:
     hits: list[Hit] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def result(self) -> Transcription | Failure:
+    def result(self, config: DecodeConfig) -> Transcription | Failure:
         if self.recording is None or self.failure:
             assert self.path is not None
             return Failure(self.path, self.failure)
-        hits = tuple(merge_close(self.hits, SEAM))
+        joined = one_way_at_a_time(merge_close(self.hits, SEAM), config.exclusive_gap)
+        hits = tuple(hit for hit in joined if hit.confidence >= config.minimum_confidence)
         return Transcription(
             hits, self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings)
         )
@@ -97,7 +98,7 @@ class Transcriber:
 
     @staticmethod
     def load(
-        path: str | Path | None = None, device: str = "auto", batch: int = BATCH, **options: Any
+        checkpoint: str | Path | None = None, device: str = "auto", batch: int = BATCH, **options: Any
     ) -> Transcriber:
         """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings.
 
@@ -105,9 +106,13 @@ class Transcriber:
             CheckpointError: the checkpoint cannot be used.
             ValueError: an option or the device is not valid.
         """
-        model, header = load_model(bundled() if path is None else Path(path))
-        settings = {**header["decoding"], **options}
-        return Transcriber(model, DecodeConfig.from_dict(settings), pick_device(device), batch)
+        path = bundled() if checkpoint is None else Path(checkpoint)
+        model, header = load_model(path)
+        try:
+            config = DecodeConfig.from_dict(header["decoding"])
+        except ValueError as error:
+            raise CheckpointError(f"{path}: damaged header ({error})") from error
+        return Transcriber(model, replace(config, **options), pick_device(device), batch)
 
     def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
         """Floats [samples] or [samples channels] -> hits.
@@ -176,7 +181,7 @@ class Transcriber:
 
         def finished() -> Iterator[Transcription | Failure]:
             while open_jobs and open_jobs[0].cut and not open_jobs[0].waiting:
-                yield open_jobs.pop(0).result()
+                yield open_jobs.pop(0).result(self.config)
 
         for job in jobs:
             open_jobs.append(job)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenizer.hits import Hit, merge_close, within
+from tokenizer.hits import Hit, merge_close, one_way_at_a_time, within
 
 HITS = st.lists(
     st.builds(
@@ -95,3 +95,18 @@ def test_merge_close_leaves_no_two_strokes_closer_than_the_gap(hits: list[Hit], 
         times = [hit.time for hit in kept if hit.drum == drum]
         assert all(b - a >= gap for a, b in pairwise(times))
     assert kept == sorted(kept) == merge_close(kept, gap)
+
+
+class TestOneWayAtATime:
+    def test_the_surest_of_one_instrument_stays(self) -> None:
+        hits = [Hit(1.0, 1, 90, 0.4), Hit(1.01, 3, 90, 0.9), Hit(1.02, 2, 90, 0.5)]
+        assert one_way_at_a_time(hits, 0.03) == [hits[1]]
+
+    def test_other_instruments_flams_and_the_pedal_stay(self) -> None:
+        hits = [Hit(1.0, 0, 90), Hit(1.0, 1, 90), Hit(1.01, 4, 90), Hit(1.02, 1, 60), Hit(1.02, 8, 60)]
+        assert one_way_at_a_time(hits, 0.03) == sorted(hits)
+
+    def test_the_gap_itself_is_far_enough(self) -> None:
+        hits = [Hit(1.0, 1, 90), Hit(1.5, 3, 90)]
+        assert one_way_at_a_time(hits, 0.5) == hits
+        assert len(one_way_at_a_time(hits, 0.500001)) == 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tokenizer.drums import NUM_CLASSES
+from tokenizer.drums import INSTRUMENT_OF, NUM_CLASSES
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,4 +59,23 @@ def merge_close(hits: Sequence[Hit], gap: float) -> list[Hit]:
             continue
         last[hit.drum] = len(kept)
         kept.append(hit)
+    return sorted(kept)
+
+
+def one_way_at_a_time(hits: Sequence[Hit], gap: float) -> list[Hit]:
+    """Of hits on different classes of one instrument less than `gap` seconds apart, keep the most confident.
+
+    A snare is not struck on its head and across its rim at once. Strokes of one class are left alone: flams
+    are real.
+    """
+    kept: list[Hit] = []
+    taken: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for hit in sorted(hits, key=lambda hit: (-hit.confidence, hit)):
+        struck = taken[INSTRUMENT_OF[hit.drum]]
+        near = struck[
+            bisect_left(struck, (hit.time - gap, NUM_CLASSES)) : bisect_left(struck, (hit.time + gap, -1))
+        ]
+        if all(drum == hit.drum for _, drum in near):
+            insort(struck, (hit.time, hit.drum))
+            kept.append(hit)
     return sorted(kept)
