@@ -35,8 +35,8 @@ class DecodeConfig:
     minimum_gap: float = 0.0
     """Least seconds before one drum is struck again."""
     exclusive_gap: float = 0.03
-    """Least seconds between two classes of one instrument (`tokenizer.drums.INSTRUMENT_OF`): a snare is not struck
-    on its head and its rim at once, however alike they sound to the onset head."""
+    """Least seconds between two classes of one instrument (`tokenizer.drums.INSTRUMENT_OF`): a snare is not
+    struck on its head and its rim at once, however alike they sound to the onset head."""
     minimum_confidence: float = 0.0
     """Hits of less calibrated confidence are left out."""
     max_hits_per_second: int | None = None

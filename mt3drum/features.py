@@ -34,14 +34,15 @@ class LogMel(nn.Module):
             self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:
-        """audio [b n], n a multiple of the hop -> [b window mel n/hop]; frame k is centred on sample k x hop."""
+        """audio [b n], n a multiple of the hop -> [b window mel n/hop]; frame k is centred on sample k hop."""
         frames = audio.shape[-1] // HOP
         channels = []
         for length in self.config.windows:
             window = getattr(self, f"window_{length}")
             stride = self.strides[length]
-            spectrum = torch.stft(audio, length, HOP * stride, window=window, center=True, pad_mode="constant",
-                                  return_complex=True)[..., : -(-frames // stride)]  # fmt: skip
+            spectrum = torch.stft(
+                audio, length, HOP * stride, window=window, pad_mode="constant", return_complex=True
+            )[..., : -(-frames // stride)]
             # sqrt(re^2 + im^2) is several times faster than abs() of a complex tensor on CPU.
             real, imaginary = torch.view_as_real(rearrange(spectrum, "b bin t -> b t bin")).unbind(-1)
             amplitude = (real * real + imaginary * imaginary).sqrt() * (2.0 / length)

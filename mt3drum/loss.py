@@ -36,9 +36,9 @@ class LossConfig:
     time_sigma: float = 0.6
     """Width in steps of the Gaussian over neighbouring time tokens; 0: one-hot."""
     family_weight: float = 0.3
-    """Weight of the cross-entropy of drum families (log-sum-exp over the family), in tokens and onset head."""
+    """Weight of the cross-entropy of families (log-sum-exp over their classes), in tokens and onset head."""
     focal_gamma: float = 0.0
-    """Exponent of the focal factor (1 - p)^gamma on drum tokens and onsets (Lin et al. 2017, arXiv:1708.02002)."""
+    """Exponent of the focal factor (1 - p)^gamma on drums and onsets (Lin et al. 2017, arXiv:1708.02002)."""
     class_weight: float = 0.0
     """Exponent of the inverse class frequency that weights drum tokens and onsets; 0: all classes alike."""
     onset_weight: float = 1.0
@@ -61,7 +61,7 @@ class LossSums(NamedTuple):
     onsets: Tensor
     """Onset-head terms, to be divided by the number of segments."""
     by_kind: Tensor
-    """[4, 2] plain negative log-likelihood (nats) and count of time, drum, velocity and EOS tokens; no gradient."""
+    """[4, 2] plain negative log-likelihood (nats) and count of time, drum, velocity and EOS tokens."""
 
 
 def family_matrix(device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""The network: two-window log-mel -> convolutional stem -> encoder (+ onset head) -> decoder with pointed time.
+"""The network: two-window log-mel -> stem -> encoder (+ onset head) -> decoder with pointed time.
 
 Time tokens are pointed at: the logit of step t is query(decoder state) . key(encoder state at t) / sqrt(d)
 (pointer networks, Vinyals et al. 2015, arXiv:1506.03134). After 8,000 segments the pointed time token cost

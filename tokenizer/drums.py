@@ -74,8 +74,8 @@ DRUMS: tuple[DrumClass, ...] = _table()
 NUM_CLASSES = len(DRUMS)
 CLASS_INDEX: Mapping[str, int] = MappingProxyType({drum.name: drum.index for drum in DRUMS})
 INSTRUMENT_OF: tuple[str, ...] = tuple(_instrument(drum) for drum in DRUMS)
-"""What a stick can strike in only one way at an instant: the snare, the hi-hat's sticked zones, each tom and each
-cymbal. The hi-hat's pedal is a foot's: it is its own instrument."""
+"""What a stick can strike in only one way at an instant: the snare, the hi-hat's sticked zones, each tom and
+each cymbal. The hi-hat's pedal is a foot's: it is its own instrument."""
 FAMILY_OF: tuple[int, ...] = tuple(FAMILIES.index(drum.family) for drum in DRUMS)
 
 
