@@ -1,20 +1,27 @@
-"""Whole clips of a folder of shards, in order and as they are: for validation and tests."""
+"""Whole clips of a folder of shards, in order and as they are: for validation and tests.
+
+Unlike the loader, which skips and counts, this stops at the first damage: a validation set must not shrink.
+"""
 
 from __future__ import annotations
 
-import io
-import json
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 import webdataset
 
+from data.sample import SAMPLE_RATE
 from data.shards import shard_paths
-from tokenizer.drums import CLASS_INDEX
+from data.unpack import BadSample, audio_of, labels_of
+from data.walk import find_members, summary
 from tokenizer.hits import Hit
+
+MAX_SECONDS = 3600.0
+"""A clip is read whole, so its labels may not claim more."""
 
 
 class StoredClip(NamedTuple):
@@ -30,25 +37,29 @@ class StoredClip(NamedTuple):
 
 
 def read_clips(folder: Path, limit: int | None = None) -> Iterator[StoredClip]:
-    """The clips of all shards of a folder, the first `limit` of them.
+    """The clips of all shards of a folder, the first `limit` of them; on any rank, all of them.
 
     Raises:
-        ValueError: there is no manifest, or a sample is malformed; the message names it.
+        ValueError: there is no manifest, a shard is missing or broken, or a sample cannot be used.
     """
-    # No handler: a broken shard of a validation set must stop, not shrink, the measurement.
-    samples = webdataset.WebDataset(shard_paths(folder), shardshuffle=False, empty_check=False)
-    for number, sample in enumerate(samples):
-        if limit is not None and number >= limit:
-            return
+    bad: Counter[str] = Counter()
+    shards = ({"url": path} for path in shard_paths(folder))
+    # Not webdataset.WebDataset: that refuses to run on one of several ranks, and opens `pipe:` names.
+    samples = webdataset.tariterators.group_by_keys(find_members(shards, bad))
+    for members in islice(samples, limit):
+        if bad:
+            break
         try:
-            audio = _flac(sample["flac"])
-            band = _flac(sample["band.flac"]) if "band.flac" in sample else None
-            record = json.loads(sample["json"])
-            hits = [Hit(time, CLASS_INDEX[name], velocity) for time, name, velocity in record["hits"]]
-            yield StoredClip(sample["__key__"], audio, band, hits, str(record["performance"]))
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{folder}: sample {sample.get('__key__')} is not usable ({error!r})") from error
-
-
-def _flac(content: bytes) -> np.ndarray:
-    return np.asarray(soundfile.read(io.BytesIO(content), dtype="float32")[0])
+            labels = labels_of(members)
+            if labels.seconds > MAX_SECONDS:
+                raise BadSample("clip too long", f"{labels.seconds} s")
+            length = round(labels.seconds * SAMPLE_RATE)
+            audio = audio_of(members, "flac", 0, length)
+            band = audio_of(members, "band.flac", 0, length) if "band.flac" in members else None
+        except BadSample as error:
+            raise ValueError(f"{members['__url__']}: sample {members['__key__']}: {error}") from None
+        yield StoredClip(
+            members["__key__"], audio, band, list(labels.hits), str(labels.meta.get("performance", ""))
+        )
+    if bad:
+        raise ValueError(f"{folder}: {summary(bad)}; make the shards again")

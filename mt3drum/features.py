@@ -34,7 +34,7 @@ class LogMel(nn.Module):
             self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:
-        """audio [b n], n a multiple of the hop -> [b window mel n/hop]; frame k is centred on sample k hop."""
+        """audio [b n], n a multiple of the hop -> [b window mel n/hop]; frame k centred on sample k hop."""
         frames = audio.shape[-1] // HOP
         channels = []
         for length in self.config.windows:

@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{args.output}: weight {config.prior_weight}, bias {config.prior_bias}")
+    chosen = f"weight {config.prior_weight}, bias {config.prior_bias}"
+    print(f"{args.output}: {chosen}, least confidence {config.minimum_confidence}")
     return 0
 
 
