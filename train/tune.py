@@ -2,7 +2,7 @@
 
 The settings are the onset head's weight (lambda) and bias, then the least confidence of a hit; the figure
 they maximise is the mean of the micro F over 26 classes and over 5. The calibration is isotonic regression of
-right against raw confidence (Zadrozny & Elkan 2002), so that of hits of confidence 0.8 eight in ten are right.
+right against raw confidence (Zadrozny & Elkan 2002): of hits of confidence 0.8 eight in ten are right.
 """
 
 from __future__ import annotations
