@@ -1,0 +1,167 @@
+"""Draw the README's picture: a rendered clip, what was played in it, and what the checkpoint heard.
+
+    python scripts/make_figures.py
+
+The clip is made of nothing (a groove written below, a synthesised kit and band): anybody gets the same
+one, and nobody's licence is touched. `--wav FILE` also writes it, to listen to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tokenizer.hits import Hit
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "docs" / "images" / "transcription.png"
+MAX_BYTES = 200_000
+SHADES = 24  # of the spectrogram: all of them would make the file four times as large
+BPM = 112.0
+STEPS = 16  # a bar
+BAND_LEVEL = -3.0  # dB, relative to the drums
+# Three bars in sixteenths: X accent, x stroke, g ghost note.
+GROOVE = {
+    "crash1": "X...............|................|X...............",
+    "hihat_closed": "..x.x.x.x.x.x.x.|x.x.x.x.x.x.....|................",
+    "hihat_open": "................|............x...|................",
+    "ride": "................|................|....x...x...x...",
+    "ride_bell": "................|................|..x...x...x...x.",
+    "snare_head": "....X..g.g..X...|....X..g.g..Xx..|....X..g.g..X.gg",
+    "tom1_head": "................|..............x.|................",
+    "floor_tom_head": "................|...............X|................",
+    "kick": "X.....x.x.X.....|X.....x.x.......|X..x..x.x.X.....",
+}
+VELOCITIES = {"X": 115, "x": 88, "g": 35}
+
+
+def played() -> list[Hit]:
+    """The groove as hits, half a second after the start."""
+    from tokenizer.drums import CLASS_INDEX
+    from tokenizer.hits import Hit
+
+    step = 60.0 / BPM * 4 / STEPS
+    return sorted(
+        Hit(0.5 + place * step, CLASS_INDEX[name], VELOCITIES[mark])
+        for name, bars in GROOVE.items()
+        for place, mark in enumerate(bars.replace("|", ""))
+        if mark != "."
+    )
+
+
+def render(seed: int) -> tuple[np.ndarray, tuple[Hit, ...]]:
+    """The clip, float32 [n] at 44.1 kHz, and the hits that can be heard in it."""
+    import numpy as np
+
+    from data.augment import mix
+    from data.band import render_band
+    from data.render import render_drums
+    from data.synth import synthesise_kit
+    from data.synthetic import synthetic_notes
+
+    rng = np.random.default_rng(seed)
+    hits = played()
+    seconds = hits[-1].time + 1.0
+    rendered = render_drums(hits, [synthesise_kit(rng)], rng, seconds)
+    kicks = [hit.time for hit in hits if hit.drum == 0]
+    band = render_band(synthetic_notes(rng), rng, seconds, BPM, kicks)
+    audio = mix(rendered.audio, band, BAND_LEVEL)
+    return audio / np.float32(max(1.0, float(np.abs(audio).max()))), rendered.hits
+
+
+def draw(audio: np.ndarray, truth: Sequence[Hit], heard: Sequence[Hit], config: Any) -> bytes:
+    """A PNG: the log-mel spectrogram of the short window above the hits by drum.
+
+    Args:
+        config: the model's `AudioConfig`.
+    Raises:
+        ValueError: the picture is larger than `MAX_BYTES`.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import torch
+
+    from mt3drum.config import SAMPLE_RATE
+    from mt3drum.features import LogMel
+    from tokenizer.drums import DRUMS, FAMILY_OF
+
+    with torch.no_grad():
+        mel = LogMel(config)(torch.from_numpy(audio)[None])[0, 0].numpy()
+    seconds = len(audio) / SAMPLE_RATE
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 5.6), sharex=True, layout="constrained")
+    shades = plt.get_cmap("magma", SHADES)
+    top.imshow(mel, origin="lower", aspect="auto", cmap=shades, extent=(0, seconds, 0, len(mel)), vmin=-9)
+    top.set_ylabel("mel band")
+    drums = sorted({hit.drum for hit in (*truth, *heard)}, reverse=True)
+    row = {drum: place for place, drum in enumerate(drums)}
+    palette = plt.get_cmap("Dark2")
+    bottom.scatter(
+        [hit.time for hit in heard], [row[hit.drum] for hit in heard],
+        s=[12 + hit.velocity for hit in heard], color=[palette(FAMILY_OF[hit.drum]) for hit in heard],
+        label="heard (larger is louder)",
+    )  # fmt: skip
+    bottom.scatter(
+        [hit.time for hit in truth], [row[hit.drum] for hit in truth],
+        s=[40 + hit.velocity for hit in truth], facecolors="none", edgecolors="black", linewidths=0.8,
+        label="played",
+    )  # fmt: skip
+    bottom.set_yticks(range(len(drums)), [DRUMS[drum].name for drum in drums])
+    bottom.set_xlabel("seconds")
+    bottom.grid(axis="y", alpha=0.3)
+    bottom.legend(loc="lower left", fontsize=8, framealpha=0.9)
+    target = io.BytesIO()
+    figure.savefig(target, format="png", dpi=100)
+    plt.close(figure)
+    if len(target.getvalue()) > MAX_BYTES:
+        raise ValueError(f"the picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are wanted")
+    return target.getvalue()
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
+    parser.add_argument("--output", type=Path, default=PICTURE, help="default: docs/images/transcription.png")
+    parser.add_argument("--wav", type=Path, metavar="FILE", help="write the clip, too")
+    parser.add_argument("--seed", type=int, default=0, help="of kit, room and band (default: 0)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_args(arguments)
+    import soundfile
+
+    from mt3drum import Transcriber
+    from mt3drum.config import SAMPLE_RATE
+
+    try:
+        transcriber = Transcriber.load(args.checkpoint)
+        audio, truth = render(args.seed)
+        if args.wav is not None:
+            soundfile.write(args.wav, audio, SAMPLE_RATE)
+        heard = transcriber.transcribe_array(audio).hits
+        picture = draw(audio, truth, heard, transcriber.model.config.audio)
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        temporary = args.output.with_name(f".{args.output.name}.part")
+        temporary.write_bytes(picture)
+        os.replace(temporary, args.output)
+    except (ValueError, OSError) as error:
+        print(f"make_figures: {error}", file=sys.stderr)
+        return 1
+    print(f"wrote {args.output}: {len(truth)} strokes played, {len(heard)} heard")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+"""Write the model card: from what the checkpoint says of itself, the sources' licence files and the results.
+
+    python scripts/model_card.py --data ../shared/data
+
+Writes docs/model_card.md and, the same text, mt3drum/assets/MODEL_CARD.md (shipped in the wheel).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from scripts.update_results import BEGIN, END, PAGES, RESULTS, ROOT, block, read_digests, write_text
+
+SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
+CONFIG = "train/configs/small.yaml"
+NOT_LICENCE = ("holds:", "path:", "repo:", "pitches", "velocity layers:")
+"""Lines of a SOURCE.txt that say something else."""
+
+INTENDED = """## Intended use
+
+Turning recordings of drum kits, alone or in a band, into MIDI, JSON or CSV: notation, practice, sample
+replacement, music research, first drafts of annotations. Not for deciding alone who played or wrote what, and
+not for sounds that are not drums. Check a transcription before you publish it: the confidences say where to
+look first."""
+
+LIMITS = """## Limits
+
+- It has learnt from rendered drums only: kits, rooms and productions unlike those below are less sure.
+- Full mixes are harder than drums alone (see the results).
+- The finer the class, the less sure. Where a kit lacked a stroke (edges of hats and cymbals, rims of toms, a
+  tom), training heard one made from its other strokes (data/derive.py).
+- Two strokes on one drum less than 20 ms apart are one.
+- Percussion outside a drum kit has no class of its own: it is left out, or taken for aux1 or aux2.
+- Velocity is how hard the stroke sounds, on the scale of the electronic kit of the Groove MIDI Dataset.
+- Notation is not its business: no beats, bars or note lengths."""
+
+LICENCE = """## Licence and credits
+
+The weights are [CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/): use them for anything, with
+credit to mt3drum and to those below; share changed weights under the same licence. The code is Apache-2.0.
+Neither claims anything of what you transcribe. Samples under the plain GPL were left out of training.
+
+The weights were trained on the work of:"""
+
+TUNING = (
+    "python scripts/make_shards.py --output datasets/validation --split validation --clips 96 --band 1"
+    " --negatives 0",
+    "python scripts/tune_decoding.py --checkpoint runs/small/best.safetensors --shards datasets/validation"
+    " --output mt3drum/assets/small.safetensors",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where some of the training data comes from."""
+
+    name: str
+    origin: str
+    licence: str
+
+
+def read_source(path: Path) -> Source:
+    """A SOURCE.txt: repository with commit, and its licence in its own words.
+
+    Raises:
+        ValueError: it is missing, or names no repository or licence.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error}); what has no licence is not credited") from error
+    repository = next((line.removeprefix("repo: ") for line in lines if line.startswith("repo: ")), "")
+    start = next((i for i, line in enumerate(lines) if line.startswith("licence")), None)
+    if not repository or start is None:
+        raise ValueError(f"{path}: needs a line `repo: ...` and a line `licence: ...`")
+    rows = [line for line in lines[start:] if not line.startswith(NOT_LICENCE)]
+    licence = "; ".join([rows[0].partition(": ")[2] or rows[0], *rows[1:]])
+    return Source(path.parent.name, repository, licence)
+
+
+def kit_name(path: Path) -> str:
+    """The name of a kit in its kit.json.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: no kit description ({error!r})") from error
+
+
+def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path, results: str) -> str:
+    """The whole text.
+
+    Args:
+        header: of `mt3drum.checkpoint.read_header`.
+        name: file name of the checkpoint.
+        data_root: folder with kits/, midi/groove/ and accompaniment/, for their SOURCE.txt.
+        results: the block of `scripts.update_results`.
+    Raises:
+        ValueError: the header lacks its record, or a source its licence.
+    """
+    training = header["training"]
+    try:
+        sections = [
+            *_what(header, name, megabytes),
+            "## Results",
+            _chosen(training["result"]),
+            f"{BEGIN}\n{results}{END}",
+            *_data(training["data"]),
+            *_training(training, header["decoding"]),
+            LIMITS,
+            *_licence(training["data"], data_root),
+        ]
+    except KeyError as error:
+        raise ValueError(f"{name}: its training record lacks {error}") from error
+    return "\n\n".join(sections) + "\n"
+
+
+def _what(header: Mapping[str, Any], name: str, megabytes: float) -> list[str]:
+    config = header["config"]
+    windows = " and ".join(map(str, config.audio.windows))
+    return [
+        f"# Model card: {name}",
+        "<!-- Written by scripts/model_card.py; a change here is lost. -->",
+        "Drum transcription: a recording in; hits out, each with time, one of 26 drums, velocity and\n"
+        f"confidence. {config.encoder_layers} encoder and {config.decoder_layers} decoder layers of width "
+        f"{config.width} over log-mel\nspectrograms of {windows} samples at 44.1 kHz; {megabytes:.1f} MB in "
+        f"fp16; vocabulary\n`{config.codec.fingerprint()}`. How it works: docs/architecture.md.",
+        INTENDED,
+    ]  # fmt: skip
+
+
+def _chosen(result: Mapping[str, Any]) -> str:
+    if not result:
+        return "No recordings chose this checkpoint: it is the last of its run."
+    groups = ", ".join(f"{name} {value:.3f}" for name, value in result["by_group"].items())
+    return (
+        "**Read with care: the development recordings chose this checkpoint** among those of its run (micro "
+        f"F\nof five classes then: {groups}), so their figures flatter it.\n"
+        "So does the renderer: usual levels of drums and the density of bands were measured on them. No "
+        "sound\nof theirs was trained on. The rendered test, of other performances and other kits, chose "
+        "nothing."
+    )
+
+
+def _data(data: Mapping[str, Any]) -> list[str]:
+    hits = data["hits"]
+    total = sum(hits.values())
+    rows = "\n".join(f"| {drum} | {count:,} | {count / max(1, total):.2%} |" for drum, count in hits.items())
+    corpora = ", ".join(f"{name} {about['clips']:,}" for name, about in data["corpora"].items())
+    sampled = len(set(data["kits"]) - {SYNTHESISED})
+    config = data["settings"].get("config", {})
+    shares = ", ".join(
+        f"{key} {value:g}" for key, value in config.items() if isinstance(value, float) and value <= 1
+    )
+    return [
+        "## Training data",
+        f"{data['clips']:,} {data['settings']['kind']} clips, {data['seconds'] / 3600:.1f} hours, {total:,} "
+        f"hits on {sampled} sampled and some synthesised kits.\n"
+        f"Clips by where their hits come from: {corpora}.\nProbabilities of the renderer: {shares or '-'}.\n"
+        "Every clip is cut, mixed and coloured anew each time it is heard (docs/data.md).",
+        "| drum | hits | share |\n|---|---:|---:|\n" + rows,
+    ]  # fmt: skip
+
+
+def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[str]:
+    config, data = training["config"], training["data"]
+    steps, batch = training["step"], config["batch"] * config["accumulation"] * training["world"]
+    tuning = training.get("tuning")
+    settings = f"`{json.dumps(decoding)}`" if decoding else "the defaults"
+    chosen = f", chosen on {tuning['clips']} rendered validation clips" if tuning else ""
+    return [
+        "## Training",
+        f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step ({steps * batch:,} in all), "
+        f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset']}`, learning rate "
+        f"{config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\nCode: "
+        f"commit `{training['commit']}`; data: commit `{data['commit']}`.\n"
+        f"Decode settings: {settings}{chosen}.",
+        "To make it again:",
+        "```\n" + "\n".join(remake(training)) + "\n```",
+    ]
+
+
+def remake(training: Mapping[str, Any]) -> list[str]:
+    """The commands that make shards, run and checkpoint."""
+    config, data = training["config"], training["data"]
+    shards = f"datasets/{Path(config['shards']).name}"
+    settings = data["settings"]
+    lines = [f"git checkout {data['commit']}"] if data["commit"] else []
+    if settings["kind"] == "rendered":
+        options = [f"--clips {data['clips']}", f"--seed {settings['seed']}"]
+        options += [f"--{key} {value:g}" for key, value in _changed(settings["config"]).items()]
+        lines.append(f"python scripts/make_shards.py --output {shards} {' '.join(options)}")
+    if training["commit"] != data["commit"]:
+        lines.append(f"git checkout {training['commit']}")
+    ranks = training["world"]
+    run = "python train/main.py"
+    if ranks > 1:
+        run = f"OMP_NUM_THREADS=1 deepspeed --num_accelerators {ranks} train/main.py"
+    lines.append(f"{run} --config {CONFIG} --output runs/small{_overrides(config, shards)}")
+    if "tuning" in training:
+        lines += TUNING
+    return lines
+
+
+def _changed(rendered: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the renderer that are not the defaults."""
+    from data.clips import RenderConfig
+
+    usual = asdict(RenderConfig())
+    return {key: value for key, value in rendered.items() if key != "split" and value != usual.get(key)}
+
+
+def _overrides(config: Mapping[str, Any], shards: str) -> str:
+    """` --set name=value` for whatever is not as in the configuration file."""
+    from train.config import load_config
+
+    file = asdict(load_config(ROOT / CONFIG, {}))
+    given = {"shards": shards} if file["shards"] != shards else {}
+    for name, value in config.items():
+        if name in file and name not in ("shards", "development") and _plain(file[name]) != _plain(value):
+            given[name] = shlex.quote(json.dumps(_plain(value)))
+    return "".join(f" --set {name}={value}" for name, value in given.items())
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: tuples are lists there."""
+    return json.loads(json.dumps(value))
+
+
+def _licence(data: Mapping[str, Any], root: Path) -> list[str]:
+    corpora = data["sources"]["corpora"]
+    played = [named_source("Groove MIDI Dataset", root / "midi" / "groove")] if "gmd" in corpora else []
+    unknown = sorted(set(corpora) - {"gmd"})
+    notes = [
+        read_source(root / "accompaniment" / name / "SOURCE.txt")
+        for name in data["sources"]["accompaniment"]
+        if name != SYNTHESISED
+    ]
+    kits = [
+        named_source(kit_name(root / "kits" / kit / "kit.json"), root / "kits" / kit)
+        for kit in data["kits"]
+        if kit != SYNTHESISED
+    ]
+    sections = [LICENCE]
+    sections += ["### Performances", _credits(played)] if played else []
+    sections += [f"Also: {', '.join(unknown)}."] if unknown else []
+    sections += ["### Drum kits", _credits(kits)] if kits else []
+    sections += ["### Accompaniment", _credits(notes)] if notes else []
+    own = (
+        "Where a source names more than was used, all it names is credited. Generated patterns, synthesised\n"
+        "kits and synthesised instruments are this project's own."
+    )
+    return [*sections, own]
+
+
+def named_source(name: str, folder: Path) -> Source:
+    """The SOURCE.txt of a folder, under another name than the folder's."""
+    return replace(read_source(folder / "SOURCE.txt"), name=name)
+
+
+def _credits(sources: list[Source]) -> str:
+    """One item for each origin and licence, naming all that come from it."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for source in sources:
+        names.setdefault((source.origin, source.licence), []).append(source.name)
+    return "\n".join(
+        f"- **{'; '.join(same)}**. {origin}. Licence: {licence}" for (origin, licence), same in names.items()
+    )
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with kits/, midi/ and accompaniment/"
+    )
+    parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="default: docs/results")
+    parser.add_argument("--output", nargs="+", type=Path, default=PAGES[1:], metavar="FILE")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_args(arguments)
+    from mt3drum.checkpoint import bundled, read_header
+
+    try:
+        path = args.checkpoint or bundled()
+        header, size = read_header(path), path.stat().st_size / 1e6
+        text = card(header, path.name, size, args.data, block(read_digests(args.results)))
+        for target in args.output:
+            write_text(target, text)
+            print(f"wrote {target}")
+    except (ValueError, OSError) as error:
+        print(f"model_card: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""Put the benchmark's figures into README and model card, so that no number there is typed by hand.
+
+    python scripts/update_results.py report/drum_only report/pseudo_mix report/full_mix report/rendered
+    python scripts/update_results.py
+
+Each folder named is one that scripts/benchmark.py wrote: a digest of its report.json becomes
+docs/results/<folder>.json. Then the text between `<!-- results:begin -->` and `<!-- results:end -->` is made
+anew from all digests there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs" / "results"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "model_card.md", ROOT / "mt3drum" / "assets" / "MODEL_CARD.md")
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+REPORT_FORMAT = 1
+"""Of the reports read here (`eval.report_json.FORMAT`)."""
+NAMES = {
+    "drum_only": "development, drums only",
+    "pseudo_mix": "development, pseudo mixes",
+    "full_mix": "development, full mix (one song)",
+    "rendered": "rendered test",
+}
+"""What the rows are called, in their order; other reports follow under their own names."""
+WINDOW = 0.05  # seconds
+FIVE = ("KD", "SD", "TT", "HH", "CY")
+
+Digest = dict[str, Any]
+
+
+def digest(report: Mapping[str, Any]) -> Digest:
+    """What the tables need of a report: without tracks, curves and confusion.
+
+    Raises:
+        ValueError: the report is of another format.
+    """
+    if report.get("format") != REPORT_FORMAT:
+        raise ValueError(f"report of format {report.get('format')!r}, expected {REPORT_FORMAT}")
+    systems = {}
+    for name, system in report["systems"].items():
+        kept = {key: system[key] for key in ("intervals", "velocity", "timing", "seams", "false_alarms")}
+        kept["table"] = [_without_tracks(scores) for scores in system["table"]]
+        if system["with_velocity"] is not None:
+            kept["with_velocity"] = _without_tracks(system["with_velocity"])
+        systems[name] = kept
+    head = {key: report[key] for key in ("format", "references", "command", "settings")}
+    tracks = next(iter(report["systems"].values()))["headline"]["tracks"]
+    return {**head, "tracks": len(tracks), "systems": systems}
+
+
+def _without_tracks(scores: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in scores.items() if key != "tracks"}
+
+
+def take_in(folder: Path, results: Path) -> Path:
+    """Write the digest of a report; returns its path.
+
+    Raises:
+        ValueError: the folder holds no report of ours.
+    """
+    path = folder / "report.json"
+    try:
+        short = digest(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise ValueError(f"{path}: not a report of scripts/benchmark.py ({error!r})") from error
+    target = results / f"{folder.resolve().name}.json"
+    write_text(target, json.dumps(short, indent=1) + "\n")
+    return target
+
+
+def read_digests(results: Path) -> dict[str, Digest]:
+    """All digests of a folder, in the order of the tables.
+
+    Raises:
+        ValueError: one is not JSON.
+    """
+    order = list(NAMES)
+    paths = sorted(
+        results.glob("*.json"), key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem)
+    )
+    try:
+        return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    except ValueError as error:
+        raise ValueError(f"{results}: a file in it is not JSON ({error})") from error
+
+
+def block(digests: Mapping[str, Digest]) -> str:
+    """The text between the marks: tables, and the commands that made them."""
+    if not digests:
+        return "No results yet: `python scripts/update_results.py --help` says how they get here.\n"
+    parts = ["Five classes, F within 50 ms; interval: 95 %, bootstrap over recordings."]
+    parts.append(
+        _table(("recordings", "system", "micro F", "95 %", *FIVE, "macro F", "track F"), _five(digests))
+    )
+    fine = list(_fine(digests))
+    if fine:
+        parts.append(
+            "Micro F within 50 ms by number of classes; the last column wants the velocity right as well."
+        )
+        schemes = ("26", "16", "8", "5", "3")
+        parts.append(_table(("recordings", "system", *schemes, "26, macro", "with velocity"), fine))
+    commands = "\n".join(report["command"] for report in digests.values())
+    parts.append("Definitions: docs/scoring.md. Made by\n\n```\n" + commands + "\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _five(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
+    for name, report in digests.items():
+        for system, figures in report["systems"].items():
+            scores = _scores(figures, "5")
+            if scores is None:
+                continue
+            settings = report["settings"]
+            headline = settings["scheme"] == "5" and settings["window"] == WINDOW
+            interval = figures["intervals"].get("micro") if headline else None
+            span = f"{interval['low']:.3f} to {interval['high']:.3f}" if interval else "-"
+            classes = [_f(scores["classes"][label]) for label in FIVE]
+            yield [
+                _title(name, report), system, f"{scores['micro']['f']:.3f}", span, *classes,
+                f"{scores['macro_f']:.3f}", f"{scores['track_f']:.3f}",
+            ]  # fmt: skip
+
+
+def _fine(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
+    """Rows of the reports whose references tell all 26 classes apart."""
+    for name, report in digests.items():
+        for system, figures in report["systems"].items():
+            all_classes = _scores(figures, "26")
+            if all_classes is None:
+                continue
+            row = [_scores(figures, scheme) for scheme in ("26", "16", "8", "5", "3")]
+            velocity = figures.get("with_velocity")
+            shown = f"{velocity['micro']['f']:.3f} ({velocity['scheme']} classes)" if velocity else "-"
+            yield [
+                _title(name, report), system, *[f"{s['micro']['f']:.3f}" if s else "-" for s in row],
+                f"{all_classes['macro_f']:.3f}", shown,
+            ]  # fmt: skip
+
+
+def _scores(figures: Mapping[str, Any], scheme: str) -> dict[str, Any] | None:
+    rows = (row for row in figures["table"] if row["scheme"] == scheme and row["window"] == WINDOW)
+    return next(rows, None)
+
+
+def _f(counts: Mapping[str, float]) -> str:
+    """F of a class; a dash where it is neither played nor heard."""
+    return f"{counts['f']:.3f}" if counts["tp"] + counts["fp"] + counts["fn"] else "-"
+
+
+def _title(name: str, report: Digest) -> str:
+    return f"{NAMES.get(name, report['references'])} ({report['tracks']})"
+
+
+def _table(columns: Sequence[str], rows: Iterator[list[str]] | list[list[str]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|---|---|" + "---:|" * (len(columns) - 2)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def fill(page: str, text: str, name: str) -> str:
+    """A page with the text between its marks.
+
+    Raises:
+        ValueError: the page does not hold both marks once, in order.
+    """
+    head, begin, rest = page.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in head + tail:
+        raise ValueError(f"{name}: must hold {BEGIN} and {END} once each, in this order")
+    return f"{head}{BEGIN}\n{text}{END}{tail}"
+
+
+def write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "reports", nargs="*", type=Path, metavar="DIR", help="folders of scripts/benchmark.py"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, help="folder of digests (default: docs/results)"
+    )
+    parser.add_argument(
+        "--pages", nargs="+", type=Path, default=PAGES, metavar="FILE", help="default: README and model cards"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_args(arguments)
+    try:
+        for folder in args.reports:
+            print(f"wrote {take_in(folder, args.results)}")
+        text = block(read_digests(args.results))
+        for page in args.pages:
+            if page.exists():
+                write_text(page, fill(page.read_text(encoding="utf-8"), text, str(page)))
+                print(f"filled {page}")
+    except (ValueError, OSError) as error:
+        print(f"update_results: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
