@@ -20,6 +20,7 @@ from tokenizer.codec import EOS, PAD, Codec
 from tokenizer.drums import FAMILIES, FAMILY_OF
 
 _ILLEGAL = -1e4  # finite, so that a masked neighbour of a soft target costs no NaN
+_SURE = 1e-6  # least base of the focal factor: 0 to a power below 1 has no finite gradient
 _TIME_REACH = 2  # steps on either side of a soft time target
 
 
@@ -117,9 +118,9 @@ def token_loss(
         loss = loss.masked_scatter(is_time, soft)
     drum = flat[is_drum] - codec.first_drum
     drum_nll = nll[is_drum]
-    drum_loss = (
-        drum_nll * (1 - torch.exp(-drum_nll)) ** config.focal_gamma if config.focal_gamma else drum_nll
-    )
+    drum_loss = drum_nll
+    if config.focal_gamma:
+        drum_loss = drum_nll * (1 - torch.exp(-drum_nll)).clamp(min=_SURE) ** config.focal_gamma
     if class_weights is not None:
         drum_loss = drum_loss * class_weights[drum]
     if config.family_weight:
@@ -143,7 +144,7 @@ def onset_loss(
     error = functional.binary_cross_entropy_with_logits(logits, onset, reduction="none")
     error = error * (1 + config.onset_positive * onset)
     if config.focal_gamma:
-        error = error * (torch.sigmoid(logits) - onset).abs() ** config.focal_gamma
+        error = error * (torch.sigmoid(logits) - onset).abs().clamp(min=_SURE) ** config.focal_gamma
     if class_weights is not None:
         error = error * class_weights
     scale = 20.0 / (onset.shape[1] * onset.shape[2])  # the prototype's: onsets are one cell in two hundred
