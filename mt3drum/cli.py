@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mt3drum import inputs
+from mt3drum import cli_web, inputs
 from mt3drum.decoding import DecodeConfig
 from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
 
@@ -102,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--minimum-gap", type=float, metavar="S", help="least seconds between two strokes of one drum")
     add("--max-hits-per-second", type=int, metavar="N", help="most hits in any one second")
+    cli_web.add_parsers(commands)
     return parser
 
 
@@ -142,7 +143,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return EXIT_USAGE
     try:
-        return _transcribe(args)
+        return {"transcribe": _transcribe, "review": cli_web.review, "serve": cli_web.serve}[args.command](
+            args
+        )
     except KeyboardInterrupt:
         print("interrupted; finished files are complete", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -1,0 +1,98 @@
+// Buttons, fields and dialogs of the page, and its start.
+
+function wireControls(app) {
+  const on = (selector, event, action) => $(selector).addEventListener(event, action);
+  on("#play", "click", () => app.toggle());
+  on("#undo", "click", () => app.undo());
+  on("#redo", "click", () => app.redo());
+  on("#least", "click", () => app.jump(1));
+  on("#less", "click", () => app.jump(-1));
+  on("#zoom-in", "click", () => app.zoom(1.4));
+  on("#zoom-out", "click", () => app.zoom(0.7));
+  on("#open-help", "click", () => app.help());
+  on("#close-help", "click", () => $("#help").close());
+  on("#speed", "change", (event) => app.setSpeed(Number(event.target.value)));
+  on("#add", "click", () => {
+    app.adding = !app.adding;
+    $("#add").setAttribute("aria-pressed", String(app.adding));
+    app.say(app.adding ? "Click or tap a lane to add a hit" : "Adding is off");
+  });
+  on("#all-lanes", "change", (event) => {
+    app.view.allLanes = event.target.checked;
+    app.layOut();
+  });
+  on("#threshold", "input", (event) => {
+    $("#threshold-out").textContent = `${event.target.value} %`;
+    app.score.setThreshold(Number(event.target.value) / 100);
+  });
+  for (const radio of document.querySelectorAll("input[name=hear]")) {
+    radio.addEventListener("change", () => app.setMode(radio.value));
+  }
+  on("#drum", "change", (event) => app.edit(app.selected, { drum: Number(event.target.value) }, "relabel"));
+  on("#hit-time", "change", (event) => app.edit(app.selected, { time: Number(event.target.value) }, "move"));
+  on("#velocity", "input", (event) => app.edit(app.selected, { velocity: Number(event.target.value) }, "velocity"));
+  on("#confirm", "click", () => app.confirm());
+  on("#delete", "click", () => app.remove());
+  for (const button of document.querySelectorAll("button[data-format]")) {
+    button.addEventListener("click", () => app.export(button.dataset.format));
+  }
+  on("#recording", "change", (event) => {
+    const [file] = event.target.files;
+    if (!file) return;
+    app.player.pause();
+    app.player.audio.src = URL.createObjectURL(file);
+    app.say("The recording is loaded");
+  });
+  on("#audio", "error", () => {
+    $("#problem").textContent = "This browser cannot play the recording; the score plays alone.";
+    $("#audio").removeAttribute("src");
+  });
+}
+
+/** What depends on the data and not on the user; texts are set as text, never as markup. */
+function fillPage(data) {
+  data.drums.forEach(({ label, family }, drum) => {
+    let group = $(`#drum optgroup[label="${family}"]`);
+    if (!group) {
+      group = document.createElement("optgroup");
+      group.label = family;
+      $("#drum").append(group);
+    }
+    group.append(new Option(label, String(drum)));
+  });
+  for (const [keys, what] of SHORTCUTS) {
+    const row = $("#shortcuts").insertRow();
+    const head = document.createElement("th");
+    head.textContent = keys;
+    head.scope = "row";
+    row.append(head);
+    row.insertCell().textContent = what;
+  }
+  for (const format of Object.keys(data.server ? data.server.formats : {})) {
+    if (["midi", "json", "csv"].includes(format)) continue;
+    const button = document.createElement("button");
+    button.dataset.format = format;
+    button.textContent = data.server.labels[format] || format;
+    $("#formats").append(button);
+  }
+  for (const warning of data.warnings) {
+    const item = document.createElement("li");
+    item.textContent = warning;
+    $("#warnings").append(item);
+  }
+  $("#no-audio").hidden = Boolean(data.audio);
+  $("#home").hidden = !data.server;
+}
+
+function audioUrl(data) {
+  if (!data.audio) return "";
+  const binary = atob($("#audio-data").textContent.trim());
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  $("#audio-data").remove();
+  return URL.createObjectURL(new Blob([bytes], { type: data.audio }));
+}
+
+const data = JSON.parse($("#data").textContent);
+fillPage(data);
+window.app = new App(data, audioUrl(data)); // named for the tests and for the curious
