@@ -6,6 +6,7 @@ level and once for their segments, in blocks.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import threading
@@ -37,6 +38,11 @@ _PEAK_BLOCK = SAMPLE_RATE // 10  # samples: one peak for every 100 ms
 _PEAK_QUANTILE = 0.999
 _ABSURD = 1e12  # a sample beyond this is not audio of any scale
 _FFMPEG_PATIENCE = 60.0  # seconds without output until ffmpeg is killed
+_FFMPEG_FORMATS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,m4a,matroska,mov,mp3,mp4,mpc,mpc8,mpeg,mpegts,ogg,"
+    "rm,tak,tta,w64,wav,webm,wv"
+)
+"""What ffmpeg may take a file for; not playlists (hls, concat, dash), which name other files."""
 
 
 class AudioError(ValueError):
@@ -148,8 +154,9 @@ def _measure(stream: Callable[[list[str]], Iterator[np.ndarray]], name: str) -> 
     if not samples:
         raise AudioError(f"{name}: no audio in it")
     peaks.append(rest.max(keepdims=True, initial=0.0))
-    peak = float(np.quantile(np.concatenate(peaks).astype(np.float64), _PEAK_QUANTILE))
-    gain = TARGET_PEAK / peak if peak > SILENCE else 0.0
+    heights = np.concatenate(peaks).astype(np.float64)
+    sounding = heights[heights > SILENCE]  # ten seconds of drums in an hour of silence are no outlier
+    gain = TARGET_PEAK / float(np.quantile(sounding, _PEAK_QUANTILE)) if len(sounding) else 0.0
     if kept is None:
         return Recording(lambda: stream([]), samples, gain, tuple(notes))
     blocks = kept
@@ -198,7 +205,8 @@ def _open_raw(path: Path, notes: list[str]) -> tuple[Iterator[np.ndarray], int]:
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: the file is empty")
     try:
-        file = soundfile.SoundFile(path)
+        # As bytes: soundfile cannot encode a name that is not UTF-8.
+        file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
     except (RuntimeError, TypeError, OSError) as error:  # TypeError: headerless .raw
         program = shutil.which("ffmpeg")
         if program is None:
@@ -245,6 +253,8 @@ def _ffmpeg_blocks(program: str, path: Path) -> Iterator[np.ndarray]:
         "error",
         "-protocol_whitelist",
         "file,pipe",
+        "-format_whitelist",
+        _FFMPEG_FORMATS,
         "-i",
         f"file:{path.absolute()}",
         "-map",
