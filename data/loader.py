@@ -205,7 +205,8 @@ class BatchSource(torch.utils.data.IterableDataset[Batch]):
             if found:
                 return found
         raise ValueError(
-            f"no usable sample in a whole epoch of {len(self.order.shards)} shards: {summary(bad)}"
+            f"no usable sample in a whole epoch of {len(self.order.shards)} shards ({summary(bad)}): "
+            f"{self.order.shards[0]} ..."
         )
 
 

@@ -100,11 +100,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
-            raise ValueError(f"format {manifest['format']}, expected {FORMAT}")
+            raise ValueError(f"format {manifest['format']!r:.100}, expected {FORMAT}")
         files = [shard["file"] for shard in manifest["shards"]]
         if not files or any("/" in file for file in files):
-            raise ValueError(f"shards {files}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"shards {files!r:.100}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path}: no usable manifest ({error}); make shards with scripts/make_shards.py"
         ) from None

@@ -24,6 +24,8 @@ from tokenizer.midi import read_midi
 
 LATEST_SECONDS = 30000.0
 """A later time is an error: probably not seconds (mir_eval.util.MAX_TIME is the same)."""
+MAX_BYTES = 64 * 2**20
+"""A larger file is refused: an hour of dense drums is 2 MiB."""
 DEFAULT_VELOCITY = 100
 """Given to hits of files that carry no velocity."""
 MIDI_SUFFIXES = (".mid", ".midi")
@@ -60,15 +62,15 @@ class _Rows:
         self.velocities = 0
 
     def error(self, row: object, text: object, reason: str) -> ValueError:
-        return ValueError(f"{self.path}: row {row}: {str(text).strip()!r}: {reason}")
+        return ValueError(f"{self.path}: row {row}: {str(text).strip()!r:.200}: {reason}")
 
     def number(self, value: Any, name: str, row: object, text: object) -> float:
         try:
             number = float(value)
-        except (TypeError, ValueError):
-            raise self.error(row, text, f"{name} {value!r} is not a number") from None
+        except (TypeError, ValueError, OverflowError):
+            raise self.error(row, text, f"{name} {value!r:.50} is not a number") from None
         if not math.isfinite(number):
-            raise self.error(row, text, f"{name} {value!r} is not finite")
+            raise self.error(row, text, f"{name} {value!r:.50} is not finite")
         return number
 
     def add(self, time: Any, label: Any, velocity: Any, confidence: Any, row: object, text: object) -> None:
@@ -170,6 +172,8 @@ def _read_midi(path: Path, label_map: LabelMap) -> Annotation:
 
 
 def _load_text(path: Path) -> str:
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path}: larger than {MAX_BYTES >> 20} MiB, not a list of hits")
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -183,7 +187,10 @@ def _read_text(path: Path, label_map: LabelMap) -> Annotation:
         text = line.strip()
         if not text or text.startswith("#"):
             continue
-        cells = next(csv.reader([text])) if "," in text else re.split(r"\s*;\s*|\s+", text)
+        try:
+            cells = next(csv.reader([text])) if "," in text else re.split(r"\s*;\s*|\s+", text)
+        except csv.Error as error:
+            raise rows.error(row, line, str(error)) from None
         cells = [cell.strip() for cell in cells]
         if row == 1 and cells[0].lower() in _HEADER:
             columns = _columns(path, cells)
@@ -193,6 +200,8 @@ def _read_text(path: Path, label_map: LabelMap) -> Annotation:
                 row, line, f"{len(cells)} columns; wanted: seconds label [velocity [confidence]]"
             )
         values = dict(zip(columns, [*cells, None, None], strict=False))
+        if "label" not in values:
+            raise rows.error(row, line, "ends before the column of drums")
         velocity, confidence = (values.get(name) or None for name in ("velocity", "confidence"))
         rows.add(values["time"], values["label"], velocity, confidence, row, line)
     return rows.annotation()
@@ -213,6 +222,8 @@ def _parse_json(path: Path) -> Any:
         return json.loads(_load_text(path))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: row {error.lineno}: not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, nesting without end
+        raise ValueError(f"{path}: row 1: not JSON that is read here: {error}") from None
 
 
 def _read_json(path: Path, label_map: LabelMap) -> Annotation:
@@ -256,7 +267,8 @@ def _read_jams(path: Path, label_map: LabelMap) -> Annotation:
         lists = {key: data.get(key) for key in ("time", "value", "confidence")}
         if not all(isinstance(column, list) for column in (lists["time"], lists["value"])):
             raise ValueError(f'{path}: row 1: "data" without lists of time and value')
-        confidence = lists["confidence"] or [None] * len(lists["time"] or [])
+        given = lists["confidence"]
+        confidence = given if isinstance(given, list) and given else [None] * len(lists["time"] or [])
         columns = zip(lists["time"] or [], lists["value"] or [], confidence, strict=False)
         data = [{"time": t, "value": v, "confidence": c} for t, v, c in columns]
     if not isinstance(data, list):

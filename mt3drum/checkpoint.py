@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mt3drum.config import ModelConfig
+from mt3drum.decoding import DecodeConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,7 +87,7 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from error
+        raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
     if header.get("format") != FORMAT:
         raise CheckpointError(
             f"{path}: format {header.get('format')!r} is not {FORMAT!r}: not a checkpoint of mt3drum"
@@ -94,8 +95,11 @@ def read_header(path: Path) -> dict[str, Any]:
     try:
         config = ModelConfig.from_dict(json.loads(header["config"]))
         decoding, training = json.loads(header["decoding"]), json.loads(header["training"])
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: damaged header ({error})") from error
+        if not isinstance(training, dict):
+            raise ValueError("the record of training is not a mapping")
+        DecodeConfig.from_dict(decoding)
+    except (KeyError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged header ({_brief(error)})") from error
     if header.get("fingerprint") != config.codec.fingerprint():
         raise CheckpointError(
             f"{path}: made for vocabulary {header.get('fingerprint')}, this program has "
@@ -111,11 +115,17 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
         CheckpointError: see `read_header`; or the weights do not fit the configuration exactly.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from mt3drum.model import DrumModel
 
     header = read_header(path)
+    if _least_weights(header["config"]) > path.stat().st_size:
+        # Before anything of the size it claims is made: a header of a kilobyte may ask for a terabyte.
+        raise CheckpointError(
+            f"{path}: the weights do not fit the configuration: the file is too small for it"
+        )
     with torch.device("cpu"):
         model = DrumModel(header["config"])
     try:
@@ -124,8 +134,25 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise CheckpointError(f"{path}: weight {name} is not finite")
         model.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
+    except CheckpointError:
+        raise
+    except (RuntimeError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: the weights do not fit the configuration ({error})".split("\n")[0]
+            f"{path}: the weights do not fit the configuration ({_brief(error)})"
         ) from error
     return model.eval(), header
+
+
+def _least_weights(config: ModelConfig) -> int:
+    """A lower bound of the number of weights: attention, feed-forward layers and stem."""
+    layers = config.encoder_layers + config.decoder_layers
+    attention = 4 * config.width**2 * (layers + config.decoder_layers)
+    feed_forward = 2 * config.feed_forward * config.width**2 * layers
+    stem = config.stem_channels * (18 * config.stem_channels + config.audio.mel_bands // 4 * config.width)
+    return attention + feed_forward + stem
+
+
+def _brief(error: Exception) -> str:
+    """On one line of bearable length."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:300]} ..."

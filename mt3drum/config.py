@@ -11,6 +11,15 @@ from tokenizer.codec import Codec
 
 SAMPLE_RATE = 44_100  # Hz: cymbals have energy up to 18 kHz
 HOP = 441  # samples: 10 ms exactly, one frame per time step of the codec
+_MOST = {
+    "width": 4096, "head_width": 4096, "encoder_layers": 64, "decoder_layers": 64, "feed_forward": 64,
+    "stem_channels": 4096,
+}  # fmt: skip
+"""Bounds of sizes: checkpoints are untrusted."""
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 @dataclass(frozen=True)
@@ -30,9 +39,9 @@ class AudioConfig:
     """Added to the mean band amplitude before the logarithm: -100 dB of full scale."""
 
     def __post_init__(self) -> None:
-        if not self.windows or any(w < HOP or w > 16_384 for w in self.windows):
-            raise ValueError(f"windows {self.windows} must be {HOP}..16384 samples each")
-        if not 16 <= self.mel_bands <= 512 or self.mel_bands % 8:
+        if not 1 <= len(self.windows) <= 8 or not all(_whole(w, HOP, 16_384) for w in self.windows):
+            raise ValueError(f"windows {self.windows} must be at most 8, of {HOP}..16384 samples each")
+        if not _whole(self.mel_bands, 16, 512) or self.mel_bands % 8:
             raise ValueError(f"mel_bands {self.mel_bands} must be a multiple of 8 in 16..512")
         if not 0 <= self.low_hz < self.high_hz <= SAMPLE_RATE / 2:
             raise ValueError(f"band edges {self.low_hz}..{self.high_hz} Hz are outside 0..{SAMPLE_RATE / 2}")
@@ -62,19 +71,20 @@ class ModelConfig:
     codec: Codec = field(default_factory=Codec)
 
     def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            if not _whole(getattr(self, name), 1, most):
+                raise ValueError(f"{name} {getattr(self, name)!r} is outside 1..{most} or no whole number")
         if self.width % self.head_width or self.head_width % 4:
             raise ValueError(f"width {self.width} must be a multiple of head_width {self.head_width}")
-        for name in ("width", "encoder_layers", "decoder_layers", "feed_forward", "stem_channels"):
-            if not 1 <= getattr(self, name) <= 4096:
-                raise ValueError(f"{name} {getattr(self, name)} is outside 1..4096")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout {self.dropout} is outside 0..1")
         if self.codec.steps_per_second * HOP != SAMPLE_RATE:
             raise ValueError(f"the codec has {self.codec.steps_per_second} steps a second, the audio "
                              f"{SAMPLE_RATE // HOP} frames")  # fmt: skip
-        if self.codec.segment_steps % 2:
+        if not _whole(self.codec.segment_steps, 2, 6000) or self.codec.segment_steps % 2:
             raise ValueError(
-                f"segment_steps {self.codec.segment_steps} must be even: an encoder state is 2 frames"
+                f"segment_steps {self.codec.segment_steps} must be even, an encoder state is 2 frames, and "
+                "at most 6000, a minute"
             )
 
     @property

@@ -66,6 +66,9 @@ class DecodeConfig:
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} {getattr(self, name)} is outside {low}..{high}")
+        for name in ("beam", "max_tokens", "max_hits_per_second"):
+            if not isinstance(getattr(self, name), int | None):
+                raise ValueError(f"{name} {getattr(self, name)!r} is not a whole number")
         if not self.classes or not self.classes <= set(range(NUM_CLASSES)):
             raise ValueError(f"classes {sorted(self.classes)} must be some of 0..{NUM_CLASSES - 1}")
         if self.max_hits_per_second is not None and not 1 <= self.max_hits_per_second <= 1000:
@@ -83,6 +86,8 @@ class DecodeConfig:
         Raises:
             ValueError: a name is unknown or a value is of the wrong kind or out of range.
         """
+        if not isinstance(values, Mapping):
+            raise ValueError("not decoding settings: no mapping of names to values")
         unknown = set(values) - {field.name for field in fields(DecodeConfig)}
         if unknown:
             raise ValueError(f"unknown decoding settings: {', '.join(sorted(unknown))}")

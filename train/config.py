@@ -82,7 +82,7 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainConfig:
     """
     try:
         values = yaml.safe_load(path.read_text()) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a readable YAML file ({reason})") from error
     if not isinstance(values, dict):
@@ -90,8 +90,16 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainConfig:
     values |= overrides
     for name, kind in (("loss", LossConfig), ("augment", AugmentConfig)):
         if name in values:
-            values[name] = kind(**_checked(f"{path}: {name}", kind, values[name]))
-    return TrainConfig(**_checked(str(path), TrainConfig, values))
+            values[name] = _made(f"{path}: {name}", kind, values[name])
+    return _made(str(path), TrainConfig, values)
+
+
+def _made(where: str, owner: type, values: Any) -> Any:
+    checked = _checked(where, owner, values)
+    try:
+        return owner(**checked)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _checked(where: str, owner: type, values: Any) -> dict[str, Any]:
