@@ -17,6 +17,7 @@ from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from mt3drum.batch import Ledger, Opened, Share
     from mt3drum.transcribe import Transcriber, Transcription
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -81,6 +82,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="note numbers in MIDI: General MIDI or Roland TD-17",
     )
     add("--skip-existing", action="store_true", help="leave out recordings whose results are all there")
+    add(
+        "--manifest",
+        type=Path,
+        metavar="DIR",
+        help="keep a ledger of done and failed recordings there, leave out what it says is done, and take "
+        "this process's share by RANK and WORLD_SIZE (deepspeed, torchrun); failures do not stop other ranks",
+    )
+    add("--local_rank", help=argparse.SUPPRESS)  # given by the deepspeed launcher
     add("--only", type=_names, default=[], metavar="D,D", help="only these drums or families")
     add("--without", type=_names, default=[], metavar="D,D", help="none of these drums or families")
     add("--checkpoint", type=Path, metavar="FILE", help="another checkpoint than the bundled one")
@@ -155,42 +164,77 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _transcribe(args: argparse.Namespace) -> int:
+    from mt3drum import batch
+
     try:
         options = decode_options(args)
-        tasks, problems = inputs.plan(args.files, args.output)
+        share = batch.Share.from_environment(args.manifest is not None)
+        tasks, problems = inputs.plan(batch.brace_patterns(args.files), args.output)
+        opened = batch.open_tars(tasks)
+        ledger = batch.Ledger(args.manifest, share) if args.manifest else None
     except (ValueError, OSError) as error:
         _error(str(error))
         return EXIT_USAGE
+    problems = [*problems, *opened.problems] if share.rank == 0 else []
     for problem in problems:
         _error(problem)
-    todo = [task for task in tasks if not (args.skip_existing and _exists(task, args.format))]
+    mine = share.of(opened.tasks)
+
+    def is_there(task: inputs.Task) -> bool:
+        known = args.skip_existing or (ledger is not None and ledger.is_done(task.source))
+        return known and _exists(task, args.format)
+
+    todo = [task for task in mine if not is_there(task)]
     failed = len(problems)
     if todo:
-        transcriber = _load(args, options)
+        transcriber = _load(args, options, share)
         if transcriber is None:
             return EXIT_FAILED
-        failed += _run(transcriber, todo, args)
-    done, skipped = len(todo) + len(problems) - failed, len(tasks) - len(todo)
+        failed += _run(transcriber, todo, args, opened, ledger)
+    if ledger is not None:
+        for task in mine:
+            if str(task.source) not in ledger.records:  # left out by --skip-existing
+                ledger.skipped(task.source)
+        ledger.close(opened.tasks)
+    done, skipped = len(todo) + len(problems) - failed, len(mine) - len(todo)
     if not args.quiet or failed:
         left = f", {skipped} already there" if skipped else ""
         print(f"{done} transcribed, {failed} failed{left}", file=sys.stderr)
-    return EXIT_FAILED if failed else 0
+    # Launchers end all ranks when one exits non-zero; what failed stands in the manifest.
+    return EXIT_FAILED if failed and share.world == 1 else 0
 
 
-def _load(args: argparse.Namespace, options: dict[str, Any]) -> Transcriber | None:
+def _load(args: argparse.Namespace, options: dict[str, Any], share: Share) -> Transcriber | None:
     from mt3drum.transcribe import BATCH, Transcriber
 
+    device = args.device
+    if share.world > 1:
+        import torch
+
+        if device == "auto" and torch.cuda.is_available():
+            device = f"cuda:{int(os.environ.get('LOCAL_RANK', share.rank)) % torch.cuda.device_count()}"
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(1)  # ranks share the processor: one thread each is fastest
     try:
-        return Transcriber.load(args.checkpoint, args.device, batch=args.batch or BATCH, **options)
+        return Transcriber.load(args.checkpoint, device, batch=args.batch or BATCH, **options)
     except (ValueError, OSError) as error:
         _error(str(error))
         return None
 
 
-def _run(transcriber: Transcriber, tasks: list[inputs.Task], args: argparse.Namespace) -> int:
-    """Transcribe and write; returns how many failed."""
+def _run(
+    transcriber: Transcriber,
+    tasks: list[inputs.Task],
+    args: argparse.Namespace,
+    opened: Opened,
+    ledger: Ledger | None,
+) -> int:
+    """Transcribe, write and note in the ledger; returns how many failed."""
+    import tempfile
+
     from tqdm import tqdm
 
+    from mt3drum.batch import renamed, staged
     from mt3drum.transcribe import Failure
 
     sizes = {task.source: _size(task.source) for task in tasks}
@@ -204,17 +248,23 @@ def _run(transcriber: Transcriber, tasks: list[inputs.Task], args: argparse.Name
     finished = failed = 0
 
     def progress(path: Path, share: float) -> None:
-        bar.n = finished + share * sizes[path]
+        bar.n = finished + share * sizes.get(path, 0)
         bar.refresh()
 
-    with bar:
-        results = transcriber.transcribe_files([task.source for task in tasks], progress)
-        for count, (task, result) in enumerate(zip(tasks, results, strict=True), 1):
-            if isinstance(result, Failure):
+    with bar, tempfile.TemporaryDirectory(prefix="mt3drum-") as scratch:
+        results = transcriber.transcribe_files(staged(tasks, opened.places, Path(scratch)), progress)
+        for count, (task, found) in enumerate(zip(tasks, results, strict=True), 1):
+            result = renamed(found, task.source)
+            reason = result.reason if isinstance(result, Failure) else _write(task, result, args, bar)
+            if reason:
                 failed += 1
-                _error(result.reason, bar)
-            else:
-                failed += not _write(task, result, args, bar)
+                _error(reason, bar)
+            if ledger is not None and reason:
+                ledger.failed(task.source, reason)
+            elif ledger is not None:
+                ledger.done(task.source, len(result.hits), result.seconds, result.warnings)
+            if task.source in opened.places and found.path is not None:
+                found.path.unlink(missing_ok=True)
             finished += sizes[task.source]
             bar.set_postfix_str(f"{count}/{len(tasks)} files", refresh=False)
             bar.n = finished
@@ -222,7 +272,8 @@ def _run(transcriber: Transcriber, tasks: list[inputs.Task], args: argparse.Name
     return failed
 
 
-def _write(task: inputs.Task, result: Transcription, args: argparse.Namespace, bar: tqdm[Any]) -> bool:
+def _write(task: inputs.Task, result: Transcription, args: argparse.Namespace, bar: tqdm[Any]) -> str:
+    """Returns why it could not be written, or nothing."""
     from mt3drum import output
 
     for warning in result.warnings:
@@ -230,12 +281,11 @@ def _write(task: inputs.Task, result: Transcription, args: argparse.Namespace, b
     try:
         written = output.write(result, task.target, args.format, args.notes)
     except OSError as error:
-        _error(f"{task.source}: cannot write the result: {error}", bar)
-        return False
+        return f"{task.source}: cannot write the result: {error}"
     if not args.quiet:
         names = ", ".join(map(str, written))
         bar.write(_shown(f"{task.source} -> {names}: {output.summary(result)}"), file=sys.stdout)
-    return True
+    return ""
 
 
 def _exists(task: inputs.Task, formats: Sequence[str]) -> bool:
