@@ -111,7 +111,7 @@ def _checked(where: str, owner: type, values: Any) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{where}: must hold `name: value` lines")
     kinds = get_type_hints(owner)
-    if unknown := sorted(str(name) for name in values if name not in kinds):
+    if unknown := sorted(repr(str(name))[1:-1] for name in values if name not in kinds):
         raise ValueError(f"{where}: unknown settings {', '.join(unknown)}")
     return {name: _as(kinds[name], value, f"{where}: {name}") for name, value in values.items()}
 
@@ -121,7 +121,7 @@ def _as(kind: Any, value: Any, where: str) -> Any:
         try:
             # YAML takes 1e-3, without a dot, for a text.
             number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise ValueError(f"{where} {value!r} must be a number")
