@@ -1,0 +1,123 @@
+"""Measure speed side by side in one run, as ratios with medians and spread.
+
+    python scripts/bench.py --quick --output bench.json --docs docs/performance.md
+
+One thread unless a row says otherwise. CPU seconds are those of the whole command, imports included. With
+`--docs`, the block between the two markers of that file is replaced by the tables; nobody types numbers there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+
+
+def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer repeats: about five minutes")
+    parser.add_argument("--only", nargs="*", default=[], metavar="PART")
+    parser.add_argument("--checkpoint", type=Path, help="another than the bundled one")
+    parser.add_argument("--output", type=Path, help="JSON file of all values")
+    parser.add_argument("--docs", type=Path, help="Markdown file whose marked block is replaced")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 0, or 2 where the arguments are wrong."""
+    args = parse_args(arguments)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    sys.path.insert(0, str(ROOT))
+    from scripts.bench_parts import PARTS, Setting
+
+    unknown = sorted(set(args.only) - set(PARTS))
+    if unknown:
+        print(f"error: no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    report: dict[str, Any] = {"machine": machine(), "quick": args.quick, "rows": []}
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        setting = Setting(Path(scratch), args.quick, args.checkpoint)
+        for name, part in PARTS.items():
+            if not args.only or name in args.only:
+                rows = part(setting)
+                report["rows"] += [{"part": name, **row} for row in rows]
+                print(table(name, rows), flush=True)
+    if args.output:
+        args.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    if args.docs:
+        fill(args.docs, report)
+    return 0
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    import torch
+
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), cpu)
+    return {
+        "cpu": cpu, "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2),
+        "torch": torch.__version__, "python": platform.python_version(), "commit": commit.stdout.strip(),
+    }  # fmt: skip
+
+
+def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of one part as Markdown; a ratio is to the first row with the same unit."""
+    lines = [
+        f"**{name}**",
+        "",
+        "| what | median | lowest to highest | runs | ratio |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    first: dict[str, float] = {}
+    for row in rows:
+        values = row["values"]
+        middle = statistics.median(values)
+        ratio = middle / first.setdefault(row["unit"], middle)
+        lines.append(
+            f"| {row['name']} | {middle:.3g} {row['unit']} | {min(values):.3g} to {max(values):.3g} | "
+            f"{len(values)} | {ratio:.2f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def fill(path: Path, report: dict[str, Any]) -> None:
+    """Replace the marked block of a Markdown file.
+
+    Raises:
+        ValueError: the markers are not in it.
+    """
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path}: no {BEGIN} and {END} in it")
+    about = ", ".join(f"{key} {value}" for key, value in report["machine"].items())
+    parts = dict.fromkeys(row["part"] for row in report["rows"])
+    tables = [table(part, [row for row in report["rows"] if row["part"] == part]) for part in parts]
+    kind = "`--quick`: few repeats" if report["quick"] else "full"
+    block = "\n".join(["", f"Measured ({kind}) on: {about}.", "", *tables])
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(before + begin + block + end + after, encoding="utf-8")
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
