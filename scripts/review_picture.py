@@ -55,7 +55,8 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=120_000)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(page_file.as_uri(), timeout=120_000)
-        page.wait_for_function("window.app && app.view.tile(0) !== null", timeout=120_000)
+        while not page.evaluate("app.view.tile(0) !== null"):
+            page.wait_for_timeout(50)
         page.keyboard.press("u")
         page.wait_for_timeout(500)
         shot = page.screenshot()

@@ -76,7 +76,15 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def opened(page: Any, file: Path) -> None:
     page.goto(file.as_uri())
-    page.wait_for_function("window.app !== undefined")
+    until(page, "window.app !== undefined")
+
+
+def until(page: Any, condition: str) -> None:
+    """`page.wait_for_function` evaluates text inside the page, which the page's policy forbids."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, condition
+        page.wait_for_timeout(20)
 
 
 def saved(page: Any, name: str, folder: Path) -> Path:
@@ -108,7 +116,7 @@ def test_load_play_pause(page: Any, file: Path, errors: list[str]) -> None:
     page.keyboard.press("3")  # one in each ear
     page.select_option("#speed", "0.5")
     page.click("#play")
-    page.wait_for_function("app.player.time > 0.3")
+    until(page, "app.player.time > 0.3")
     assert page.evaluate("[app.player.audio.playbackRate, app.player.audio.preservesPitch]") == [0.5, True]
     pans = "['recording', 'score'].map((name) => app.player.buses[name].pan.pan.value)"
     assert page.evaluate(pans) == [-1, 1]
@@ -116,7 +124,7 @@ def test_load_play_pause(page: Any, file: Path, errors: list[str]) -> None:
     assert page.evaluate("app.player.playing") is False
     at = page.evaluate("app.player.time")
     assert 0.3 < at < SECONDS and page.evaluate("app.player.time") == at
-    page.wait_for_function("app.view.tile(0) !== null")  # the spectrogram is decoded
+    until(page, "app.view.tile(0) !== null")  # the spectrogram is decoded
     assert errors == []
 
 
@@ -128,13 +136,13 @@ def test_edit_by_mouse_and_export(page: Any, file: Path, tmp_path: Path, errors:
     x, y = place(page, HITS[0])
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x + 55, place(page, Hit(1.0, snare, 1))[1], steps=4)
+    page.mouse.move(x + 40, place(page, Hit(1.0, snare, 1))[1], steps=4)
     page.mouse.up()
     page.mouse.dblclick(*place(page, Hit(2.8, 0, 1)))
     hits = on_page(page)
     moved = next(hit for hit in hits if hit.drum == snare and hit.time < 0.77 and hit.velocity == 40)
     per_pixel = 1 / page.evaluate("app.view.pixelsPerSecond")
-    assert moved.time == pytest.approx(HITS[0].time + 55 * per_pixel, abs=1.5 * per_pixel)
+    assert moved.time == pytest.approx(HITS[0].time + 40 * per_pixel, abs=1.5 * per_pixel)
     assert moved.confidence == 1.0
     added = hits[-1]
     assert (added.drum, added.velocity) == (0, 90) and added.time == pytest.approx(2.8, abs=1.5 * per_pixel)
@@ -215,7 +223,7 @@ def test_a_phone_shows_it_whole(browser: Any, file: Path, scheme: str) -> None:
     opened(page, file)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.touchscreen.tap(*place(page, HITS[2]))
-    page.wait_for_function(f"app.selected && app.selected.drum === {HITS[2].drum}")
+    until(page, f"Boolean(app.selected) && app.selected.drum === {HITS[2].drum}")
     context.close()
 
 
@@ -258,7 +266,7 @@ def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
         link.wait_for()
         assert link.text_content() == name
         link.click()
-        page.wait_for_function("window.app !== undefined")
+        until(page, "window.app !== undefined")
         assert page.locator("h1").text_content() == name
         assert on_page(page) == list(HITS)
         # A format that the page leaves to the server goes the same way as those it writes itself.
