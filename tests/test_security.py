@@ -13,6 +13,7 @@ import tarfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -109,7 +110,7 @@ def checkpoint(path: Path, config: ModelConfig) -> Path:
     ],
     ids=str,
 )
-def test_a_small_checkpoint_cannot_ask_for_a_large_model(tmp_path: Path, change: dict[str, int]) -> None:
+def test_a_small_checkpoint_cannot_ask_for_a_large_model(tmp_path: Path, change: dict[str, Any]) -> None:
     path = checkpoint(tmp_path / "a.safetensors", replace(PRESETS["tiny"], **change))
     with pytest.raises(CheckpointError, match=r"a\.safetensors: the weights do not fit the configuration"):
         load_model(path)
