@@ -3,7 +3,7 @@
     python scripts/bench.py --quick --output bench.json --docs docs/performance.md
 
 One thread unless a row says otherwise. CPU seconds are those of the whole command, imports included. With
-`--docs`, the block between the two markers of that file is replaced by the tables; nobody types numbers there.
+`--docs`, the block between the two markers of that file is replaced by the tables; nobody types numbers.
 """
 
 from __future__ import annotations

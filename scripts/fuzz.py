@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     total: Counter[str] = Counter()
     start = _memory()
     print(
-        "| target | cases | result | refused in one line | failed | CPU ms a case |\n|---|--:|--:|--:|--:|--:|"
+        "| target | cases | result | refused in one line | failed | CPU ms each |\n|---|--:|--:|--:|--:|--:|"
     )
     for target in chosen:
         count = max(1, round(args.cases * target.weight / weight))

@@ -84,7 +84,8 @@ _JAMS = {"annotations": [{"namespace": "note_midi", "data": _DATA}], "file_metad
 _TEXT = "time,drum,velocity\n" + "".join(f"{hit.time},kick,{hit.velocity}\n" for hit in HITS)
 _YAML = {
     "shards": "datasets/train", "steps": 100, "batch": 4, "learning_rate": 1e-3, "preset": "tiny",
-    "ema": 0.99, "development_mixes": ["drum_only"], "loss": {"time_sigma": 0.5}, "augment": {"band_probability": 0.5},
+    "ema": 0.99, "development_mixes": ["drum_only"], "loss": {"time_sigma": 0.5},
+    "augment": {"band_probability": 0.5},
 }  # fmt: skip
 
 
