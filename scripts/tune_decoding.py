@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 
@@ -21,12 +22,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--shards", type=Path, required=True, help="rendered validation clips")
     parser.add_argument("--output", type=Path, required=True, help="where the tuned checkpoint goes")
+    parser.add_argument(
+        "--development",
+        type=Path,
+        help="recordings like MDB Drums: score the tuned checkpoint, for its header",
+    )
     parser.add_argument("--clips", type=int, default=96, help="use only so many (default: 96)")
     args = parser.parse_args(arguments)
 
     from data.reader import read_clips
     from mt3drum.checkpoint import load_model, save_checkpoint
+    from train.config import TrainConfig
     from train.tune import Trial, tune
+    from train.validate import groups_of, validate
 
     def report(trial: Trial) -> None:
         scores = "  ".join(f"F{scheme} {f:.4f}" for scheme, f in trial.f.items())
@@ -38,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         tuned = [{"weight": t.prior_weight, "bias": t.prior_bias, "f": t.f} for t in trials]
         training = header["training"] | {"tuning": {"clips": args.clips, "trials": tuned}}
+        if args.development is not None:
+            groups = groups_of(TrainConfig(str(args.shards), development=str(args.development)))
+            training["result"] = asdict(validate(model, groups, config))
         save_checkpoint(args.output, model.config, model.state_dict(), config.to_dict(), training)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
