@@ -1,1 +1,1 @@
-"""Training data: sampled and synthesised kits, grooves, the renderer, readers of corpora, shards, augmentation."""
+"""Training data: kits, grooves, the renderer, readers of corpora, shards, augmentation."""

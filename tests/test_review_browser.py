@@ -162,7 +162,7 @@ def test_edit_by_mouse_and_export(page: Any, file: Path, tmp_path: Path, errors:
     for notes in ("gm", "td17"):
         page.select_option("#notes", notes)
         exported = saved(page, "midi", tmp_path)
-        write_midi(hits, tmp_path / "ours.mid", notes=notes)  # type: ignore[arg-type]
+        write_midi(hits, tmp_path / "ours.mid", notes=notes)
         ours, theirs = (read_midi(p, LABEL_MAPS[notes]) for p in (tmp_path / "ours.mid", exported))
         assert theirs == ours and len(theirs.hits) == 8
         exported.unlink()

@@ -29,7 +29,7 @@ def random_model(config: ModelConfig, seed: int = 0) -> DrumModel:
     torch.manual_seed(seed)
     model = DrumModel(config).eval()
     for weight in model.parameters():
-        weight += 0.05 * torch.randn_like(weight)
+        weight.add_(0.05 * torch.randn_like(weight))
     return model
 
 
