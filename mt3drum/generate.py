@@ -49,7 +49,7 @@ def generate(
         if len(heard) < len(probability):
             encoded, probability = Encoded(*(part[heard] for part in encoded)), probability[heard]
         if config.prior_weight == 1.0:
-            results = framewise(codec, probability, encoded.velocity, config, until)
+            results = framewise(codec, probability, encoded, config, until)
         else:
             path = _search(LeanDecoder(model), encoded, probability, config, until)
             results = hypotheses(codec, path, probability, config)
@@ -93,7 +93,7 @@ def _search(
     codec, beams, device = decoder.config.codec, config.beam, probability.device
     segments = len(probability)
     narrowing = Narrowing(codec, probability, config, until)
-    audible = suppress(probability) * narrowing.classes
+    audible = suppress(probability, encoded.onset_logits) * narrowing.classes
     prior = prior_tables(codec, audible, until)
     cache = decoder.begin(encoded, beams)
     active = torch.arange(segments, device=device)

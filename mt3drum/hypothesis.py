@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mt3drum.decoding import DecodeConfig
+from mt3drum.model import Encoded
 from mt3drum.prior import suppress
 from tokenizer.codec import EOS, MAX_VELOCITY, Codec
 from tokenizer.hits import Hit
@@ -123,16 +124,16 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
 
 
 def framewise(
-    codec: Codec, probability: Tensor, velocity: Tensor, config: DecodeConfig, until: int
+    codec: Codec, probability: Tensor, encoded: Encoded, config: DecodeConfig, until: int
 ) -> list[Hypothesis]:
     """The onset head alone: its likeliest set of hits is every peak above one half.
 
     Args:
-        probability: [s t c] of the onset head; velocity: [s t c] before the sigmoid.
+        probability: [s t c] of the onset head; encoded: what it says of velocity.
     """
     heard = probability.cpu().numpy()
-    peaks = suppress(probability)[:, :until].cpu().numpy()
-    loudness = torch.sigmoid(velocity.float()).cpu().numpy() * MAX_VELOCITY
+    peaks = suppress(probability, encoded.onset_logits)[:, :until].cpu().numpy()
+    loudness = torch.sigmoid(encoded.velocity.float()).cpu().numpy() * MAX_VELOCITY
     return [
         _framewise_segment(codec, index, heard, peaks[index], loudness[index], config)
         for index in range(len(heard))

@@ -50,10 +50,15 @@ def onset_probabilities(onset_logits: Tensor, bias: float) -> Tensor:
     return torch.sigmoid(onset_logits.float() + bias)
 
 
-def suppress(probability: Tensor) -> Tensor:
-    """Zero what is not the highest of its class within `SUPPRESS` frames: [s t c] -> [s t c]."""
-    peak = functional.max_pool1d(probability.transpose(1, 2), 2 * SUPPRESS + 1, 1, SUPPRESS).transpose(1, 2)
-    return torch.where(probability >= peak, probability, torch.zeros_like(probability))
+def suppress(probability: Tensor, onset_logits: Tensor) -> Tensor:
+    """Zero what is not the highest of its class within `SUPPRESS` frames; all [s t c].
+
+    Judged by the logits: where the sigmoid saturates, neighbours would tie.
+    """
+    highest = functional.max_pool1d(onset_logits.transpose(1, 2), 2 * SUPPRESS + 1, 1, SUPPRESS).transpose(
+        1, 2
+    )
+    return torch.where(onset_logits >= highest, probability, torch.zeros_like(probability))
 
 
 def prior_tables(codec: Codec, probability: Tensor, until: int) -> Prior:

@@ -67,7 +67,9 @@ class _Job:
         if self.recording is None or self.failure:
             assert self.path is not None
             return Failure(self.path, self.failure)
-        joined = one_way_at_a_time(merge_close(self.hits, SEAM), config.exclusive_gap)
+        joined = one_way_at_a_time(
+            merge_close(self.hits, max(SEAM, config.minimum_gap)), config.exclusive_gap
+        )
         hits = tuple(hit for hit in joined if hit.confidence >= config.minimum_confidence)
         return Transcription(
             hits, self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings)
@@ -229,9 +231,10 @@ class Transcriber:
             job.waiting -= 1
             end = segment.start + codec.segment_steps - margin
             if hypothesis.cut:
-                at = segment.start / codec.steps_per_second
+                at = max(0.0, segment.start / codec.steps_per_second)
                 job.warnings.append(
-                    f"more than max_tokens {self.config.max_tokens} tokens near {at:.1f} s: hits left out"
+                    f"{job.path or 'audio array'}: over {self.config.max_tokens} tokens (max_tokens) in the "
+                    f"{codec.segment_seconds:g} s from {at:.1f} s; hits were left out"
                 )
             if on_progress is not None and job.path is not None:
                 on_progress(job.path, min(1.0, end / steps))

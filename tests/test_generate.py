@@ -31,7 +31,7 @@ def random_model(seed: int, scale: float = 0.3) -> DrumModel:
     model = DrumModel(CONFIG).eval()
     with torch.no_grad():
         for weight in model.parameters():
-            weight += scale * torch.randn_like(weight)
+            weight.add_(scale * torch.randn_like(weight))
     return model
 
 
@@ -63,10 +63,12 @@ def one(encoded: Encoded, index: int) -> Encoded:
 
 def head_probabilities(encoded: Encoded, config: DecodeConfig) -> tuple[np.ndarray, np.ndarray]:
     """[t c] before suppression, and after it with the classes left out at nothing, clamped."""
-    raw = torch.sigmoid(encoded.onset_logits[0] + config.prior_bias).numpy()
+    logits = encoded.onset_logits[0]
+    raw = torch.sigmoid(logits + config.prior_bias).numpy()
     peaks = np.zeros_like(raw, dtype=np.float64)
     for step, drum in np.ndindex(*raw.shape):
-        if raw[step, drum] >= raw[max(0, step - 2) : step + 3, drum].max() and drum in config.classes:
+        highest = logits[max(0, step - 2) : step + 3, drum].max()
+        if logits[step, drum] >= highest and drum in config.classes:
             peaks[step, drum] = raw[step, drum]
     return raw, peaks.clip(FLOOR, 1 - FLOOR)
 
@@ -131,39 +133,53 @@ def _kind(token: int) -> str:
 
 
 @torch.inference_mode()
-def slow_greedy(model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int) -> list[int]:
+def next_scores(
+    model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int, tokens: list[int]
+) -> dict[int, float]:
+    """Score of every token that is offered after a prefix."""
     raw, peaks = head_probabilities(encoded, config)
-    if raw.max() < config.silence_gate:
+    times = [token for token in tokens if CODEC.first_time <= token < CODEC.first_drum]
+    time = times[-1] - CODEC.first_time if times else -1
+    since = tokens[tokens.index(times[-1]) :] if times else []
+    drum = max((token - CODEC.first_drum for token in since if _kind(token) == "drum"), default=-1)
+    logits = model.decode(torch.tensor([[*tokens, EOS]]), encoded)[0, -1].double()
+    late = logits[CODEC.first_time + until : CODEC.first_drum]
+    logits[EOS] = torch.logsumexp(torch.cat((logits[EOS, None], late)), 0)
+    legal, kept = offered(tokens, config, raw, time, drum, until)
+    log_probs = logits - torch.logsumexp(logits[legal], 0)
+    fresh = bool(tokens) and _kind(tokens[-1]) == "time"
+    scores = {}
+    for token in kept:
+        scores[token] = (1 - config.prior_weight) * float(log_probs[token])
+        if token < CODEC.first_velocity:
+            head = head_log_prob(peaks, token, time, drum, fresh, until)
+            scores[token] += config.prior_weight * head
+    return scores
+
+
+def slow_greedy(model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int) -> list[int]:
+    if head_probabilities(encoded, config)[0].max() < config.silence_gate:
         return [EOS]
     tokens: list[int] = []
-    time = drum = -1
-    while True:
-        logits = model.decode(torch.tensor([[*tokens, EOS]]), encoded)[0, -1].double()
-        logits[EOS] = torch.logsumexp(
-            torch.cat((logits[EOS, None], logits[CODEC.first_time + until : CODEC.first_drum])), 0
-        )
-        legal, kept = offered(tokens, config, raw, time, drum, until)
-        log_probs = logits - torch.logsumexp(logits[legal], 0)
-        fresh = bool(tokens) and _kind(tokens[-1]) == "time"
-        best = max(
-            kept,
-            key=lambda token: (
-                (1 - config.prior_weight) * float(log_probs[token])
-                + config.prior_weight
-                * (
-                    0.0
-                    if token >= CODEC.first_velocity
-                    else head_log_prob(peaks, token, time, drum, fresh, until)
-                )
-            ),
-        )
-        tokens.append(best)
-        if best == EOS:
-            return tokens
-        if _kind(best) == "time":
-            time, drum = best - CODEC.first_time, -1
-        elif _kind(best) == "drum":
-            drum = best - CODEC.first_drum
+    while not tokens or tokens[-1] != EOS:
+        scores = next_scores(model, encoded, config, until, tokens)
+        tokens.append(max(scores, key=scores.__getitem__))
+    return tokens
+
+
+def every_sequence(
+    model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int, tokens: list[int], score: float
+) -> list[tuple[float, list[int]]]:
+    """All sequences (the likeliest velocity each, at no cost) with their scores, length penalty 0."""
+    if tokens and tokens[-1] == EOS:
+        return [(score, tokens)]
+    scores = next_scores(model, encoded, config, until, tokens)
+    if min(scores) >= CODEC.first_velocity:
+        scores = {max(scores, key=scores.__getitem__): 0.0}
+    ended = []
+    for token, cost in scores.items():
+        ended += every_sequence(model, encoded, config, until, [*tokens, token], score + cost)
+    return ended
 
 
 # ------------------------------------------------------------------ tests
@@ -183,10 +199,10 @@ CONFIGS = [
 @pytest.mark.parametrize("config", CONFIGS, ids=range(len(CONFIGS)))
 @pytest.mark.parametrize("until", [40, 30])
 def test_beam_one_equals_slow_greedy(config: DecodeConfig, until: int) -> None:
-    config = replace(config, max_tokens=min(config.max_tokens, 45))
+    config = replace(config, max_tokens=min(config.max_tokens, 36))
     lengths = set()
     for key in ((0, 0.1), (1, 0.6)):
-        model, encoded = MODELS[key], random_states(key[0], 4)
+        model, encoded = MODELS[key], random_states(key[0], 3)
         found = generate(model, encoded, config, until)
         for index, hypothesis in enumerate(found):
             assert list(hypothesis.tokens) == slow_greedy(model, one(encoded, index), config, until)
@@ -200,18 +216,19 @@ configs = st.builds(
     prior_weight=st.sampled_from([0.0, 0.2, 0.7, 0.99, 1.0]),
     prior_bias=st.sampled_from([-2.0, 0.0, 5.0]),
     length_penalty=st.sampled_from([0.0, 0.6, 1.0, 2.0]),
-    classes=st.frozensets(st.integers(0, NUM_CLASSES - 1), min_size=1),
+    classes=st.just(frozenset(range(NUM_CLASSES)))
+    | st.frozensets(st.integers(0, NUM_CLASSES - 1), min_size=1),
     minimum_gap=st.sampled_from([0.0, 0.0, 0.02, 0.1, 1.0]),
     max_hits_per_second=st.sampled_from([None, None, 1, 7]),
-    silence_gate=st.sampled_from([0.0, 0.3]),
-    max_tokens=st.sampled_from([4, 5, 30, 60]),
+    silence_gate=st.sampled_from([0.0, 0.0, 0.3]),
+    max_tokens=st.sampled_from([4, 5, 60, 120]),
 )
 
 
-@settings(max_examples=120)
+@settings(max_examples=100)
 @given(
-    configs, st.sampled_from(sorted(MODELS)), st.integers(0, 99), st.sampled_from([0.0, 1.0, 30.0, 1e5]),
-    st.sampled_from([-20.0, -3.0, 0.0, 20.0]), st.sampled_from([1, 2, 25, 40]),
+    configs, st.sampled_from(sorted(MODELS)), st.integers(0, 99), st.sampled_from([0.0, 1.0, 3.0, 30.0, 1e5]),
+    st.sampled_from([-20.0, -3.0, 0.0, 3.0]), st.sampled_from([1, 2, 25, 40, 40]),
 )  # fmt: skip
 def test_nothing_breaks_the_grammar_or_the_options(
     config: DecodeConfig, key: tuple[int, float], seed: int, head: float, shift: float, until: int
@@ -256,19 +273,18 @@ def test_batch_equals_single(beam: int) -> None:
 
 
 def test_a_wide_beam_finds_what_scores_best() -> None:
-    """On sequences short enough to list them all (two steps, two drums), and at length penalty 0."""
-    config = DecodeConfig(
-        beam=60, prior_weight=0.4, length_penalty=0.0, classes=frozenset({0, 1}), prior_bias=4.0
-    )
+    """Against a list of all sequences of two steps and two drums."""
+    config = DecodeConfig(beam=40, prior_weight=0.6, length_penalty=0.0, classes=frozenset({0, 1}))
+    model, found = MODELS[0, 0.1], set()
     for seed in range(4):
-        model, encoded = MODELS[0, 0.1], random_states(seed, 1)
-        (found,) = generate(model, encoded, config, until=2)
-        narrow = generate(model, encoded, replace(config, beam=1), until=2)[0]
-        assert found.score >= narrow.score - 1e-4
-        scores = {
-            beam: generate(model, encoded, replace(config, beam=beam), until=2)[0].score for beam in (20, 64)
-        }
-        assert scores[20] == pytest.approx(scores[64], abs=1e-4)
+        encoded = random_states(seed, 1, 9.0, 4.0)
+        sequences = every_sequence(model, encoded, config, 2, [], 0.0)
+        assert len(sequences) == 16
+        best_score, best = max(sequences)
+        (wide,) = generate(model, encoded, config, until=2)
+        assert list(wide.tokens) == best and wide.score == pytest.approx(best_score, abs=1e-4)
+        found.add(tuple(best))
+    assert len(found) > 1
 
 
 def test_only_the_head() -> None:

@@ -86,9 +86,16 @@ def test_all_sequences_sum_to_one_and_rank_as_coins_do(monkeypatch: pytest.Monke
 def test_suppression_keeps_the_highest_of_five_frames() -> None:
     probability = torch.zeros(1, 12, NUM_CLASSES)
     probability[0, :, 3] = torch.tensor([0.1, 0.4, 0.3, 0.2, 0.35, 0.2, 0.1, 0.5, 0.0, 0.0, 0.6, 0.1])
-    kept = suppress(probability)[0, :, 3].nonzero()[:, 0].tolist()
+    kept = suppress(probability, probability.logit())[0, :, 3].nonzero()[:, 0].tolist()
     # Frame 4 is the highest of 2..6; frame 7, of 5..9, is three frames from frame 10.
     assert kept == [1, 4, 7, 10]
+
+
+def test_saturated_neighbours_do_not_tie() -> None:
+    logits = torch.full((1, 4, NUM_CLASSES), 40.0)
+    logits[0, 2] = 41.0
+    kept = suppress(onset_probabilities(logits, 0.0), logits)
+    assert kept[0, :, 0].tolist() == [0.0, 0.0, 1.0, 0.0]
 
 
 def test_the_bias_moves_logits() -> None:
