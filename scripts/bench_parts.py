@@ -224,7 +224,7 @@ def training(setting: Setting) -> list[Row]:
     """Segments per CPU second, one rank and one thread: reading, mixing and the step, apart and together."""
     from train.config import TrainConfig
     from train.main import make_engine, set_up_ranks
-    from train.run import Run
+    from train.run import Run, build_model
 
     torch.set_num_threads(1)
     set_up_ranks()
@@ -237,7 +237,7 @@ def training(setting: Setting) -> list[Row]:
         return iter(make_loader(setting.shards, codec, LoaderConfig(BATCH, 0, 0, augment)))
 
     engines = {"DeepSpeed": make_engine(config, None)}
-    engines["plain torch"] = PlainEngine(DrumModel(setting.model.config), config.clip)
+    engines["plain torch"] = PlainEngine(build_model(config), config.clip)
     runs = {name: Run(config, engine, setting.scratch, 0, 1) for name, engine in engines.items()}
     fixed, mixed, plain = (
         next(batches(config.augment)),
