@@ -187,8 +187,9 @@ def _read_audio(path: Path) -> np.ndarray:
             audio = file.read(dtype="float32", always_2d=True).mean(axis=1)
             rate = file.samplerate
     except (OSError, ValueError, soundfile.SoundFileError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: cannot read the sample ({reason})") from error
+        # One line, whatever the kit calls its files.
+        where, reason = (" ".join(str(text).split()) for text in (path, error))
+        raise ValueError(f"{where}: cannot read the sample ({reason})") from error
     if not np.isfinite(audio).all():
         raise ValueError(f"{path}: samples that are not finite numbers")
     if rate != SAMPLE_RATE:
