@@ -1,9 +1,9 @@
 """Draw the README's picture: a rendered clip, what was played in it, and what the checkpoint heard.
 
-    python scripts/make_figures.py
+    python scripts/make_figures.py --kit ../shared/data/kits/pearl-master-studio
 
-The clip is made of nothing (a groove written below, a synthesised kit and band): anybody gets the same
-one, and nobody's licence is touched. `--wav FILE` also writes it, to listen to.
+The groove is written below, the band synthesised; the kit is one that nothing was trained on, or, without
+--kit, synthesised too. `--wav FILE` also writes the clip, to listen to.
 """
 
 from __future__ import annotations
@@ -57,12 +57,19 @@ def played() -> list[Hit]:
     )
 
 
-def render(seed: int) -> tuple[np.ndarray, tuple[Hit, ...]]:
-    """The clip, float32 [n] at 44.1 kHz, and the hits that can be heard in it."""
+def render(seed: int, folder: Path | None) -> tuple[np.ndarray, tuple[Hit, ...]]:
+    """The clip, float32 [n] at 44.1 kHz, and the hits that can be heard in it.
+
+    Args:
+        folder: of a sampled kit; None: a synthesised one.
+    Raises:
+        ValueError: the kit cannot be read.
+    """
     import numpy as np
 
     from data.augment import mix
     from data.band import render_band
+    from data.kits import load_kit
     from data.render import render_drums
     from data.synth import synthesise_kit
     from data.synthetic import synthetic_notes
@@ -70,7 +77,8 @@ def render(seed: int) -> tuple[np.ndarray, tuple[Hit, ...]]:
     rng = np.random.default_rng(seed)
     hits = played()
     seconds = hits[-1].time + 1.0
-    rendered = render_drums(hits, [synthesise_kit(rng)], rng, seconds)
+    kit = synthesise_kit(rng) if folder is None else load_kit(folder)
+    rendered = render_drums(hits, [kit], rng, seconds)
     kicks = [hit.time for hit in hits if hit.drum == 0]
     band = render_band(synthetic_notes(rng), rng, seconds, BPM, kicks)
     audio = mix(rendered.audio, band, BAND_LEVEL)
@@ -137,6 +145,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
     parser.add_argument("--output", type=Path, default=PICTURE, help="default: docs/images/transcription.png")
+    parser.add_argument("--kit", type=Path, metavar="DIR", help="a sampled kit (default: a synthesised one)")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="write the clip, too")
     parser.add_argument("--seed", type=int, default=0, help="of kit, room and band (default: 0)")
     return parser.parse_args(arguments)
@@ -151,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         transcriber = Transcriber.load(args.checkpoint)
-        audio, truth = render(args.seed)
+        audio, truth = render(args.seed, args.kit)
         if args.wav is not None:
             soundfile.write(args.wav, audio, SAMPLE_RATE)
         heard = transcriber.transcribe_array(audio).hits

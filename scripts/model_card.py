@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mt3drum.decoding import DecodeConfig
 from scripts.update_results import BEGIN, END, PAGES, RESULTS, ROOT, block, read_digests, write_text
 
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
@@ -48,13 +49,6 @@ credit to mt3drum and to those below; share changed weights under the same licen
 Neither claims anything of what you transcribe. Samples under the plain GPL were left out of training.
 
 The weights were trained on the work of:"""
-
-TUNING = (
-    "python scripts/make_shards.py --output datasets/validation --split validation --clips 96 --band 1"
-    " --negatives 0",
-    "python scripts/tune_decoding.py --checkpoint runs/small/best.safetensors --shards datasets/validation"
-    " --output mt3drum/assets/small.safetensors",
-)
 
 
 @dataclass(frozen=True)
@@ -113,7 +107,7 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
         sections = [
             *_what(header, name, megabytes),
             "## Results",
-            _chosen(training["result"]),
+            _chosen(training),
             f"{BEGIN}\n{results}{END}",
             *_data(training["data"]),
             *_training(training, header["decoding"]),
@@ -139,16 +133,19 @@ def _what(header: Mapping[str, Any], name: str, megabytes: float) -> list[str]:
     ]  # fmt: skip
 
 
-def _chosen(result: Mapping[str, Any]) -> str:
-    if not result:
-        return "No recordings chose this checkpoint: it is the last of its run."
-    groups = ", ".join(f"{name} {value:.3f}" for name, value in result["by_group"].items())
+def _chosen(training: Mapping[str, Any]) -> str:
+    by_group = training["result"].get("by_group", {})
+    groups = ", ".join(f"{name} {value:.3f}" for name, value in by_group.items())
+    scored = f" (micro F of five\nclasses: {groups})" if groups else ""
+    if training["step"] < training["config"]["steps"]:
+        how = f"the development recordings chose this checkpoint** among those of its run{scored}"
+    else:
+        how = f"the development recordings were watched while this was made**{scored}"
     return (
-        "**Read with care: the development recordings chose this checkpoint** among those of its run (micro "
-        f"F\nof five classes then: {groups}), so their figures flatter it.\n"
-        "So does the renderer: usual levels of drums and the density of bands were measured on them. No "
-        "sound\nof theirs was trained on. The rendered test, of other performances and other kits, chose "
-        "nothing."
+        f"**Read with care: {how}.\n"
+        "The renderer was set after them, too: usual levels of drums and the density of bands were measured\n"
+        "on them. No sound of theirs was trained on, but their figures flatter. The rendered test, of other\n"
+        "performances and other kits, chose nothing."
     )
 
 
@@ -176,7 +173,6 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     config, data = training["config"], training["data"]
     steps, batch = training["step"], config["batch"] * config["accumulation"] * training["world"]
     tuning = training.get("tuning")
-    settings = f"`{json.dumps(decoding)}`" if decoding else "the defaults"
     chosen = f", chosen on {tuning['clips']} rendered validation clips" if tuning else ""
     return [
         "## Training",
@@ -184,10 +180,20 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
         f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset']}`, learning rate "
         f"{config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\nCode: "
         f"commit `{training['commit']}`; data: commit `{data['commit']}`.\n"
-        f"Decode settings: {settings}{chosen}.",
-        "To make it again:",
+        f"Decode settings: {_changed_settings(decoding)}{chosen}.",
+        "To make it again (settings of the run's end; docs/experiments.md says what changed on the way):",
         "```\n" + "\n".join(remake(training)) + "\n```",
     ]
+
+
+def _changed_settings(decoding: Mapping[str, Any]) -> str:
+    """The decode settings that are not the defaults."""
+    usual = DecodeConfig().to_dict()
+    given = {name: value for name, value in decoding.items() if value != _plain(usual.get(name))}
+    points = given.pop("confidence_calibration", ())
+    words = [f"{name} {value}" for name, value in given.items()]
+    words += [f"confidences calibrated at {len(points)} points"] if points else []
+    return ", ".join(words) or "the defaults"
 
 
 def remake(training: Mapping[str, Any]) -> list[str]:
@@ -208,7 +214,15 @@ def remake(training: Mapping[str, Any]) -> list[str]:
         run = f"OMP_NUM_THREADS=1 deepspeed --num_accelerators {ranks} train/main.py"
     lines.append(f"{run} --config {CONFIG} --output runs/small{_overrides(config, shards)}")
     if "tuning" in training:
-        lines += TUNING
+        clips = training["tuning"]["clips"]
+        kept = "best" if training["step"] < config["steps"] else "last"
+        lines += [
+            "git checkout main",
+            "python scripts/make_shards.py --output datasets/validation --split validation "
+            f"--clips {clips} --band 1 --negatives 0",
+            f"python scripts/tune_decoding.py --checkpoint runs/small/{kept}.safetensors "
+            f"--shards datasets/validation --clips {clips} --output mt3drum/assets/small.safetensors",
+        ]
     return lines
 
 

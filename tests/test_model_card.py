@@ -80,7 +80,11 @@ def test_the_card_credits_every_source_and_tells_how_to_make_it_again(world: Pat
     assert "one: CC0; two: CC BY 3.0, by Bo" in text and "holds" not in text and "pitches" not in text
     assert "**Groove MIDI Dataset**. https://example.org/gmd" in text and "cite Gillick et al." in text
     assert "Step 4,200 of 5,000, 16 segments of 4 s a step (67,200 in all), 2 rank(s), seed 3" in text
-    assert "drum_only 0.920, pseudo_mix 0.820" in text and '`{"beam": 2}`' in text
+    assert (
+        "drum_only 0.920, pseudo_mix 0.820" in text
+        and "chose this checkpoint" in text
+        and "Decode settings: beam 2.\n" in text
+    )
     assert "1,200 rendered clips, 4.0 hours, 32,500 hits on 3 sampled" in text
     assert "| aux2 | 2,500 | 7.69% |" in text
     assert "/somebody" not in text  # nobody's folders
