@@ -35,7 +35,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = DrumModel(PRESETS["tiny"])
     with torch.no_grad():
         for weight in model.parameters():
-            weight += 0.1 * torch.randn_like(weight)
+            weight.add_(0.1 * torch.randn_like(weight))
     decoding = {"prior_weight": 1.0, "prior_bias": 3.0}
     save_checkpoint(path, model.config, model.state_dict(), decoding, {})
     return path

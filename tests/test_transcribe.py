@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from hypothesis import strategies as st
 
 import mt3drum
 from mt3drum import audio
-from mt3drum import transcribe as module
 from mt3drum.audio import AudioError
 from mt3drum.checkpoint import CheckpointError, bundled, load_model, save_checkpoint
 from mt3drum.config import HOP, PRESETS, SAMPLE_RATE
@@ -31,6 +31,8 @@ from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
 from tokenizer.midi import read_midi
 
+module = import_module("mt3drum.transcribe")  # the name mt3drum.transcribe is also a function's
+
 OPTIONS = DecodeConfig(prior_weight=0.3, silence_gate=0.0, max_tokens=60)
 
 
@@ -40,7 +42,7 @@ def model() -> DrumModel:
     model = DrumModel(PRESETS["tiny"])
     with torch.no_grad():
         for weight in model.parameters():
-            weight += 0.1 * torch.randn_like(weight)
+            weight.add_(0.1 * torch.randn_like(weight))
     return model
 
 
