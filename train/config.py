@@ -130,6 +130,8 @@ def _as(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             raise ValueError(f"{where} {value!r} must be a list of names")
         return tuple(value)
+    if kind is str and value is None:
+        return ""  # `name:` with nothing behind it
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ValueError(f"{where} {value!r} must be of kind {kind.__name__}")
     return value

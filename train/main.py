@@ -36,6 +36,45 @@ def set_up_ranks() -> tuple[int, int]:
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
 
+def engine_settings(config: Any, path: Path | None) -> dict[str, Any]:
+    """DeepSpeed's settings: those of a JSON file, where ours do not decide.
+
+    Raises:
+        ValueError: the file is unreadable, or asks for what states and checkpoints cannot hold.
+    """
+    settings: dict[str, Any] = {"zero_optimization": {"stage": 0}}
+    if path is not None:
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(settings, dict):
+                raise ValueError("it holds no object")
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path}: not a readable JSON file ({error})") from error
+    for section in ("bf16", "fp16"):
+        if settings.pop(section, {}).get("enabled"):
+            raise ValueError(
+                f"{path}: {section} would keep the weights in half precision, too coarse for averages; "
+                "set bfloat16: true in the configuration of the run instead"
+            )
+    if settings.get("zero_optimization", {}).get("stage", 0) > 2:
+        raise ValueError(
+            f"{path}: ZeRO stage 3 divides the weights, which checkpoints need whole; use 0, 1 or 2"
+        )
+    if config.bfloat16:
+        # The engine's own autocast: on CUDA it switches off any other. No "safe" modules: their
+        # gradients would travel in bf16.
+        autocast = {"enabled": True, "dtype": "bfloat16", "lower_precision_safe_modules": []}
+        settings.setdefault("torch_autocast", autocast)
+    settings |= {
+        "train_micro_batch_size_per_gpu": config.batch,
+        "gradient_accumulation_steps": config.accumulation,
+        "gradient_clipping": config.clip,
+        "steps_per_print": 1_000_000_000,
+    }
+    settings.pop("train_batch_size", None)
+    return settings
+
+
 def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     """A DeepSpeed engine around the model and AdamW.
 
@@ -51,21 +90,7 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
         # Compiling this op takes minutes, and a process killed meanwhile leaves a lock that hangs every later
         # start (docs/training.md). gloo does the same work.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    settings: dict[str, Any] = {"zero_optimization": {"stage": 0}}
-    if deepspeed_config is not None:
-        try:
-            settings = json.loads(deepspeed_config.read_text())
-            if not isinstance(settings, dict):
-                raise ValueError("it holds no object")
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{deepspeed_config}: not a readable JSON file ({error})") from error
-    settings |= {
-        "train_micro_batch_size_per_gpu": config.batch,
-        "gradient_accumulation_steps": config.accumulation,
-        "gradient_clipping": config.clip,
-        "steps_per_print": 1_000_000_000,
-    }
-    settings.pop("train_batch_size", None)
+    settings = engine_settings(config, deepspeed_config)
     model = build_model(config)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay

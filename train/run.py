@@ -59,7 +59,7 @@ class Run:
         self.model: DrumModel = engine.module
         self.model_config: ModelConfig = self.model.config
         self.device = next(self.model.parameters()).device
-        # Outside the engine, so that a half-precision engine leaves the filter banks alone.
+        # Outside the engine and its autocast: sums of squares in bf16 would blur quiet frames.
         self.features = LogMel(self.model_config.audio).to(self.device)
         self.average = Average(self.model, config.ema)
         self.progress = Progress()
@@ -107,8 +107,7 @@ class Run:
             mel = self.features(batch.audio.to(self.device))
             blank(mel, config.spec_augment, (config.seed, self.progress.step, micro, self.rank))
         tokens, onset, velocity = (t.to(self.device) for t in (batch.tokens, batch.onset, batch.velocity))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bfloat16):
-            encoded, logits = self.engine(mel.to(next(self.model.parameters()).dtype), tokens)
+        encoded, logits = self.engine(mel, tokens)
         return losses(
             self.model_config.codec, encoded, logits, tokens, onset, velocity, config.loss, self.weights
         )  # fmt: skip
@@ -137,10 +136,10 @@ class Run:
             if any_rank(not torch.isfinite(loss).item(), self.world, self.device):
                 raise TrainingError(f"the loss is not finite at step {self.progress.step}; {REMEDY}")
             self.engine.backward(loss * scale)  # DeepSpeed divides by ranks and micro-batches
-            if micro == len(micro_batches) - 1 and self.plain_gradients:
+            if micro == len(micro_batches) - 1 and not self.zero:
                 norm = self.finite(gradient_norm(self.model))
             self.engine.step()
-        if not self.plain_gradients:  # known after the step only; nothing of it has been saved yet
+        if self.zero:  # known after the step only; nothing of it has been saved yet
             norm = self.finite(float(self.engine.get_global_grad_norm() or 0.0))
         sums = self.sum_over_ranks(sums)
         kinds = sums[2:].view(len(KINDS), 2)
@@ -150,9 +149,9 @@ class Run:
         return scalars | {"optimizer/learning_rate": rate, "optimizer/gradient_norm": norm}
 
     @property
-    def plain_gradients(self) -> bool:
-        """Whether, after the backward pass, the parameters of every rank hold the whole gradient."""
-        return self.engine.zero_optimization_stage() == 0 and not self.engine.bfloat16_enabled()
+    def zero(self) -> bool:
+        """Whether ranks divide gradients or the optimizer's state (ZeRO 1 and 2)."""
+        return bool(self.engine.zero_optimization_stage() > 0)
 
     def finite(self, norm: float) -> float:
         """The norm of the gradient before clipping. Raises TrainingError where it is not finite."""
