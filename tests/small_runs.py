@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
 from data.clips import Clip
 from data.sample import SAMPLE_RATE
 from data.shards import make_shards
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
+from train.main import main
+from train.run import Run
 
 DRUMS = ("kick", "snare_head", "hihat_closed")
 
@@ -88,3 +94,51 @@ def write_run(folder: Path, **settings: Any) -> Path:
 def curve(path: Path) -> list[dict[str, float]]:
     """The whole lines of a file of JSON lines."""
     return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums in one order, so that runs compare bit by bit; main() leaves nothing in the environment."""
+    threads, environment = torch.get_num_threads(), dict(os.environ)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def run_main(config: Path, output: Path, *more: str) -> int:
+    return main(["--config", str(config), "--output", str(output), *more])
+
+
+def bare(config: Path, folder: Path, **settings: Any) -> Path:
+    """The same settings without validation, and others."""
+    values = json.loads(config.read_text()) | {"validation": ""} | settings
+    path = folder / "bare.yaml"
+    path.write_text(json.dumps(values))
+    return path
+
+
+def same_curves(found: list[dict[str, float]], expected: list[dict[str, float]]) -> None:
+    assert [line["step"] for line in found] == [line["step"] for line in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            assert round(value, 6) == pytest.approx(round(other[name], 6), abs=1.1e-6), (one["step"], name)
+
+
+def at_step(monkeypatch: pytest.MonkeyPatch, number: int, action: Any) -> None:
+    """Do something before step `number` (from 0)."""
+    step = Run.step
+
+    def acting(run: Run, micro_batches: Any) -> dict[str, float]:
+        if run.progress.step == number:
+            action()
+        return step(run, micro_batches)
+
+    monkeypatch.setattr(Run, "step", acting)

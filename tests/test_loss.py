@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -292,4 +292,4 @@ def test_an_empty_segment_costs_its_end_alone() -> None:
 )
 def test_negative_weights_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"loss {name} -0.1 is negative"):
-        LossConfig(**{name: -0.1})
+        LossConfig(**cast(Any, {name: -0.1}))

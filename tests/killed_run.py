@@ -1,0 +1,52 @@
+"""train/main.py that is killed with SIGKILL at a stated moment: `KILL_AT=step:13` or `KILL_AT=write:5`.
+
+`step:N`: when N steps are done; `write:N`: before the N-th tensor file of a state is written. `KILL_RANK`:
+of which rank (default 0). Run as train/main.py, with its arguments; by the deepspeed launcher too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> int:
+    import torch
+
+    from train import main as command
+    from train import state
+    from train.run import Run
+
+    torch.set_num_threads(1)
+    what, _, number = os.environ.get("KILL_AT", "never:0").partition(":")
+    if os.environ.get("RANK", "0") != os.environ.get("KILL_RANK", "0"):
+        what = "never"
+    step, write, written = Run.step, state.save_file, [0]
+
+    def step_or_die(run: Run, micro_batches: Any) -> dict[str, float]:
+        if what == "step" and run.progress.step == int(number):
+            kill()
+        return step(run, micro_batches)
+
+    def write_or_die(tensors: Any, path: Any) -> None:
+        written[0] += 1
+        if what == "write" and written[0] == int(number):
+            kill()
+        write(tensors, path)
+
+    Run.step = step_or_die  # type: ignore[assignment, method-assign]
+    state.save_file = write_or_die  # type: ignore[assignment]
+    return command.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
