@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mt3drum import cli_web, inputs
+from mt3drum import cli_score, cli_web, inputs
 from mt3drum.decoding import DecodeConfig
 from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
 
@@ -59,12 +59,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mt3drum", description="A recording of drums in, a score out.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    add = commands.add_parser(
+    transcribe = commands.add_parser(
         "transcribe",
-        help="recordings to MIDI, JSON or CSV",
+        help="recordings to MIDI, MusicXML, tab, charts, JSON, ...",
         description="Transcribe recordings. Exit code 0: all done; 1: some failed (each has its line); "
         "2: wrong usage; 130: interrupted.",
-    ).add_argument
+    )
+    add = transcribe.add_argument
     add("files", nargs="+", metavar="FILES", help="audio files, folders (searched through) and patterns")
     add(
         "-o",
@@ -74,13 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for the results (default: .)",
     )
-    add("--format", type=_formats, default=("midi",), metavar="F,F", help="midi, json, csv (default: midi)")
-    add(
-        "--notes",
-        choices=("gm", "td17"),
-        default="gm",
-        help="note numbers in MIDI: General MIDI or Roland TD-17",
-    )
+    formats = ", ".join(inputs.SUFFIX)
+    add("--format", type=_formats, default=("midi",), metavar="F,F", help=f"{formats} (default: midi)")
+    cli_score.add_options(transcribe)
     add("--skip-existing", action="store_true", help="leave out recordings whose results are all there")
     add(
         "--manifest",
@@ -168,6 +165,7 @@ def _transcribe(args: argparse.Namespace) -> int:
 
     try:
         options = decode_options(args)
+        args.notes, args.score = cli_score.score_options(args)
         share = batch.Share.from_environment(args.manifest is not None)
         tasks, problems = inputs.plan(batch.brace_patterns(args.files), args.output)
         opened = batch.open_tars(tasks)
@@ -235,6 +233,7 @@ def _run(
     from tqdm import tqdm
 
     from mt3drum.batch import renamed, staged
+    from mt3drum.live import LiveLines
     from mt3drum.transcribe import Failure
 
     sizes = {task.source: _size(task.source) for task in tasks}
@@ -251,8 +250,10 @@ def _run(
         bar.n = finished + share * sizes.get(path, 0)
         bar.refresh()
 
+    live = LiveLines(tasks if "jsonl" in args.format and args.score.grid is None else ())
     with bar, tempfile.TemporaryDirectory(prefix="mt3drum-") as scratch:
-        results = transcriber.transcribe_files(staged(tasks, opened.places, Path(scratch)), progress)
+        staged_paths = staged(tasks, opened.places, Path(scratch))
+        results = transcriber.transcribe_files(staged_paths, progress, live if live.parts else None)
         for count, (task, found) in enumerate(zip(tasks, results, strict=True), 1):
             result = renamed(found, task.source)
             reason = result.reason if isinstance(result, Failure) else _write(task, result, args, bar)
@@ -263,6 +264,7 @@ def _run(
                 ledger.failed(task.source, reason)
             elif ledger is not None:
                 ledger.done(task.source, len(result.hits), result.seconds, result.warnings)
+            live.close(task.source)
             if task.source in opened.places and found.path is not None:
                 found.path.unlink(missing_ok=True)
             finished += sizes[task.source]
@@ -279,8 +281,8 @@ def _write(task: inputs.Task, result: Transcription, args: argparse.Namespace, b
     for warning in result.warnings:
         bar.write(f"warning: {_shown(warning)}", file=sys.stderr)
     try:
-        written = output.write(result, task.target, args.format, args.notes)
-    except OSError as error:
+        written = output.write(result, task.target, args.format, args.notes, args.score)
+    except (OSError, ValueError) as error:
         return f"{task.source}: cannot write the result: {error}"
     if not args.quiet:
         names = ", ".join(map(str, written))

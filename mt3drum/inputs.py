@@ -31,8 +31,18 @@ AUDIO_SUFFIXES = frozenset(
 )
 """What is picked up in a folder; a file named on the command line is tried whatever it is called."""
 
-SUFFIX = {"midi": ".mid", "json": ".json", "csv": ".csv"}
-"""Of the result in each format."""
+SUFFIX = {
+    "midi": ".mid",
+    "json": ".json",
+    "jsonl": ".jsonl",
+    "csv": ".csv",
+    "jams": ".jams",
+    "musicxml": ".musicxml",
+    "tab": ".tab.txt",
+    "chart": ".chart.zip",
+    "wav": ".drums.wav",
+}
+"""Of the result in each format; none that a recording may have."""
 
 
 @dataclass(frozen=True)

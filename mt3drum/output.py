@@ -1,71 +1,181 @@
-"""Transcriptions out: MIDI, JSON and CSV files, each complete or absent."""
+"""Transcriptions out: one file per format, each complete or absent."""
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-import os
+import zipfile
 from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
+from mt3drum.files import write_whole
+from mt3drum.formats import tables
 from mt3drum.inputs import SUFFIX
-from mt3drum.transcribe import Transcription
+from mt3drum.options import ScoreOptions
+from mt3drum.result import Transcription
 from tokenizer.drums import DRUMS
-from tokenizer.midi import write_midi
+from tokenizer.hits import Hit
+from tokenizer.midi import Notes, note_numbers, write_midi
 
-Notes = Literal["gm", "td17"]
+if TYPE_CHECKING:
+    from mt3drum.grid import Grid
+    from mt3drum.quantise import Score
+    from mt3drum.tempo_map import TempoMap
 
 
-def write(result: Transcription, base: Path, formats: tuple[str, ...], notes: Notes) -> list[Path]:
+class NoGridError(ValueError):
+    """A format, or `--grid`, needs beats, and no steady beat was found."""
+
+
+def write(
+    result: Transcription,
+    base: Path,
+    formats: tuple[str, ...],
+    notes: Notes = "gm",
+    options: ScoreOptions | None = None,
+) -> list[Path]:
     """Write `base` + suffix for every format; makes the folder.
 
     Raises:
+        NoGridError: a format needs beats and there are none; the other formats have been written.
         OSError: a file cannot be written; what was written before stays.
     """
     base.parent.mkdir(parents=True, exist_ok=True)
-    written = []
+    rendering = _Rendering(result, notes, options or ScoreOptions())
+    written, without_grid = [], []
     for name in formats:
         path = base.with_name(base.name + SUFFIX[name])
-        if name == "midi":
-            write_midi(result.hits, path, notes=notes)
-        else:
-            _write_text(path, to_json(result) if name == "json" else to_csv(result))
+        try:
+            _WRITERS[name](rendering, path)
+        except NoGridError:
+            without_grid.append(name)
+            continue
         written.append(path)
+    if without_grid:
+        raise NoGridError(
+            f"no steady beat found, so no {', '.join(without_grid)}; if there is one, "
+            "give its tempo with --bpm"
+        )
     return written
 
 
-def to_json(result: Transcription) -> str:
-    """Seconds with microseconds, names for drums; one hit a line."""
-    head = {
-        "source": result.path.name if result.path else None,
-        "seconds": round(result.seconds, 6),
-        "warnings": list(result.warnings),
-    }
-    hits = ",\n  ".join(
-        json.dumps(
-            {
-                "time": round(hit.time, 6),
-                "drum": DRUMS[hit.drum].name,
-                "velocity": hit.velocity,
-                "confidence": round(hit.confidence, 4),
-            }
-        )
-        for hit in result.hits
+class _Rendering:
+    """What the formats of one recording share, computed when the first of them asks."""
+
+    def __init__(self, result: Transcription, notes: Notes, options: ScoreOptions) -> None:
+        self.result, self.notes, self.options = result, notes, options
+        self.title = result.path.stem if result.path else "Untitled"
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        from mt3drum.meter import estimate
+
+        return estimate(self.result.hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter)
+
+    @cached_property
+    def score(self) -> Score:
+        """
+        Raises:
+            NoGridError: there is no grid.
+        """
+        from mt3drum.quantise import quantise
+
+        if self.grid is None:
+            raise NoGridError
+        return quantise(self.result.hits, self.grid, self.options.grid or "auto")
+
+    @cached_property
+    def hits(self) -> tuple[Hit, ...]:
+        """As played, or on the grid where one is asked for."""
+        return self.result.hits if self.options.grid is None else self.score.hits()
+
+    @cached_property
+    def tempo_map(self) -> TempoMap | None:
+        from mt3drum.tempo_map import tempo_map
+
+        return None if self.grid is None else tempo_map(self.grid)
+
+
+def _midi(rendering: _Rendering, path: Path) -> None:
+    lines = rendering.tempo_map
+    write_midi(
+        rendering.hits,
+        path,
+        notes=rendering.notes,
+        tempos=lines.midi_tempos if lines else None,
+        time_signatures=lines.midi_meters if lines else None,
     )
-    body = f"[\n  {hits}\n ]" if result.hits else "[]"
-    return json.dumps(head, ensure_ascii=False)[:-1] + f',\n "hits": {body}}}\n'
 
 
-def to_csv(result: Transcription) -> str:
-    """A header and one hit a line: time, drum, velocity, confidence."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("time", "drum", "velocity", "confidence"))
-    for hit in result.hits:
-        table.writerow((f"{hit.time:.6f}", DRUMS[hit.drum].name, hit.velocity, f"{hit.confidence:.4f}"))
-    return text.getvalue()
+def _json(rendering: _Rendering, path: Path) -> None:
+    result = rendering.result
+    source = result.path.name if result.path else None
+    tempo = tables.tempo_record(rendering.grid)
+    write_whole(path, tables.to_json(rendering.hits, result.seconds, source, result.warnings, tempo))
+
+
+def _jsonl(rendering: _Rendering, path: Path) -> None:
+    write_whole(path, tables.to_jsonl(rendering.hits))
+
+
+def _csv(rendering: _Rendering, path: Path) -> None:
+    write_whole(path, tables.to_csv(rendering.hits))
+
+
+def _jams(rendering: _Rendering, path: Path) -> None:
+    numbers = note_numbers(rendering.notes)
+    seconds = rendering.result.seconds
+    write_whole(path, tables.to_jams(rendering.hits, seconds, rendering.title, rendering.grid, numbers))
+
+
+def _musicxml(rendering: _Rendering, path: Path) -> None:
+    from mt3drum.formats.musicxml import to_musicxml
+
+    write_whole(path, to_musicxml(rendering.score, rendering.title))
+
+
+def _tab(rendering: _Rendering, path: Path) -> None:
+    from mt3drum.formats.tab import to_tab
+
+    write_whole(path, to_tab(rendering.score, rendering.title))
+
+
+def _chart(rendering: _Rendering, path: Path) -> None:
+    from mt3drum.formats.chart import make_chart, to_chart, to_ini, to_mid
+
+    score = None if rendering.grid is None and rendering.options.grid is None else rendering.score
+    chart = make_chart(rendering.result.hits, score, rendering.title, rendering.result.seconds)
+    files = {
+        "notes.chart": to_chart(chart).encode(),
+        "notes.mid": to_mid(chart),
+        "song.ini": to_ini(chart).encode(),
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            # A fixed date: the same hits give the same bytes.
+            archive.writestr(zipfile.ZipInfo(f"{_folder(rendering.title)}/{name}"), data)
+    write_whole(path, packed.getvalue())
+
+
+def _folder(title: str) -> str:
+    """A name that is safe as a folder on every system."""
+    kept = "".join(c if c.isalnum() or c in " -_.()" else "_" for c in title).strip(" .")
+    return kept or "song"
+
+
+def _wav(rendering: _Rendering, path: Path) -> None:
+    from mt3drum.formats.wav import to_wav
+
+    write_whole(path, to_wav(rendering.hits, rendering.result.seconds, rendering.grid))
+
+
+_WRITERS: Mapping[str, Callable[[_Rendering, Path], None]] = {
+    "midi": _midi, "json": _json, "jsonl": _jsonl, "csv": _csv, "jams": _jams, "musicxml": _musicxml,
+    "tab": _tab,    "chart": _chart, "wav": _wav,
+}  # fmt: skip
 
 
 def summary(result: Transcription) -> str:
@@ -73,12 +183,3 @@ def summary(result: Transcription) -> str:
     counts = Counter(DRUMS[hit.drum].name for hit in result.hits)
     drums = ", ".join(f"{name} {count}" for name, count in counts.most_common())
     return f"{len(result.hits)} hits in {result.seconds:.1f} s" + (f": {drums}" if drums else "")
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -5,9 +5,10 @@ Segments of many recordings share a batch; what a recording gives does not depen
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -15,65 +16,21 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from mt3drum.audio import AudioError, Recording, Segment, open_array, open_file, segments
+from mt3drum.audio import AudioError, Segment, open_array, open_file, segments
 from mt3drum.checkpoint import CheckpointError, bundled, load_model
 from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decoding import DecodeConfig
 from mt3drum.generate import generate
-from mt3drum.hypothesis import Hypothesis
+from mt3drum.joining import REFINED, Job, place
 from mt3drum.model import DrumModel
-from tokenizer.hits import Hit, merge_close, one_way_at_a_time
+from mt3drum.result import Failure, Transcription
+from tokenizer.hits import Hit
 
-SEAM = 0.02
-"""Seconds: strokes of one drum closer than this are one (a seam may yield one twice, a step apart)."""
 BATCH = 32
 """Segments a batch: their cross-attention keys still fit a processor's cache (64 were slower)."""
 
-
-@dataclass(frozen=True)
-class Transcription:
-    """What was heard in one recording."""
-
-    hits: tuple[Hit, ...]
-    seconds: float
-    path: Path | None = None
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A recording that could not be transcribed."""
-
-    path: Path
-    reason: str
-    """One line that names the file."""
-
-
-@dataclass
-class _Job:
-    """A recording under way."""
-
-    path: Path | None
-    recording: Recording | None
-    failure: str = ""
-    waiting: int = 0
-    """Segments cut and not yet decoded."""
-    cut: bool = False
-    """All segments have been cut."""
-    hits: list[Hit] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def result(self, config: DecodeConfig) -> Transcription | Failure:
-        if self.recording is None or self.failure:
-            assert self.path is not None
-            return Failure(self.path, self.failure)
-        joined = one_way_at_a_time(
-            merge_close(self.hits, max(SEAM, config.minimum_gap)), config.exclusive_gap
-        )
-        hits = tuple(hit for hit in joined if hit.confidence >= config.minimum_confidence)
-        return Transcription(
-            hits, self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings)
-        )
+OnProgress = Callable[[Path, float], None]
+OnHits = Callable[[Path, list[Hit]], None]
 
 
 class Transcriber:
@@ -122,8 +79,8 @@ class Transcriber:
         Raises:
             AudioError: the array is empty or not of floats, or the rate is out of range.
         """
-        job = _Job(None, open_array(audio, sample_rate))
-        (result,) = self._run(iter([job]), None)
+        job = Job(None, open_array(audio, sample_rate))
+        (result,) = self._run(iter([job]), None, None)
         assert isinstance(result, Transcription)
         return result
 
@@ -139,22 +96,27 @@ class Transcriber:
         return result
 
     def transcribe_files(
-        self, paths: Iterable[str | Path], on_progress: Callable[[Path, float], None] | None = None
+        self,
+        paths: Iterable[str | Path],
+        on_progress: OnProgress | None = None,
+        on_hits: OnHits | None = None,
     ) -> Iterator[Transcription | Failure]:
         """Many files, in order, each as soon as its last segment is decoded; a bad file is a `Failure`.
 
         Args:
             on_progress: called with a path and the share of it that is decoded, 0..1.
+            on_hits: called with a path and hits of it as soon as nothing can change them, in order of time;
+                all calls together give the hits of the result.
         """
 
-        def jobs() -> Iterator[_Job]:
+        def jobs() -> Iterator[Job]:
             for path in map(Path, paths):
                 try:
-                    yield _Job(path, open_file(path))
+                    yield Job(path, open_file(path))
                 except (AudioError, OSError) as error:
-                    yield _Job(path, None, failure=_one_line(path, error))
+                    yield Job(path, None, failure=_one_line(path, error))
 
-        return self._run(jobs(), on_progress)
+        return self._run(jobs(), on_progress, on_hits)
 
     def transcribe_to_midi(
         self, path: str | Path, midi: str | Path, notes: Literal["gm", "td17"] = "gm"
@@ -174,16 +136,20 @@ class Transcriber:
         return result
 
     def _run(
-        self, jobs: Iterator[_Job], on_progress: Callable[[Path, float], None] | None
+        self, jobs: Iterator[Job], on_progress: OnProgress | None, on_hits: OnHits | None
     ) -> Iterator[Transcription | Failure]:
         codec = self.model.config.codec
         margin = self.config.margin_steps(codec)
-        open_jobs: list[_Job] = []
-        batch: list[tuple[_Job, Segment]] = []
+        open_jobs: list[Job] = []
+        batch: list[tuple[Job, Segment]] = []
 
         def finished() -> Iterator[Transcription | Failure]:
             while open_jobs and open_jobs[0].cut and not open_jobs[0].waiting:
-                yield open_jobs.pop(0).result(self.config)
+                job = open_jobs.pop(0)
+                rest = job.settle(self.config, math.inf)
+                if on_hits is not None and job.path is not None and rest and not job.failure:
+                    on_hits(job.path, rest)
+                yield job.result()
 
         for job in jobs:
             open_jobs.append(job)
@@ -194,7 +160,7 @@ class Transcriber:
                     batch.append((job, segment))
                     job.waiting += 1
                     if len(batch) == self.batch:
-                        self._decode(batch, margin, on_progress)
+                        self._decode(batch, margin, on_progress, on_hits)
                         batch = []
                         yield from finished()
             except (AudioError, OSError) as error:
@@ -203,14 +169,15 @@ class Transcriber:
             job.cut = True
             yield from finished()
         if batch:
-            self._decode(batch, margin, on_progress)
+            self._decode(batch, margin, on_progress, on_hits)
         yield from finished()
 
     def _decode(
         self,
-        batch: list[tuple[_Job, Segment]],
+        batch: list[tuple[Job, Segment]],
         margin: int,
-        on_progress: Callable[[Path, float], None] | None,
+        on_progress: OnProgress | None,
+        on_hits: OnHits | None,
     ) -> None:
         codec = self.model.config.codec
         device = next(self.model.parameters()).device
@@ -236,21 +203,11 @@ class Transcriber:
                     f"{job.path or 'audio array'}: over {self.config.max_tokens} tokens (max_tokens) in the "
                     f"{codec.segment_seconds:g} s from {at:.1f} s; hits were left out"
                 )
+            new = job.settle(self.config, end / codec.steps_per_second - REFINED)
+            if on_hits is not None and job.path is not None and new:
+                on_hits(job.path, new)
             if on_progress is not None and job.path is not None:
                 on_progress(job.path, min(1.0, end / steps))
-
-
-def place(hypothesis: Hypothesis, start: int, margin: int, steps: int, steps_per_second: int) -> list[Hit]:
-    """A segment's hits in the time of the recording: the border rule.
-
-    A segment answers for the steps from `margin` on, up to where `generate` was told to end. The step is the
-    token's, before refinement, so that every step of a recording belongs to exactly one segment.
-    """
-    return [
-        Hit(max(0.0, start / steps_per_second + hit.time), hit.drum, hit.velocity, hit.confidence)
-        for hit, step in zip(hypothesis.hits, hypothesis.steps, strict=True)
-        if step >= margin and start + step < steps
-    ]
 
 
 def pick_device(name: str) -> str:

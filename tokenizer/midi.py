@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import mido
 
-from tokenizer.drums import DRUMS
+from tokenizer.drums import DRUMS, NUM_CLASSES
 from tokenizer.hits import Hit
 from tokenizer.maps import LabelMap
 from tokenizer.midi_read import (
@@ -36,7 +36,9 @@ from tokenizer.midi_read import (
 __all__ = [
     "MidiError",
     "MidiScore",
+    "Notes",
     "from_note_sequence",
+    "note_numbers",
     "read_midi",
     "to_note_sequence",
     "to_pretty_midi",
@@ -49,7 +51,8 @@ NOTE_SECONDS = 0.05
 _MAX_TEMPO = 2**24 - 1  # microseconds a beat: three bytes
 _MAX_DELTA = 2**28 - 1  # ticks: four bytes of seven bits
 
-Notes = Literal["gm", "td17"]
+Notes = Literal["gm", "td17"] | tuple[int, ...]
+"""Note numbers: General MIDI's, a Roland TD-17's, or one of 0..127 for each of the 26 classes."""
 Tempos = Sequence[tuple[float, float]]
 TimeSignatures = Sequence[tuple[float, int, int]]
 
@@ -71,7 +74,7 @@ def write_midi(
         hits: times in seconds, 0 or later.
         path: its folder is made if need be; the file appears whole or not at all.
         notes: "gm" writes General MIDI notes (hi-hat edges, tom3_rim and floor_tom_rim become their heads);
-            "td17" those of a Roland TD-17, which keep all 26 classes apart.
+            "td17" those of a Roland TD-17, which keep all 26 classes apart; a tuple: one number a class.
         tempos: (seconds, quarter notes a minute) of each change; 120 until the first.
         time_signatures: (seconds, numerator, denominator).
     Returns:
@@ -126,7 +129,7 @@ def _midi_file(
 
 def _strokes(hits: Iterable[Hit], notes: Notes, clock: Clock) -> tuple[list[tuple[int, int, int, int]], int]:
     """(start tick, end tick, note, velocity), none empty nor overlapping its note's next; number merged."""
-    number = _notes(notes)
+    number = note_numbers(notes)
     loudest: dict[tuple[int, int], int] = {}
     merged = 0
     for hit in hits:
@@ -144,7 +147,16 @@ def _strokes(hits: Iterable[Hit], notes: Notes, clock: Clock) -> tuple[list[tupl
     return strokes[::-1], merged
 
 
-def _notes(notes: Notes) -> tuple[int, ...]:
+def note_numbers(notes: Notes) -> tuple[int, ...]:
+    """The MIDI note of each class.
+
+    Raises:
+        ValueError: an unknown name, or not 26 numbers of 0..127.
+    """
+    if isinstance(notes, tuple):
+        if len(notes) != NUM_CLASSES or not all(0 <= note <= 127 for note in notes):
+            raise ValueError(f"notes {notes!r} are not {NUM_CLASSES} numbers of 0..127")
+        return notes
     if notes not in ("gm", "td17"):
         raise ValueError(f"notes {notes!r} is neither 'gm' nor 'td17'")
     return tuple(drum.gm_note if notes == "gm" else drum.td17_note for drum in DRUMS)
@@ -224,7 +236,7 @@ def to_note_sequence(
     """
     from note_seq.protobuf import music_pb2
 
-    number = _notes(notes)
+    number = note_numbers(notes)
     sequence = music_pb2.NoteSequence(ticks_per_quarter=960)
     for seconds, tempo in _check_tempos(tempos or ()):
         sequence.tempos.add(time=seconds, qpm=6e7 / tempo)

@@ -1,0 +1,2 @@
+"""One writer per file format, all from one list of hits or its quantised copy. `mt3drum.output` picks
+them."""

@@ -1,0 +1,164 @@
+"""From 26 drums to the four pads, three cymbals and the kick of rhythm games, in four difficulties.
+
+The lanes are those of Rock Band 3's pro drums, which Clone Hero and YARG play: red snare; yellow, blue and
+green toms; yellow (hi-hat), blue (ride) and green (crash) cymbals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mt3drum.formats.marks import Mark, mark, marker
+from tokenizer.drums import DRUMS
+from tokenizer.hits import Hit
+
+Difficulty = Literal["Expert", "Hard", "Medium", "Easy"]
+DIFFICULTIES: tuple[Difficulty, ...] = ("Expert", "Hard", "Medium", "Easy")
+
+KICK, RED, YELLOW, BLUE, GREEN = range(5)
+DOUBLE_KICK = 0.18
+"""Seconds: of kicks closer than this (5 to 6 a second) every other one is marked as a second pedal's."""
+LEAST_GAP: Mapping[str, float] = {"Expert": 0.0, "Hard": 0.14, "Medium": 0.24, "Easy": 0.45}
+"""Seconds between two chords of hands; what is closer and weaker is thinned out."""
+KICK_GAP: Mapping[str, float] = {"Expert": 0.0, "Hard": 0.24, "Medium": 0.45, "Easy": 0.9}
+MOST_HANDS: Mapping[str, int] = {"Expert": 2, "Hard": 2, "Medium": 2, "Easy": 1}
+
+_LANES: dict[str, tuple[int, bool] | None] = {
+    "kick": (KICK, False),
+    "snare": (RED, False), "rim": (RED, False),
+    "hihat": (YELLOW, True), "ride": (BLUE, True), "crash": (GREEN, True), "aux": (BLUE, True),
+    "tom1": (YELLOW, False), "tom2": (BLUE, False), "tom3": (GREEN, False), "floor": (GREEN, False),
+}  # fmt: skip
+LANE_OF: tuple[tuple[int, bool] | None, ...] = tuple(
+    None
+    if drum.name == "hihat_pedal"
+    else _LANES[drum.name.split("_")[0] if drum.family == "tom" else drum.family]
+    for drum in DRUMS
+)
+"""(lane, whether it is a cymbal) of each class; None: not charted (the hi-hat's pedal is the left foot's)."""
+
+
+@dataclass(frozen=True, order=True)
+class Gem:
+    """One note of a chart."""
+
+    tick: int
+    lane: int
+    cymbal: bool
+    mark: Mark = ""
+    double: bool = False
+    """A kick of the second pedal."""
+
+
+@dataclass(frozen=True)
+class Charted:
+    """Gems of the hardest difficulty, and what the kit of a game has no room for."""
+
+    gems: tuple[Gem, ...]
+    seconds: tuple[float, ...]
+    """When each gem sounds."""
+    left_out: int
+    """Hits on a lane that is taken by a drum of the same colour, or of no lane."""
+
+
+def chart_gems(hits: Sequence[Hit], ticks: Sequence[int]) -> Charted:
+    """One gem a hit, as long as the lanes allow: a cymbal and a tom of one colour cannot be struck
+    together, so the second takes the next free lane of its kind."""
+    limits = marker(hits)
+    chords: dict[int, list[Hit]] = {}
+    for hit, tick in zip(hits, ticks, strict=True):
+        chords.setdefault(tick, []).append(hit)
+    gems: list[tuple[Gem, float]] = []
+    left_out = 0
+    for tick, chord in sorted(chords.items()):
+        taken: set[int] = set()
+        for hit in sorted(chord, key=lambda hit: -hit.velocity):
+            where = LANE_OF[hit.drum]
+            lane = _free(where, taken) if where else None
+            if where is None or lane is None:
+                left_out += 1
+                continue
+            taken.add(lane)
+            marked: Mark = "" if lane == KICK else mark(hit, limits)
+            gems.append((Gem(tick, lane, where[1], marked), hit.time))
+    gems.sort()
+    doubled = _double_kicks(gems)
+    return Charted(tuple(gem for gem, _ in doubled), tuple(time for _, time in doubled), left_out)
+
+
+def _free(where: tuple[int, bool], taken: set[int]) -> int | None:
+    lane, _ = where
+    if lane not in taken:
+        return lane
+    if lane in (KICK, RED):  # a rim and a head struck together are one snare
+        return None
+    return next((other for other in (BLUE, GREEN, YELLOW) if other not in taken), None)
+
+
+def _double_kicks(gems: list[tuple[Gem, float]]) -> list[tuple[Gem, float]]:
+    marked = []
+    last, second = -1.0, False
+    for gem, time in gems:
+        if gem.lane == KICK:
+            second = last >= 0 and time - last < DOUBLE_KICK and not second
+            last = time
+            gem = Gem(gem.tick, gem.lane, gem.cymbal, gem.mark, second)
+        marked.append((gem, time))
+    return marked
+
+
+def thin(charted: Charted, difficulty: Difficulty, resolution: int) -> list[Gem]:
+    """An easier chart: fewer gems, never other ones, all of them of the next harder one.
+
+    Second pedals go below Expert, ghost notes below Hard; of chords too close the one on the stronger beat
+    stays.
+    """
+    if difficulty == "Expert":
+        return list(charted.gems)
+    harder = DIFFICULTIES[DIFFICULTIES.index(difficulty) - 1]
+    keep = set(thin(charted, harder, resolution))
+    times = {gem.tick: time for gem, time in zip(charted.gems, charted.seconds, strict=True)}
+    keep = {gem for gem in keep if not gem.double and not (gem.mark == "ghost" and difficulty != "Hard")}
+    hands = _spaced(
+        _chords(gem for gem in keep if gem.lane != KICK), times, LEAST_GAP[difficulty], resolution
+    )
+    kicks = _spaced(_chords(gem for gem in keep if gem.lane == KICK), times, KICK_GAP[difficulty], resolution)
+    most = MOST_HANDS[difficulty]
+    kept = [gem for tick in hands for gem in sorted(hands[tick], key=_importance)[:most]]
+    if difficulty == "Easy":  # one limb at a time
+        struck = {gem.tick for gem in kept}
+        kicks = {tick: chord for tick, chord in kicks.items() if tick not in struck}
+    return sorted([*kept, *(gem for chord in kicks.values() for gem in chord)])
+
+
+def _chords(gems: Iterable[Gem]) -> dict[int, list[Gem]]:
+    chords: dict[int, list[Gem]] = {}
+    for gem in sorted(gems):
+        chords.setdefault(gem.tick, []).append(gem)
+    return chords
+
+
+def _importance(gem: Gem) -> tuple[bool, int]:
+    return gem.lane != RED, -gem.lane  # the backbeat, then crash before ride before hi-hat
+
+
+def _strength(tick: int, resolution: int) -> int:
+    """0 on a beat, 1 on its half, 2 on its quarters and thirds, 3 elsewhere."""
+    parts = (resolution, resolution // 2, resolution // 4, resolution // 3)
+    return next((max(0, i - (i == 3)) for i, part in enumerate(parts) if tick % part == 0), 3)
+
+
+def _spaced(
+    chords: dict[int, list[Gem]], times: Mapping[int, float], gap: float, resolution: int
+) -> dict[int, list[Gem]]:
+    kept: list[int] = []
+    for tick in chords:
+        while kept and times[tick] - times[kept[-1]] < gap:
+            if _strength(kept[-1], resolution) <= _strength(tick, resolution):
+                break
+            kept.pop()
+        else:
+            kept.append(tick)
+    return {tick: chords[tick] for tick in kept}

@@ -1,0 +1,223 @@
+"""MusicXML 4.0 percussion notation (https://www.w3.org/2021/06/musicxml40/): opens in MuseScore and its like.
+
+Written by hand: the order of elements is the schema's. Velocities are kept exactly, in each note's
+`dynamics`.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from fractions import Fraction
+
+from mt3drum.formats.marks import mark, marker
+from mt3drum.formats.notation import FEET, Event, bars
+from mt3drum.formats.staff import SIGNS
+from mt3drum.quantise import Note, Score
+from tokenizer.drums import DRUMS
+
+DIVISIONS = 48
+"""Ticks of a quarter note: thirty-seconds, and triplets of them, are whole numbers."""
+_FORTE = 90.0  # the velocity that MusicXML's dynamics of 100 % stand for
+_TEMPO_STEP = 0.04  # a change of tempo smaller than this share is not printed
+_DOCTYPE = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 '
+    'Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">\n'
+)
+
+
+def to_musicxml(score: Score, title: str) -> str:
+    """The whole document.
+
+    Raises:
+        ValueError: a position too fine to be written, which `quantise` does not give.
+    """
+    root = ET.Element("score-partwise", version="4.0")
+    work = ET.SubElement(root, "work")
+    ET.SubElement(work, "work-title").text = _printable(title)
+    encoding = ET.SubElement(ET.SubElement(root, "identification"), "encoding")
+    ET.SubElement(encoding, "software").text = "mt3drum"
+    _part_list(root, sorted({note.hit.drum for note in score.notes}))
+    part = ET.SubElement(root, "part", id="P1")
+    limits = marker(note.hit for note in score.notes)
+    tempos = _printed_tempos(score)
+    for number, bar in enumerate(bars(score)):
+        measure = ET.SubElement(part, "measure", number=str(number + 1))
+        if number == 0:
+            _attributes(measure, score)
+        _directions(measure, score, tempos.get(number), first=number == 0)
+        _voice(measure, bar.hands, "1", limits)
+        if bar.feet:
+            backup = ET.SubElement(measure, "backup")
+            ET.SubElement(backup, "duration").text = str(_ticks(score.grid.meter.bar_quarters))
+            _voice(measure, bar.feet, "2", limits)
+    ET.indent(root)
+    return _DOCTYPE + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _printable(text: str) -> str:
+    """XML 1.0 has no control characters and no half surrogate pairs."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _ticks(quarters: Fraction) -> int:
+    ticks = quarters * DIVISIONS
+    if ticks.denominator != 1:
+        raise ValueError(f"{quarters} quarter notes are finer than 1/{DIVISIONS}")
+    return int(ticks)
+
+
+def _part_list(root: ET.Element, drums: Sequence[int]) -> None:
+    part = ET.SubElement(ET.SubElement(root, "part-list"), "score-part", id="P1")
+    ET.SubElement(part, "part-name").text = "Drumset"
+    for drum in drums:
+        instrument = ET.SubElement(part, "score-instrument", id=_instrument(drum))
+        ET.SubElement(instrument, "instrument-name").text = SIGNS[drum].title
+    for drum in drums:
+        midi = ET.SubElement(part, "midi-instrument", id=_instrument(drum))
+        ET.SubElement(midi, "midi-channel").text = "10"
+        ET.SubElement(midi, "midi-program").text = "1"
+        ET.SubElement(midi, "midi-unpitched").text = str(DRUMS[drum].gm_note + 1)  # counted from 1
+
+
+def _instrument(drum: int) -> str:
+    return f"P1-{DRUMS[drum].name}"
+
+
+def _attributes(measure: ET.Element, score: Score) -> None:
+    attributes = ET.SubElement(measure, "attributes")
+    ET.SubElement(attributes, "divisions").text = str(DIVISIONS)
+    time = ET.SubElement(attributes, "time")
+    ET.SubElement(time, "beats").text = str(score.grid.meter.numerator)
+    ET.SubElement(time, "beat-type").text = str(score.grid.meter.denominator)
+    clef = ET.SubElement(attributes, "clef")
+    ET.SubElement(clef, "sign").text = "percussion"
+    ET.SubElement(clef, "line").text = "2"
+
+
+def _printed_tempos(score: Score) -> dict[int, float]:
+    """Bar number to quarter notes a minute: the first, and what differs from the one printed before."""
+    grid = score.grid
+    printed: dict[int, float] = {}
+    last = 0.0
+    for number in range(score.bars):
+        start = grid.seconds(number * grid.meter.beats)
+        end = grid.seconds((number + 1) * grid.meter.beats)
+        tempo = float(grid.meter.bar_quarters) * 60 / (end - start)
+        if number == 0:  # may be a pick-up
+            tempo = grid.bpm * float(grid.meter.beat_quarters)
+        if not last or abs(tempo - last) > _TEMPO_STEP * last:
+            printed[number] = last = tempo
+    return printed
+
+
+def _directions(measure: ET.Element, score: Score, tempo: float | None, first: bool) -> None:
+    meter = score.grid.meter
+    if tempo is not None:
+        direction = ET.SubElement(measure, "direction", placement="above")
+        metronome = ET.SubElement(ET.SubElement(direction, "direction-type"), "metronome")
+        ET.SubElement(metronome, "beat-unit").text = {1: "quarter", 2: "half"}.get(
+            int(meter.beat_quarters), "eighth"
+        )
+        if meter.compound:
+            metronome[0].text = "quarter"
+            ET.SubElement(metronome, "beat-unit-dot")
+        ET.SubElement(metronome, "per-minute").text = f"{tempo / float(meter.beat_quarters):.0f}"
+        ET.SubElement(direction, "sound", tempo=f"{tempo:.2f}")
+    if first and score.swing_unit:
+        direction = ET.SubElement(measure, "direction", placement="above")
+        kind = "eighth" if score.swing_unit == 8 else "16th"
+        words = f"Swing {kind}s ({score.swing:.0%})"
+        ET.SubElement(ET.SubElement(direction, "direction-type"), "words").text = words
+        swing = ET.SubElement(ET.SubElement(direction, "sound"), "swing")
+        ET.SubElement(swing, "first").text = str(round(score.swing * 100))
+        ET.SubElement(swing, "second").text = str(100 - round(score.swing * 100))
+        ET.SubElement(swing, "swing-type").text = kind
+
+
+def _voice(
+    measure: ET.Element, events: Sequence[Event], voice: str, limits: dict[int, tuple[float, float]]
+) -> None:
+    for event in events:
+        for index, note in enumerate(event.graces):
+            _note(measure, event, note, voice, limits, chord=index > 0 and _together(event.graces, index))
+        for index, note in enumerate(event.notes):
+            _note(measure, event, note, voice, limits, chord=index > 0)
+        if not event.notes:
+            _rest(measure, event, voice)
+
+
+def _together(graces: Sequence[Note], index: int) -> bool:
+    """Grace notes of different drums sound together; of one drum, one after the other (a drag)."""
+    return graces[index].hit.drum != graces[index - 1].hit.drum
+
+
+def _rest(measure: ET.Element, event: Event, voice: str) -> None:
+    element = ET.SubElement(measure, "note")
+    rest = ET.SubElement(element, "rest")
+    ET.SubElement(element, "duration").text = str(_ticks(event.length))
+    ET.SubElement(element, "voice").text = voice
+    if not event.value:
+        rest.set("measure", "yes")
+        return
+    _value(element, event)
+    _notations(element, event, "", grace=False)
+
+
+def _note(
+    measure: ET.Element,
+    event: Event,
+    note: Note,
+    voice: str,
+    limits: dict[int, tuple[float, float]],
+    chord: bool,
+) -> None:
+    sign = SIGNS[note.hit.drum]
+    marked = mark(note.hit, limits)
+    element = ET.SubElement(measure, "note", dynamics=f"{note.hit.velocity / _FORTE * 100:.2f}")
+    if note.grace:
+        ET.SubElement(element, "grace", slash="yes")
+    if chord:
+        ET.SubElement(element, "chord")
+    unpitched = ET.SubElement(element, "unpitched")
+    ET.SubElement(unpitched, "display-step").text = sign.step
+    ET.SubElement(unpitched, "display-octave").text = str(sign.octave)
+    if not note.grace:
+        ET.SubElement(element, "duration").text = str(_ticks(event.length))
+    ET.SubElement(element, "instrument", id=_instrument(note.hit.drum))
+    ET.SubElement(element, "voice").text = voice
+    if note.grace:
+        ET.SubElement(element, "type").text = "eighth"
+    else:
+        _value(element, event)
+    ET.SubElement(element, "stem").text = "down" if note.hit.drum in FEET else "up"
+    head = ET.SubElement(element, "notehead")
+    head.text = sign.head
+    if marked == "ghost":
+        head.set("parentheses", "yes")
+    if not (chord or note.grace):
+        for level, word in enumerate(event.beams, 1):
+            ET.SubElement(element, "beam", number=str(level)).text = word
+    _notations(element, event, marked, grace=note.grace or chord)
+
+
+def _value(element: ET.Element, event: Event) -> None:
+    ET.SubElement(element, "type").text = event.value
+    for _ in range(event.dots):
+        ET.SubElement(element, "dot")
+    if event.tuplet is not None:
+        ratio = ET.SubElement(element, "time-modification")
+        ET.SubElement(ratio, "actual-notes").text = str(event.tuplet[0])
+        ET.SubElement(ratio, "normal-notes").text = str(event.tuplet[1])
+
+
+def _notations(element: ET.Element, event: Event, marked: str, grace: bool) -> None:
+    """A tuplet's bracket and an accent; `grace`: the bracket is another note's."""
+    edge = "" if grace else event.edge
+    if not edge and marked != "accent":
+        return
+    notations = ET.SubElement(element, "notations")
+    if edge:
+        ET.SubElement(notations, "tuplet", type=edge, number="1")
+    if marked == "accent":
+        ET.SubElement(ET.SubElement(notations, "articulations"), "accent")

@@ -1,0 +1,209 @@
+"""From a score to what is printed: bars of two voices, note values, rests, tuplets and beams.
+
+Hands are one voice, feet the other, as drummers read (Weinberg, Norman: Guide to Standardized Drumset
+Notation, Percussive Arts Society 1998). A note lasts to the next one of its voice, at most to the end of
+its beat: drums have no length, so the values are those that read best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from mt3drum.grid import Meter
+from mt3drum.quantise import Note, Score
+from tokenizer.drums import DRUMS
+
+FEET = frozenset(drum.index for drum in DRUMS if drum.name in ("kick", "hihat_pedal"))
+VALUES = ("whole", "half", "quarter", "eighth", "16th", "32nd", "64th")
+"""Names of 4, 2, 1, 1/2, ... quarter notes (MusicXML's)."""
+_DIVISIONS = (1, 2, 4, 8, 3, 6, 12, 24)  # of a beat of a power of two: tried in this order
+_COMPOUND_DIVISIONS = (1, 3, 6, 12, 24)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A chord or a rest of one voice."""
+
+    start: Fraction
+    """Quarter notes from the start of the bar."""
+    length: Fraction
+    """Quarter notes it takes."""
+    value: str
+    """One of `VALUES`; "" for a rest of a whole bar."""
+    dots: int = 0
+    tuplet: tuple[int, int] | None = None
+    """(3, 2): three in the time of two."""
+    edge: str = ""
+    """"start" or "stop" of its tuplet's bracket."""
+    notes: tuple[Note, ...] = ()
+    """None: a rest."""
+    graces: tuple[Note, ...] = ()
+    """Played just before."""
+    beams: tuple[str, ...] = ()
+    """MusicXML's word for each beam, outermost first."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar; a voice without notes is empty, but never both."""
+
+    hands: tuple[Event, ...]
+    feet: tuple[Event, ...]
+
+
+def bars(score: Score) -> list[Bar]:
+    """Every bar from the first to the last with a note."""
+    meter = score.grid.meter
+    contents: list[tuple[list[Note], list[Note]]] = [([], []) for _ in range(score.bars)]
+    for note in score.notes:
+        number = math.floor(note.position / meter.bar_quarters)
+        if number < 0:
+            raise ValueError(f"a note at {note.hit.time:.3f} s lies before the first bar")
+        contents[number][note.hit.drum in FEET].append(
+            replace(note, position=note.position - number * meter.bar_quarters)
+        )
+    rest = (Event(Fraction(0), meter.bar_quarters, ""),)
+    return [
+        Bar(_voice(hands, meter) if hands or not feet else rest, _voice(feet, meter) if feet else ())
+        for hands, feet in contents
+    ]
+
+
+def _voice(notes: Sequence[Note], meter: Meter) -> tuple[Event, ...]:
+    if not notes:
+        return (Event(Fraction(0), meter.bar_quarters, ""),)
+    beats = [_beat(notes, number * meter.beat_quarters, meter) for number in range(meter.beats)]
+    events: list[Event] = []
+    number = 0
+    while number < len(beats):
+        if (
+            meter.beats == 4
+            and number % 2 == 0
+            and not any(e.notes for e in beats[number] + beats[number + 1])
+        ):
+            length = 2 * meter.beat_quarters
+            value, dots = _value(length)
+            events.append(Event(beats[number][0].start, length, value, dots))
+            number += 2
+            continue
+        group = beats[number]
+        if (
+            meter.beats % 2 == 0
+            and number % 2 == 0
+            and _two_eighths(group)
+            and _two_eighths(beats[number + 1])
+        ):
+            group = group + beats[number + 1]  # four eighths under one beam
+            number += 1
+        events += _beamed(group)
+        number += 1
+    return tuple(events)
+
+
+def _beat(notes: Iterable[Note], start: Fraction, meter: Meter) -> list[Event]:
+    length = meter.beat_quarters
+    places: dict[Fraction, list[Note]] = {}
+    for note in notes:
+        if start <= note.position < start + length:
+            places.setdefault((note.position - start) / length, []).append(note)
+    divisions = _COMPOUND_DIVISIONS if length.numerator == 3 else _DIVISIONS
+    division = next((d for d in divisions if all((place * d).denominator == 1 for place in places)), None)
+    if division is None:
+        raise ValueError(f"positions {sorted(map(str, places))} of a beat cannot be written")
+    tuplet = None
+    plain = division
+    if length.numerator != 3 and division % 3 == 0:
+        plain = 2 ** (division.bit_length() - 1)  # 3 in the time of 2, 6 in that of 4, 12 in that of 8
+        tuplet = (division, plain)
+    unit = length / plain  # printed length of one step
+    onsets = sorted(int(place * division) for place in places)
+    events = []
+    for step, after in zip([0, *onsets], [*onsets, division], strict=True):
+        chord = places.get(Fraction(step, division), ()) if step in onsets and after != step else ()
+        if after == step:
+            continue
+        for at, steps, first in _pieces(step, after, dotted=bool(chord) and tuplet is None):
+            value, dots = _value(unit * steps)
+            own = chord if first else ()
+            events.append(
+                Event(
+                    start + length * at / division, length * steps / division, value, dots, tuplet,
+                    notes=tuple(note for note in own if not note.grace),
+                    graces=tuple(note for note in own if note.grace),
+                )
+            )  # fmt: skip
+    if tuplet is not None:
+        events[0] = replace(events[0], edge="start")
+        events[-1] = replace(events[-1], edge="stop")
+    return events
+
+
+def _pieces(start: int, end: int, dotted: bool) -> list[tuple[int, int, bool]]:
+    """(first step, steps, whether it is the first) of the values that fill start..end; notes may be
+    dotted."""
+    pieces = []
+    at = start
+    while at < end:
+        steps = 2 ** ((end - at).bit_length() - 1)
+        if dotted and at == start and steps % 2 == 0 and steps * 3 // 2 <= end - at:
+            steps = steps * 3 // 2
+        if steps == end - at == 3:  # three steps of a compound beat or of a dotted note
+            steps = 3 if dotted and at == start else 2
+        pieces.append((at, steps, at == start))
+        at += steps
+    return pieces
+
+
+def _value(length: Fraction) -> tuple[str, int]:
+    """Name and dots of a printed length in quarter notes."""
+    for dots, plain in ((0, length), (1, length * 2 / 3)):
+        exponent = 2 - math.log2(plain)
+        if exponent == int(exponent) and 0 <= exponent < len(VALUES):
+            return VALUES[int(exponent)], dots
+    raise ValueError(f"a note of {length} quarters cannot be written")
+
+
+def _two_eighths(events: Sequence[Event]) -> bool:
+    return len(events) == 2 and all(
+        e.notes and e.value == "eighth" and not e.dots and not e.tuplet for e in events
+    )
+
+
+def _beamed(events: list[Event]) -> list[Event]:
+    """Beams over each run of notes shorter than a quarter; rests end a run."""
+    done: list[Event] = []
+    run: list[Event] = []
+    for event in [*events, None]:
+        if event is not None and event.notes and _flags(event):
+            run.append(event)
+            continue
+        done += _run(run) if len(run) > 1 else run
+        run = []
+        if event is not None:
+            done.append(event)
+    return done
+
+
+def _flags(event: Event) -> int:
+    return max(0, VALUES.index(event.value) - VALUES.index("quarter"))
+
+
+def _run(run: list[Event]) -> list[Event]:
+    flags = [_flags(event) for event in run]
+    beamed = []
+    for i, event in enumerate(run):
+        words = []
+        for level in range(1, flags[i] + 1):
+            before = i > 0 and flags[i - 1] >= level
+            after = i + 1 < len(run) and flags[i + 1] >= level
+            if before and after:
+                words.append("continue")
+            elif before or after:
+                words.append("end" if before else "begin")
+            else:
+                words.append("backward hook" if i > 0 else "forward hook")
+        beamed.append(replace(event, beams=tuple(words)))
+    return beamed

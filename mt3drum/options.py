@@ -1,0 +1,22 @@
+"""How hits become a score. Light: the command line makes these before anything heavy is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mt3drum.grid import Meter
+    from mt3drum.quantise import Steps
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Beats are estimated from the hits, within what is given here."""
+
+    bpm: float | None = None
+    """Beats a minute."""
+    meter: Meter | None = None
+    grid: Steps | None = None
+    """Write the hits of every format on this grid. None: as they were played, and on the grid that fits only
+    where a format knows nothing else (MusicXML, tab, chart)."""

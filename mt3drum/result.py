@@ -1,0 +1,95 @@
+"""What a recording gave: a transcription, in the forms other libraries want, or the reason there is none.
+
+No torch here: hits from anywhere can be put into a `Transcription` and written by `mt3drum.output`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tokenizer.hits import Hit
+
+if TYPE_CHECKING:
+    from mt3drum.grid import Grid
+    from mt3drum.quantise import Score, Steps
+    from tokenizer.midi import Notes
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """What was heard in one recording."""
+
+    hits: tuple[Hit, ...]
+    seconds: float
+    path: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One dict a hit (time in seconds, drum by name, velocity, confidence), as pandas takes them."""
+        from mt3drum.formats.tables import record
+
+        return [record(hit) for hit in self.hits]
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """time float64 [n] in seconds, drum int64 [n] (index into `tokenizer.drums.DRUMS`), velocity int64
+        [n], confidence float64 [n]."""
+        return {
+            "time": np.array([hit.time for hit in self.hits], np.float64),
+            "drum": np.array([hit.drum for hit in self.hits], np.int64),
+            "velocity": np.array([hit.velocity for hit in self.hits], np.int64),
+            "confidence": np.array([hit.confidence for hit in self.hits], np.float64),
+        }
+
+    def to_note_sequence(self, notes: Notes = "gm") -> Any:
+        """A `note_seq.NoteSequence` with the times as heard."""
+        from tokenizer.midi import to_note_sequence
+
+        return to_note_sequence(self.hits, notes=notes)
+
+    def to_pretty_midi(self, notes: Notes = "gm") -> Any:
+        """A `pretty_midi.PrettyMIDI` with the times as heard, to half a millisecond.
+
+        Raises:
+            ValueError: the recording is longer than pretty_midi takes (87 minutes).
+        """
+        from tokenizer.midi import to_pretty_midi
+
+        return to_pretty_midi(self.hits, notes=notes)
+
+    def beats(self, bpm: float | None = None, meter: str | None = None) -> Grid | None:
+        """Beats, downbeats, tempo and meter; None where nothing is steady. What is given is taken as known.
+
+        Raises:
+            ValueError: the tempo or the meter is none.
+        """
+        from mt3drum.grid import Meter
+        from mt3drum.meter import estimate
+
+        known = Meter.parse(meter) if meter else None
+        return estimate(self.hits, self.seconds, bpm=bpm, meter=known)
+
+    def score(
+        self, steps: Steps = "auto", bpm: float | None = None, meter: str | None = None
+    ) -> Score | None:
+        """The hits on their beats' grid, a copy; None where there are no beats.
+
+        Raises:
+            ValueError: the tempo, the meter or the grid is none.
+        """
+        from mt3drum.quantise import quantise
+
+        grid = self.beats(bpm, meter)
+        return None if grid is None else quantise(self.hits, grid, steps)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A recording that could not be transcribed."""
+
+    path: Path
+    reason: str
+    """One line that names the file."""
