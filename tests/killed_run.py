@@ -2,6 +2,7 @@
 
 `step:N`: when N steps are done; `write:N`: before the N-th tensor file of a state is written. `KILL_RANK`:
 of which rank (default 0). Run as train/main.py, with its arguments; by the deepspeed launcher too.
+`FREEZE=1` keeps batch normalisation at its running statistics, which alone differ by the cut of a batch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def freeze() -> None:
+    """Batch normalisation never trains."""
+    from torch.nn import BatchNorm1d, BatchNorm2d, Module
+
+    for kind in (BatchNorm1d, BatchNorm2d):
+        kind.train = lambda self, mode=True: Module.train(self, False)  # type: ignore[method-assign]
+
+
 def main() -> int:
     import torch
 
@@ -27,6 +36,8 @@ def main() -> int:
     from train.run import Run
 
     torch.set_num_threads(1)
+    if os.environ.get("FREEZE"):
+        freeze()
     what, _, number = os.environ.get("KILL_AT", "never:0").partition(":")
     if os.environ.get("RANK", "0") != os.environ.get("KILL_RANK", "0"):
         what = "never"

@@ -156,7 +156,9 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert not list(tmp_path.glob("*.tmp"))
 
 
-def launch(config: Path, output: Path, kill_at: str = "never:0") -> subprocess.CompletedProcess[str]:
+def launch(
+    config: Path, output: Path, kill_at: str = "never:0", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Two ranks by the deepspeed launcher; rank 1 is the one that may be killed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -165,7 +167,7 @@ def launch(config: Path, output: Path, kill_at: str = "never:0") -> subprocess.C
     command = [launcher, "--master_port", port, "--num_accelerators", "2", str(HERE / "killed_run.py")]
     return subprocess.run(
         [*command, "--config", str(config), "--output", str(output)],
-        env=process_environment(KILL_AT=kill_at, KILL_RANK="1", DS_ACCELERATOR="cpu"),
+        env=process_environment(KILL_AT=kill_at, KILL_RANK="1", DS_ACCELERATOR="cpu", **environment),
         capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
 
@@ -192,6 +194,26 @@ def test_two_ranks_killed_and_resumed_equal_uninterrupted(config: Path, tmp_path
     assert launch(config, tmp_path / "cut").returncode == 0
     same_curves(curve(tmp_path / "cut" / "losses.jsonl"), curve(tmp_path / "whole" / "losses.jsonl"))
     same_checkpoints(tmp_path / "cut" / "last.safetensors", tmp_path / "whole" / "last.safetensors")
+
+
+@pytest.mark.slow  # three processes
+def test_two_ranks_equal_one_of_twice_the_batch(config: Path, tmp_path: Path) -> None:
+    """The same samples make the same sums; only batch statistics, frozen here, are those of a rank."""
+    two = bare(config, tmp_path, steps=6, spec_augment=0.0)
+    assert launch(two, tmp_path / "two", FREEZE="1").returncode == 0
+    one = bare(config, tmp_path, steps=6, spec_augment=0.0, batch=4)
+    command = [
+        sys.executable,
+        str(HERE / "killed_run.py"),
+        "--config",
+        str(one),
+        "--output",
+        str(tmp_path / "one"),
+    ]
+    subprocess.run(command, env=process_environment(FREEZE="1"), check=True, timeout=PATIENCE)
+    found, expected = (curve(tmp_path / name / "losses.jsonl") for name in ("two", "one"))
+    for line, other in zip(found, expected, strict=True):
+        assert line == pytest.approx(other, abs=1e-5, rel=1e-4)
 
 
 def test_sigterm_saves_and_stops(
