@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from mt3drum.audio import AudioError, open_file
-from mt3drum.transcribe import Failure, Transcriber, Transcription
+from mt3drum.transcribe import Failure, OnHits, Transcriber, Transcription
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
@@ -56,7 +56,10 @@ class Stub(Transcriber):
         self.on_file: Callable[[], object] = lambda: None
 
     def transcribe_files(
-        self, paths: Iterable[str | Path], on_progress: Callable[[Path, float], None] | None = None
+        self,
+        paths: Iterable[str | Path],
+        on_progress: Callable[[Path, float], None] | None = None,
+        on_hits: OnHits | None = None,
     ) -> Iterator[Transcription | Failure]:
         for path in map(Path, paths):
             try:
