@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mt3drum.beat_patterns import ROLES, TICKS, Pattern, role
+from mt3drum.beat_patterns import ROLES, TICKS, Pattern, roles
 from tokenizer.hits import Hit
 
 FRAME = 0.01
@@ -70,9 +70,10 @@ def likeliest(hits: Sequence[Hit], pattern: Pattern, lengths: np.ndarray, *, use
         search.start[:] = 0.0
     origin = round(hits[0].time / FRAME) - search.longest  # the frame of the recording that is frame 0 here
     frames = [round(hit.time / FRAME) - origin for hit in hits]
-    likelihood, ends, first = search.run(
-        frames, [role(hit) for hit in hits], [hit.confidence for hit in hits]
-    )
+    # Doubtful strokes weigh less; on average strokes weigh 1, as the cost of beats without any has it.
+    mean = sum(hit.confidence for hit in hits) / len(hits)
+    weights = [hit.confidence / mean if mean else 1.0 for hit in hits]
+    likelihood, ends, first = search.run(frames, roles(hits), weights)
     return Path(likelihood, tuple((end + origin) * FRAME for end in ends), first)
 
 
@@ -109,7 +110,7 @@ class _Search:
         return table
 
     def run(
-        self, frames: Sequence[int], roles: Sequence[int], weights: Sequence[float]
+        self, frames: Sequence[int], struck: Sequence[int], weights: Sequence[float]
     ) -> tuple[float, list[int], int]:
         """(likelihood, frames of the beats, place in the bar of the first)."""
         first, last = frames[0], frames[-1]
@@ -128,7 +129,7 @@ class _Search:
         for low in range(0, total, block):
             rows = np.arange(low, low + block)
             while added < len(frames) and frames[added] + 1 < low + block:
-                self._add(evidence, frames[added] + 1, roles[added], weights[added])
+                self._add(evidence, frames[added] + 1, struck[added], weights[added])
                 added += 1
             here = rows % ring
             score = np.roll(arriving[here], 1, axis=2) + _logsumexp(evidence[here] - self.cost)

@@ -6,7 +6,7 @@ drummers); it holds only a handful of other meters, whose figures follow the usu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,8 @@ from tokenizer.hits import Hit
 
 TICKS = 12
 """Parts of a beat told apart: sixteenths and triplets."""
-GHOST = 45
-"""A snare stroke softer than this is a ghost note: it says little about the beat."""
+GHOST = 0.45
+"""A snare stroke softer than this share of the louder ones is a ghost note: it says little about the beat."""
 ROLES = ("kick", "snare", "ghost", "time", "pedal", "tom", "crash")
 _ROLE_OF_FAMILY = {
     "kick": 0, "snare": 1, "rim": 1, "hihat": 3, "tom": 5, "crash": 6, "ride": 3, "aux": 3,
@@ -27,14 +27,20 @@ Places = Mapping[int, float]
 """Twelfth of a beat, 1..11, to strokes per beat there."""
 
 
-def role(hit: Hit) -> int:
-    """Index into `ROLES`."""
-    drum = DRUMS[hit.drum]
-    if drum.name == "hihat_pedal":
-        return 4
-    if drum.family == "snare" and hit.velocity < GHOST:
-        return 2
-    return _ROLE_OF_FAMILY[drum.family]
+def roles(hits: Sequence[Hit]) -> list[int]:
+    """For every hit an index into `ROLES`."""
+    snares = [hit.velocity for hit in hits if DRUMS[hit.drum].family == "snare"]
+    ghost = GHOST * float(np.percentile(snares, 80)) if snares else 0.0
+
+    def role(hit: Hit) -> int:
+        drum = DRUMS[hit.drum]
+        if drum.name == "hihat_pedal":
+            return ROLES.index("pedal")
+        if drum.family == "snare" and hit.velocity < ghost:
+            return ROLES.index("ghost")
+        return _ROLE_OF_FAMILY[drum.family]
+
+    return [role(hit) for hit in hits]
 
 
 @dataclass(frozen=True)

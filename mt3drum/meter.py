@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from mt3drum.beat_model import Path, likeliest, periods
-from mt3drum.beat_patterns import FOUR, PATTERNS, ROLES, SIX_EIGHTHS, TERNARY, TICKS, Pattern, role
+from mt3drum.beat_patterns import FOUR, PATTERNS, ROLES, SIX_EIGHTHS, TERNARY, TICKS, Pattern, roles
 from mt3drum.grid import Grid, Meter
 from tokenizer.hits import Hit
 
@@ -142,7 +142,7 @@ def _counts(hits: Sequence[Hit], beats: np.ndarray) -> np.ndarray:
     tick = np.round(place * TICKS).astype(int)
     tick = tick // TICKS * TICKS + nearest[tick % TICKS]
     counts = np.zeros((len(beats) + 1, len(ROLES), TICKS))
-    counts[tick // TICKS, [role(hit) for hit in hits], tick % TICKS] = 1.0
+    counts[tick // TICKS, roles(hits), tick % TICKS] = 1.0
     return counts[: int(tick.max()) // TICKS + 1]
 
 

@@ -49,8 +49,8 @@ def mdb(root: Path, estimate_folder: Path | None) -> Iterator[Track]:
             subclass = root / "annotations" / "subclass" / f"{name}_subclass.txt"
             hits = read_annotation(subclass, LABEL_MAPS["mdb_subclass"]).hits
         else:
-            found = [file for file in (estimate_folder / f"{short}.mid", estimate_folder / f"{name}_Drum.mid")
-                     if file.exists()]  # fmt: skip
+            stems = {short, name, f"{name}_Drum"}
+            found = sorted(path for path in estimate_folder.iterdir() if path.stem in stems)
             if not found:
                 raise SystemExit(f"{estimate_folder}: no estimate for {name}")
             hits = read_annotation(found[0], LABEL_MAPS["gm"]).hits

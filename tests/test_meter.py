@@ -31,6 +31,15 @@ def test_a_rock_beat_with_human_timing() -> None:
     assert grid.steadiness > 0.7
 
 
+def test_doubt_and_softness_do_not_halve_the_tempo() -> None:
+    pattern = {"kick": "X...X...", "snare_head": "..X...X.", "crash1": "X.X.X.X."}
+    hits, _ = played(pattern, 12, steady(150.0), 4)
+    doubtful = [Hit(hit.time, hit.drum, hit.velocity * 2 // 5, 0.4) for hit in hits]
+    grid = estimate(doubtful)
+    assert grid is not None
+    assert grid.bpm == pytest.approx(150, rel=0.005)
+
+
 def test_a_drift_of_two_percent_is_followed() -> None:
     def drifting(beat: float) -> float:
         return beat * 0.5 + 0.5 * 0.02 / (2 * np.pi / 16) * np.sin(2 * np.pi * beat / 16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from mt3drum.formats.marks import mark, marker
+from mt3drum.formats.marks import GHOSTED, mark, marker
 from mt3drum.formats.staff import SIGNS
 from mt3drum.quantise import Note, Score
 
@@ -95,5 +95,6 @@ def _legend(drums: set[int]) -> list[str]:
     lines = []
     for drum in sorted(drums, key=lambda d: _ORDER.index(SIGNS[d].line)):
         plain, accent, ghost = (SIGNS[drum].strokes[i] for i in range(3))
-        lines.append(f"{SIGNS[drum].line} {plain} {SIGNS[drum].title} ({accent} accent, {ghost} ghost)")
+        soft = f", {ghost} ghost" if drum in GHOSTED else ""
+        lines.append(f"{SIGNS[drum].line} {plain} {SIGNS[drum].title} ({accent} accent{soft})")
     return [*lines, "Flams: f F d, on cymbals h H n, on an open hi-hat c C b (plain, accent, ghost)"]
