@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.signal import lfilter
 
-from data import effects, pedals, score, voice
+from data import effects, pedals, score, tones, voice
 from data.notes import Instrument, NoteBank, load_loops, load_notes
 from data.score import Event
 from data.song import Song, compose
@@ -31,6 +31,7 @@ ROLES_OF_PART: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 GUITAR_PARTS = ("strum", "riff", "chug", "scratch", "skank", "picking")
 LOOP_PROBABILITY = 0.1
+PLECTRUM_PROBABILITY = 0.6
 PEAK = 0.9
 INCIDENTALS = ("squeak", "cough", "scratch", "pick", "breath", "click")
 
@@ -96,6 +97,8 @@ def play_part(
     track = perform(instrument, events, samples, rng, strum=guitar, sing=part in ("lead", "stabs"))
     if driven:
         return pedals.amplifier(track, rng, 45.0 if guitar else 25.0)
+    if guitar and rng.random() < PLECTRUM_PROBABILITY:
+        track = _plectrum(track, events, rng)
     if part in ("lead", "comp", "strum", "scratch", "arpeggio") and rng.random() < 0.15:
         return pedals.wah(track, rng)
     return pedals.double(track, rng) if rng.random() < 0.25 else track
@@ -132,6 +135,26 @@ def perform(
         first = max(0, start)
         track[first : first + len(sound)] += np.float32(event.velocity) * sound
     return track
+
+
+def _plectrum(track: Audio, events: Sequence[Event], rng: np.random.Generator) -> Audio:
+    """The scrape of pick or nails over the strings of an acoustic guitar or banjo, up to 10 kHz and more:
+    of all a band plays, most like a hi-hat. Sampled notes hold little of it."""
+    scrapes = [
+        tones.noise_burst(rng, rng.uniform(2500, 9000), rng.uniform(0.6, 1.2), rng.uniform(0.008, 0.04))
+        for _ in range(4)
+    ]
+    level = np.abs(track).max(initial=0.0) * 10 ** (rng.uniform(-26, -6) / 20)
+    gap = rng.uniform(0.002, 0.012)  # from string to string
+    out = track.copy()
+    for event in events:
+        for string in range(min(len(event.pitches), 6)):
+            start = round((event.time + string * gap + rng.normal(0, 0.001)) * SAMPLE_RATE)
+            part = scrapes[rng.integers(len(scrapes))][max(0, -start) : max(0, len(out) - start)]
+            first = max(0, start)
+            gain = level * event.velocity * rng.uniform(0.4, 1.0)
+            out[first : first + len(part)] += np.float32(gain) * part
+    return out
 
 
 def _glide(rng: np.random.Generator) -> Audio:

@@ -77,7 +77,7 @@ class RenderConfig:
 
     split: str = "train"
     seconds: float = 12.0
-    patterns: float = 0.3
+    patterns: float = 0.38
     """Probability of a generated pattern instead of a performance."""
     synthetic: float = 0.1
     """Probability of a synthesised kit instead of a sampled one."""

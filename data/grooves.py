@@ -20,6 +20,8 @@ class Groove:
     swing: tuple[float, float]
     """Range of the share of a pair of steps taken by the first one: 0.5 is straight, 0.667 a triplet."""
     parts: tuple[tuple[str, tuple[str, ...]], ...]
+    weight: float = 1.0
+    """How often it is drawn, relative to the others."""
 
     @property
     def steps(self) -> int:
@@ -31,7 +33,7 @@ STRAIGHT = (0.5, 0.5)
 LOOSE = (0.5, 0.58)
 
 # Roles: K kick, S backbeat, X cross-stick, G ghost notes, T timekeeper, P pedal, O open hats, B bell, M toms,
-# Y crash, A tambourine or shaker, C cowbell, H hats (closed, always).
+# Y crash, A tambourine or shaker, C cowbell, H hats (closed, always), F one tom.
 # fmt: off
 GROOVES: tuple[Groove, ...] = (
     Groove("rock", 4, (90, 165), STRAIGHT, (
@@ -206,5 +208,39 @@ GROOVES: tuple[Groove, ...] = (
         ("S", ("....X.......X.", "..X.....X...X.")),
         ("T", ("X.x.X.x.X.x.x.", "xoxoxoxoxoxoxo")),
     )),
+    # What the development recordings showed to be missing: cymbals and open hats ridden over kick and snare,
+    # and drums struck together through whole bars.
+    Groove("crash ride", 4, (80, 190), STRAIGHT, (
+        ("Y", ("X...X...X...X...", "X.X.X.X.X.X.X.X.", "X.x.X.x.X.x.X.x.", "X..X..X...X.X...")),
+        ("K", ("X.......X.......", "X.....x.X.......", "X.x...x.X.x.....", "X...X...X...X...")),
+        ("S", ("....X.......X...", "....X.......X...", "..X...X...X...X.", "........X.......")),
+    ), 3.0),
+    Groove("punk crash", 4, (140, 220), STRAIGHT, (
+        ("Y", ("X.X.X.X.X.X.X.X.", "X...X...X...X...", "X.X.X.X.X.X.X.X.")),
+        ("K", ("X...X...X...X...", "X.X...X.X.X...X.", "..X.X...X.X.X...", "..X.X.X.X...X.X.")),
+        ("S", ("..X...X...X...X.", "....X.......X...", "X.....X.....X...", "X.X.X.X.X.X.X.X.")),
+    ), 3.0),
+    Groove("open hats", 4, (85, 210), STRAIGHT, (
+        ("O", ("X.X.X.X.X.X.X.X.", "X...X...X...X...", "X.x.X.x.X.x.X.x.", "x.x.x.x.x.x.x.x.")),
+        ("K", ("X.......X.......", "X.....x.X...x...", "X...X...X...X...", "X.x.....X.x.....")),
+        ("S", ("....X.......X...", "....X.......X...", "..X...X...X...X.")),
+    ), 3.0),
+    Groove("unison eighths", 4, (75, 190), STRAIGHT, (
+        ("S", ("X.X.X.X.X.X.X.X.", "X.X.X.X.X.X.XXXX")),
+        ("F", ("X.X.X.X.X.X.X.X.",)),
+        ("K", ("X.X.X.X.X.X.X.X.", "X...X...X...X...", "................")),
+    ), 1.5),
+    Groove("unison quarters", 4, (75, 210), STRAIGHT, (
+        ("S", ("X...X...X...X...", "X...X...X...X.X.")),
+        ("F", ("X...X...X...X...",)),
+        ("K", ("X...X...X...X...", "................")),
+        ("Y", ("................", "X...X...X...X...")),
+    ), 1.5),
+    Groove("floor tom ride", 4, (80, 190), LOOSE, (
+        ("F", ("X.X.X.X.X.X.X.X.", "X.xxX.xxX.xxX.xx", "x.x.X.x.x.x.X.x.")),
+        ("K", ("X.......X.......", "X.....x.X.......", "X...X...X...X...")),
+        ("S", ("....X.......X...", "....X.......X...", "................")),
+        ("M", ("................", "............xxxx")),
+    ), 2.0),
 )
 # fmt: on

@@ -42,6 +42,7 @@ ROLES = {
     "Y": {"crash1": 1.0, "crash1_edge": 1.0, "crash2": 1.0, "crash2_edge": 1.0},
     "A": {"aux1": 1.0},
     "C": {"aux2": 3.0, "ride_bell": 1.0},
+    "F": {"floor_tom_head": 4.0, "tom3_head": 1.5, "tom2_head": 0.5, "tom1_head": 0.5},
 }
 TOM_HEADS = tuple(drum.index for drum in DRUMS if drum.family == "tom" and drum.name.endswith("head"))
 TOM_RIMS = tuple(drum.index for drum in DRUMS if drum.family == "tom" and drum.name.endswith("rim"))
@@ -50,6 +51,7 @@ FEET = frozenset(CLASS_INDEX[name] for name in ("kick", "hihat_pedal", "aux1", "
 # What the two hands let go of last when more than two strokes fall together.
 HAND_ORDER = ("snare", "rim", "crash", "tom", "ride", "hihat")
 DRAG_SECONDS = 0.045
+WEIGHTS = np.array([groove.weight for groove in GROOVES]) / sum(groove.weight for groove in GROOVES)
 
 
 def generate(rng: np.random.Generator, seconds: float) -> Performance:
@@ -68,7 +70,7 @@ Take = tuple[str, float, float, float, list[Event]]  # style, bpm, swing, beats 
 
 
 def _groove_take(rng: np.random.Generator, seconds: float) -> Take:
-    groove = GROOVES[rng.integers(len(GROOVES))]
+    groove = GROOVES[rng.choice(len(GROOVES), p=WEIGHTS)]
     bpm = float(rng.uniform(*groove.bpm) * rng.uniform(0.92, 1.08))
     featured = _featured(rng, int(rng.integers(1, 5)))
     bars = int(np.ceil(seconds * bpm / 60 / groove.beats)) + 2
@@ -123,7 +125,7 @@ def _section(groove: Groove, featured: Sequence[int], rng: np.random.Generator) 
 
 def _takes(family: str) -> str:
     """The roles a featured class of a family may take over."""
-    return {"rim": "SX", "hihat": "TH", "tom": "MT", "crash": "TY", "ride": "TH", "aux": "TAC"}.get(
+    return {"rim": "SX", "hihat": "TH", "tom": "MTF", "crash": "TY", "ride": "TH", "aux": "TAC"}.get(
         family, ""
     )
 

@@ -56,6 +56,7 @@ LEVEL_DB: Mapping[str, float] = {
 # GROUPS.
 TUNING_SD = (0.10, 0.10, 0.05, 0.12, 0.07, 0.07, 0.06, 0.06, 0.08)
 LEVEL_SD = (3.0, 2.5, 5.0, 3.5, 4.5, 4.5, 4.5, 5.0, 4.5)
+EVEN = 0.4  # of LEVEL_SD is left in an even mix
 BRIGHTNESS_STEPS = 4
 LAYERED = 3  # a series with at least so many velocity layers brings its own brightness
 TAKES = 3  # slightly different copies of a stroke where an acoustic drum was sampled once or twice
@@ -156,20 +157,24 @@ def voices(
     Each instrument comes from the main kit or, one time in five, from another (studios mix and match);
     classes the chosen kit lacks are borrowed, from a kit of the same kind where there is one.
     """
-    exponent = rng.uniform(0.8, 1.9)
+    # One curve from velocity to loudness per clip, nearly one for all: otherwise nobody could tell a hard
+    # stroke on a quiet channel from a soft one on a loud channel. Half the clips are mixed evenly.
+    exponent = float(np.clip(rng.normal(1.35, 0.15), 1.0, 1.8))
+    even = rng.random() < 0.5
     found: dict[int, Voice] = {}
     for number in range(len(GROUPS)):
         members = [d for d in drums if GROUP_OF[d] == number]
         if not members:
             continue
         source = main if rng.random() < 0.8 else _donor(members[0], main, kits, rng) or main
-        gain = rng.normal(0.0, LEVEL_SD[number]) if rng.random() < 0.9 else rng.uniform(-12.0, 9.0)
+        spread = LEVEL_SD[number] * (EVEN if even else 1.0)
+        gain = rng.normal(0.0, spread) if even or rng.random() < 0.9 else rng.uniform(-12.0, 9.0)
         ratio = (
             2.0 ** float(np.clip(rng.normal(0, TUNING_SD[number]), -0.35, 0.35))
             if rng.random() < 0.6
             else 1.0
         )
-        softness = exponent * rng.uniform(0.75, 1.15)
+        softness = exponent * rng.uniform(0.95, 1.05)
         for drum in members:
             kit = source if drum in source.samples else _donor(drum, source, kits, rng)
             if kit is not None:

@@ -33,6 +33,10 @@ SWAPS: tuple[tuple[str, ...], ...] = (
     ("ride_bell", "ride", "aux2", "ride_edge"),
 )
 KEPT_FAMILIES = ("kick", "snare")
+WASH = ("crash1", "crash1_edge", "crash2", "crash2_edge", "hihat_open", "hihat_open_edge")
+TIME = frozenset(CLASS_INDEX[name] for name in ("hihat_closed", "hihat_closed_edge", "ride"))
+WASH_GAP = 0.14  # seconds: an arm does not ride a crash much faster
+TOGETHER = 0.03  # seconds within which hands and foot play one stroke
 
 
 def vary(performance: Performance, rng: np.random.Generator) -> Performance:
@@ -43,6 +47,10 @@ def vary(performance: Performance, rng: np.random.Generator) -> Performance:
     stretch = float(rng.uniform(0.75, 1.3)) if rng.random() < 0.8 else 1.0
     if rng.random() < 0.45:
         hits = _substitute(hits, rng)
+    if rng.random() < 0.12:
+        hits = _wash(hits, rng)
+    if rng.random() < 0.06:
+        hits = _double(hits, rng)
     if rng.random() < 0.15:
         hits = _thin(hits, rng)
     hits = _dynamics(hits, rng)
@@ -58,6 +66,35 @@ def _substitute(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
         if rng.random() < 0.3:
             table[CLASS_INDEX[swap[0]]] = CLASS_INDEX[swap[rng.integers(1, len(swap))]]
     return [replace(hit, drum=table[hit.drum]) for hit in hits]
+
+
+def _wash(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+    """The time moves to a crash or to open hats: on every stroke of it, or only with kick and snare."""
+    drum = CLASS_INDEX[WASH[rng.integers(len(WASH))]]
+    beats = [hit.time for hit in hits if DRUMS[hit.drum].family in KEPT_FAMILIES]
+    anchored = rng.random() < 0.5
+    loud = rng.uniform(0, 45)
+    kept: list[Hit] = []
+    last = -np.inf
+    for hit in hits:
+        if hit.drum not in TIME:
+            kept.append(hit)
+        elif hit.time - last >= WASH_GAP and (
+            not anchored or any(abs(beat - hit.time) < TOGETHER for beat in beats)
+        ):
+            kept.append(replace(hit, drum=drum, velocity=int(min(127, hit.velocity + loud))))
+            last = hit.time
+    return kept
+
+
+def _double(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+    """A tom struck with every loud snare stroke, as in builds and unisons."""
+    tom = CLASS_INDEX["floor_tom_head" if rng.random() < 0.7 else "tom3_head"]
+    return hits + [
+        Hit(max(0.0, hit.time + rng.normal(0, 0.005)), tom, hit.velocity)
+        for hit in hits
+        if DRUMS[hit.drum].family == "snare" and hit.velocity >= 60
+    ]
 
 
 def _thin(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
