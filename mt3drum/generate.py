@@ -69,6 +69,8 @@ class _Step(NamedTuple):
     """[s beam]"""
     window: Tensor
     """[s beam 2 WINDOW + 1]: the decoder's log-probabilities of the token and its neighbours."""
+    velocity: Tensor
+    """[s beam] the bin of velocity the decoder expects here, as if one came."""
 
 
 @dataclass
@@ -109,7 +111,8 @@ def _search(
         done = _finish(best, active, top, parents, picks, position, config)
         order = torch.argsort((picks == EOS).to(torch.uint8), dim=1, stable=True)[:, :beams]
         scores, parents, tokens = (x.gather(1, order) for x in (top, parents, picks))
-        steps.append(_Step(active, tokens, parents, _window(log_probs, parents, tokens)))
+        velocity = _expected_velocity(codec, log_probs).gather(1, parents)
+        steps.append(_Step(active, tokens, parents, _window(log_probs, parents, tokens), velocity))
         going = (~done).nonzero()[:, 0]
         if not len(going):
             break
@@ -202,11 +205,18 @@ def _window(log_probs: Tensor, parents: Tensor, tokens: Tensor) -> Tensor:
     return log_probs.flatten(1).gather(1, near.flatten(1)).unflatten(1, near.shape[1:])
 
 
+def _expected_velocity(codec: Codec, log_probs: Tensor) -> Tensor:
+    """log_probs [s beam v] -> [s beam]: the mean velocity bin under the decoder."""
+    mass = torch.softmax(log_probs[..., codec.first_velocity :], dim=-1)
+    return mass @ torch.arange(codec.velocity_bins, dtype=mass.dtype, device=mass.device)
+
+
 def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> Path:
     """Follow the parents of the best end of every segment back to the start."""
     end, beam, length = best.step.cpu().numpy(), best.beam.cpu().numpy(), len(steps)
     tokens = np.full((segments, length), PAD, dtype=np.int64)
     window = np.zeros((segments, length, 2 * WINDOW + 1), dtype=np.float32)
+    velocity = np.zeros((segments, length), dtype=np.float32)
     tokens[np.arange(segments), end] = EOS
     for position in range(length - 1, -1, -1):
         step = steps[position]
@@ -215,5 +225,6 @@ def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> Path:
         rows, at = active[on], beam[active[on]]
         tokens[rows, position] = step.tokens.cpu().numpy()[on, at]
         window[rows, position] = step.window.cpu().numpy()[on, at]
+        velocity[rows, position] = step.velocity.cpu().numpy()[on, at]
         beam[rows] = step.parents.cpu().numpy()[on, at]
-    return Path(tokens, window, best.score.cpu().numpy())
+    return Path(tokens, window, velocity, best.score.cpu().numpy())

@@ -44,6 +44,8 @@ class Path:
     """[s l], PAD after EOS."""
     window: np.ndarray
     """[s l 2 WINDOW + 1]: the decoder's log-probabilities of each token and its neighbours."""
+    velocity: np.ndarray
+    """[s l] the velocity bin that the decoder expects at each position; means something at velocity tokens."""
     score: np.ndarray
     """[s]"""
 
@@ -72,7 +74,8 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
     """Hits of every chosen sequence.
 
     Time is averaged under the product of the decoder's distribution and the onset head's before suppression
-    (suppression would leave nothing to average), velocity under the decoder's. The raw confidence is the
+    (suppression would leave nothing to average); velocity is the decoder's mean over all bins (its mode, and a
+    mean around it, were farther off: docs/experiments.md). The raw confidence is the
     product of the decoder's probabilities of the time (its neighbours included) and the drum, and the head's
     highest near it, each to the power of its weight.
 
@@ -93,10 +96,6 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
     time_logs = np.where(exists, path.window[segment, time_at], -np.inf)
     logs = (1.0 - weight) * time_logs + weight * np.log(any_near + _TINY)
     offset = expected_offset(np.exp(logs - logs.max(1, keepdims=True, initial=-1e9)))
-    velocity_bin = tokens[segment, velocity_at] - codec.first_velocity
-    bins = velocity_bin[:, None] + _OFFSETS
-    mass = np.exp(path.window[segment, velocity_at]) * ((bins >= 0) & (bins < codec.velocity_bins))
-    velocity = velocity_bin + expected_offset(mass)
     by_decoder = np.exp(time_logs).sum(1) * np.exp(path.window[segment, velocity_at - 1, WINDOW])
     by_head = np.where(exists, np.take_along_axis(near, drum[:, None, None], 2)[..., 0], 0.0).max(
         1, initial=0.0
@@ -104,7 +103,9 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
     confidence = calibrate(by_decoder ** (1.0 - weight) * by_head**weight, config)
     hits = [
         Hit(codec.time_of(float(t)), int(d), codec.velocity_of(float(v)), min(1.0, float(c)))
-        for t, d, v, c in zip(step + offset, drum, velocity, confidence, strict=True)
+        for t, d, v, c in zip(
+            step + offset, drum, path.velocity[segment, velocity_at], confidence, strict=True
+        )
     ]
     first = np.searchsorted(segment, np.arange(len(tokens) + 1))
     found = []
