@@ -8,17 +8,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mt3drum import cli_score, cli_web, inputs
 from mt3drum.decoding import DecodeConfig
 from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-    from mt3drum.batch import Ledger, Opened, Share
-    from mt3drum.transcribe import Transcriber, Transcription
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -66,7 +60,14 @@ def build_parser() -> argparse.ArgumentParser:
         "2: wrong usage; 130: interrupted.",
     )
     add = transcribe.add_argument
-    add("files", nargs="+", metavar="FILES", help="audio files, folders (searched through) and patterns")
+    add(
+        "files",
+        nargs="*",
+        metavar="FILES",
+        help="audio files, folders (searched through), tar files of recordings, patterns (globs, "
+        "{000..012}, {a,b}), and 'pipe:COMMAND': a shell command that writes a tar file",
+    )
+    add("--list", type=Path, metavar="FILE", help="a file of further paths, one a line")
     add(
         "-o",
         "--output",
@@ -85,6 +86,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="keep a ledger of done and failed recordings there, leave out what it says is done, and take "
         "this process's share by RANK and WORLD_SIZE (deepspeed, torchrun); failures do not stop other ranks",
+    )
+    add(
+        "--output-shards",
+        type=int,
+        metavar="N",
+        help="write results into tar files of N recordings each, results-RANK-NUMBER.tar (needs --manifest)",
     )
     add("--local_rank", help=argparse.SUPPRESS)  # given by the deepspeed launcher
     add("--only", type=_names, default=[], metavar="D,D", help="only these drums or families")
@@ -128,6 +135,8 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     replace(DecodeConfig(), **options)  # checks the ranges before anything heavy is imported
     if args.batch is not None and args.batch < 1:
         raise ValueError(f"--batch {args.batch} is less than 1")
+    if args.output_shards is not None and (args.output_shards < 1 or args.manifest is None):
+        raise ValueError("--output-shards wants 1 or more recordings a tar file, and --manifest DIR")
     return options
 
 
@@ -161,157 +170,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _transcribe(args: argparse.Namespace) -> int:
-    from mt3drum import batch
+    from mt3drum import cli_transcribe
 
     try:
+        if not args.files and args.list is None:
+            raise ValueError("nothing to transcribe: name FILES, or a --list of them")
         options = decode_options(args)
         args.notes, args.score = cli_score.score_options(args)
-        share = batch.Share.from_environment(args.manifest is not None)
-        tasks, problems = inputs.plan(batch.brace_patterns(args.files), args.output)
-        opened = batch.open_tars(tasks)
-        ledger = batch.Ledger(args.manifest, share) if args.manifest else None
     except (ValueError, OSError) as error:
-        _error(str(error))
+        cli_transcribe.error(str(error))
         return EXIT_USAGE
-    problems = [*problems, *opened.problems] if share.rank == 0 else []
-    for problem in problems:
-        _error(problem)
-    mine = share.of(opened.tasks)
-
-    def is_there(task: inputs.Task) -> bool:
-        known = args.skip_existing or (ledger is not None and ledger.is_done(task.source))
-        return known and _exists(task, args.format)
-
-    todo = [task for task in mine if not is_there(task)]
-    failed = len(problems)
-    if todo:
-        transcriber = _load(args, options, share)
-        if transcriber is None:
-            return EXIT_FAILED
-        failed += _run(transcriber, todo, args, opened, ledger)
-    if ledger is not None:
-        for task in mine:
-            if str(task.source) not in ledger.records:  # left out by --skip-existing
-                ledger.skipped(task.source)
-        ledger.close(opened.tasks)
-    done, skipped = len(todo) + len(problems) - failed, len(mine) - len(todo)
-    if not args.quiet or failed:
-        left = f", {skipped} already there" if skipped else ""
-        print(f"{done} transcribed, {failed} failed{left}", file=sys.stderr)
-    # Launchers end all ranks when one exits non-zero; what failed stands in the manifest.
-    return EXIT_FAILED if failed and share.world == 1 else 0
-
-
-def _load(args: argparse.Namespace, options: dict[str, Any], share: Share) -> Transcriber | None:
-    from mt3drum.transcribe import BATCH, Transcriber
-
-    device = args.device
-    if share.world > 1:
-        import torch
-
-        if device == "auto" and torch.cuda.is_available():
-            device = f"cuda:{int(os.environ.get('LOCAL_RANK', share.rank)) % torch.cuda.device_count()}"
-        if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(1)  # ranks share the processor: one thread each is fastest
-    try:
-        return Transcriber.load(args.checkpoint, device, batch=args.batch or BATCH, **options)
-    except (ValueError, OSError) as error:
-        _error(str(error))
-        return None
-
-
-def _run(
-    transcriber: Transcriber,
-    tasks: list[inputs.Task],
-    args: argparse.Namespace,
-    opened: Opened,
-    ledger: Ledger | None,
-) -> int:
-    """Transcribe, write and note in the ledger; returns how many failed."""
-    import tempfile
-
-    from tqdm import tqdm
-
-    from mt3drum.batch import renamed, staged
-    from mt3drum.live import LiveLines
-    from mt3drum.transcribe import Failure
-
-    sizes = {task.source: _size(task.source) for task in tasks}
-    bar = tqdm(
-        total=sum(sizes.values()),
-        file=sys.stderr,
-        disable=args.quiet or not sys.stderr.isatty(),
-        leave=False,
-        bar_format="{percentage:3.0f}% |{bar}| {postfix} {remaining} left",
-    )
-    finished = failed = 0
-
-    def progress(path: Path, share: float) -> None:
-        bar.n = finished + share * sizes.get(path, 0)
-        bar.refresh()
-
-    live = LiveLines(tasks if "jsonl" in args.format and args.score.grid is None else ())
-    with bar, tempfile.TemporaryDirectory(prefix="mt3drum-") as scratch:
-        staged_paths = staged(tasks, opened.places, Path(scratch))
-        results = transcriber.transcribe_files(staged_paths, progress, live if live.parts else None)
-        for count, (task, found) in enumerate(zip(tasks, results, strict=True), 1):
-            result = renamed(found, task.source)
-            reason = result.reason if isinstance(result, Failure) else _write(task, result, args, bar)
-            if reason:
-                failed += 1
-                _error(reason, bar)
-            if ledger is not None and reason:
-                ledger.failed(task.source, reason)
-            elif ledger is not None:
-                ledger.done(task.source, len(result.hits), result.seconds, result.warnings)
-            live.close(task.source)
-            if task.source in opened.places and found.path is not None:
-                found.path.unlink(missing_ok=True)
-            finished += sizes[task.source]
-            bar.set_postfix_str(f"{count}/{len(tasks)} files", refresh=False)
-            bar.n = finished
-            bar.refresh()
-    return failed
-
-
-def _write(task: inputs.Task, result: Transcription, args: argparse.Namespace, bar: tqdm[Any]) -> str:
-    """Returns why it could not be written, or nothing."""
-    from mt3drum import output
-
-    for warning in result.warnings:
-        bar.write(f"warning: {_shown(warning)}", file=sys.stderr)
-    try:
-        written = output.write(result, task.target, args.format, args.notes, args.score)
-    except (OSError, ValueError) as error:
-        return f"{task.source}: cannot write the result: {error}"
-    if not args.quiet:
-        names = ", ".join(map(str, written))
-        bar.write(_shown(f"{task.source} -> {names}: {output.summary(result)}"), file=sys.stdout)
-    return ""
-
-
-def _exists(task: inputs.Task, formats: Sequence[str]) -> bool:
-    return all(task.target.with_name(task.target.name + inputs.SUFFIX[name]).exists() for name in formats)
-
-
-def _size(path: Path) -> int:
-    try:
-        return max(1, path.stat().st_size)
-    except OSError:
-        return 1
-
-
-def _shown(text: str) -> str:
-    """On one line, whatever a file is called."""
-    return "".join(c if c.isprintable() or 0xDC80 <= ord(c) <= 0xDCFF else "?" for c in text)
-
-
-def _error(text: str, bar: tqdm[Any] | None = None) -> None:
-    line = f"error: {_shown(text)}"
-    if bar is None:
-        print(line, file=sys.stderr)
-    else:
-        bar.write(line, file=sys.stderr)
+    return cli_transcribe.run(args, options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What to transcribe, and under which name to write it: files, folders and patterns to a list of tasks."""
+"""What to transcribe, and under which name to write it: files, folders, patterns and lists to tasks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from braceexpand import UnbalancedBracesError, braceexpand
+
+PIPE = "pipe:"
+"""WebDataset's mark of a shell command whose output is a tar file."""
 AUDIO_SUFFIXES = frozenset(
     (
         ".wav",
@@ -53,8 +58,49 @@ class Task:
     target: Path
 
 
-def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[str]]:
-    """Tasks in order, each source once, and one message for each input that gave none.
+class Problem(NamedTuple):
+    """An input that cannot be used, and why, in one line that names it."""
+
+    source: str
+    reason: str
+
+
+def read_list(path: Path) -> list[str]:
+    """The lines of a file that lists recordings, folders or tar files; empty ones are passed over.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: a line is a command: those are only taken from who types them.
+    """
+    lines = path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
+    names = [line.removesuffix("\r") for line in lines]
+    for number, name in enumerate(names, 1):
+        if name.startswith(PIPE):
+            raise ValueError(
+                f"{path}: line {number}: {PIPE} runs a command, and is taken from the command line only"
+            )
+        if "\0" in name:
+            raise ValueError(f"{path}: line {number}: holds a zero byte; one path a line is wanted")
+    return [name for name in names if name]
+
+
+def brace_patterns(texts: Iterable[str]) -> list[str]:
+    """`a-{000..012}.tar` and `{a,b}.wav` to their names, as WebDataset does it, where no file has that very
+    name."""
+    names: list[str] = []
+    for text in texts:
+        if "{" not in text or (not text.startswith(PIPE) and Path(text).exists()):
+            names.append(text)
+            continue
+        try:
+            names += braceexpand(text, escape=False)
+        except UnbalancedBracesError:
+            names.append(text)
+    return names
+
+
+def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[Problem]]:
+    """Tasks in order, each source once, and one problem for each input that gave none.
 
     A file `x/song.wav` becomes `output/song`. What comes from a folder, or from a pattern, keeps its place
     below the folder, or below the part of the pattern without wildcards. Sources that would share a target by
@@ -67,13 +113,17 @@ def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[str]]:
     problems = []
     for text in inputs:
         path = Path(text)
-        if path.is_dir():
+        try:
+            is_folder, is_there = path.is_dir(), path.exists()
+        except OSError:  # a name too long, a folder one may not look into: trying it will say so
+            is_folder, is_there = False, True
+        if is_folder:
             members = [
                 p for p in sorted(path.rglob("*")) if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()
             ]
             places = {p: p.relative_to(path) for p in members}
             problem = f"{text}: no audio file in this folder"
-        elif path.exists() or not glob.has_magic(text):
+        elif is_there or not glob.has_magic(text):
             places = {path: Path(path.name)}
             problem = ""
         else:
@@ -82,7 +132,7 @@ def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[str]]:
             places = {p: p.relative_to(root) for p in members}
             problem = f"{text}: no file matches"
         if not places:
-            problems.append(problem)
+            problems.append(Problem(text, problem))
         for source, place in places.items():
             found.setdefault(source, place)
     stems = Counter(place.with_suffix("") for place in found.values())

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import random
 import signal
-import socket
-import subprocess
-import sys
-import tarfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mt3drum.batch import Share, brace_patterns, open_tars, read_ledgers
+from mt3drum.batch import Share, read_ledgers
 from mt3drum.cli import main
 from mt3drum.inputs import Task
 from tests.processes import recordings, run, start, tiny_checkpoint, wait
@@ -134,75 +129,3 @@ def test_the_environment_is_checked(
         monkeypatch.setenv("WORLD_SIZE", world)
         assert main(["transcribe", "a.wav", "-o", str(tmp_path)]) == 2
         assert message in capsys.readouterr().err
-
-
-def test_recordings_in_tar_files(tmp_path: Path, checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
-    paths = recordings(tmp_path / "in", 2, 0.2)
-    members = {
-        "a/one.wav": paths[0].read_bytes(), "a/one.band.flac": b"", "a/one.json": b"{}",
-        "two.wav": paths[1].read_bytes(),
-        "../out.wav": paths[0].read_bytes(), "/abs.wav": b"", "bad.flac": b"fLaC",
-    }  # fmt: skip
-    for number in range(2):
-        with tarfile.open(tmp_path / f"s-{number}.tar", "w") as tar:
-            for name, content in members.items() if number == 0 else ():
-                info = tarfile.TarInfo(name)
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
-    arguments = command(tmp_path, checkpoint, str(tmp_path / "s-{0..1}.tar"), "--format=json")
-    assert main(["transcribe", *arguments]) == 1
-    said = capsys.readouterr().err
-    assert "'../out.wav' leads out of the folder" in said and "'/abs.wav' leads out" in said
-    assert f"{tmp_path}/s-1.tar: no recording in it" in said
-    assert f"error: {tmp_path}/s-0.tar/bad.flac: " in said and "2 transcribed, 4 failed" in said
-    files = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file())
-    assert files == ["s-0/a/one.json", "s-0/two.json"]
-    assert json.loads((tmp_path / "out" / "s-0/two.json").read_text())["source"] == "two.wav"
-    assert [r["source"].rpartition("s-0.tar/")[2] for r in merged(tmp_path / "ledger")] == [
-        "a/one.wav", "two.wav", "bad.flac"
-    ]  # fmt: skip
-
-
-def test_a_broken_tar_file_gives_what_came_before(tmp_path: Path) -> None:
-    (tmp_path / "a.tar").write_bytes(b"no tar file" * 100)
-    opened = open_tars([Task(tmp_path / "a.tar", tmp_path / "a")])
-    assert opened.tasks == [] and "a.tar: not a whole tar file" in opened.problems[0]
-
-
-def test_braces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("x{1..2}").touch()
-    assert brace_patterns(["a-{08..10}.tar", "x{1..2}", "b"]) == [
-        "a-08.tar",
-        "a-09.tar",
-        "a-10.tar",
-        "x{1..2}",
-        "b",
-    ]
-    assert brace_patterns(["{0..1}-{3..4}"]) == ["0-3", "1-3", "0-4", "1-4"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["torchrun", "deepspeed"])
-def test_under_a_launcher(tmp_path: Path, checkpoint: str, launcher: str) -> None:
-    paths = recordings(tmp_path / "in", 5, 0.3)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    begin = {
-        "torchrun": [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2",
-                     f"--master-port={port}"],
-        "deepspeed": [str(Path(sys.executable).parent / "deepspeed"), "--num_accelerators=2",
-                      f"--master_port={port}"],
-    }  # fmt: skip
-    decode = str(ROOT / "scripts" / "decode.py")
-    done = subprocess.run(
-        [*begin[launcher], decode, *command(tmp_path, checkpoint)], capture_output=True, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1",
-             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert [(r["source"], r["status"]) for r in merged(tmp_path / "ledger")] == [
-        (str(p), "done") for p in paths
-    ]
-    assert {r["rank"] for r in merged(tmp_path / "ledger")} == {0, 1}
