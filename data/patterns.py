@@ -31,7 +31,7 @@ TIMEKEEPERS = {
 }  # fmt: skip
 ROLES = {
     "K": {"kick": 1.0},
-    "S": {"snare_head": 7.0, "snare_rim": 3.0, "snare_cross_stick": 1.0},
+    "S": {"snare_head": 8.0, "snare_rim": 1.2, "snare_cross_stick": 1.0},
     "X": {"snare_cross_stick": 8.0, "snare_rim": 1.0, "aux2": 0.5},
     "G": {"snare_head": 1.0},
     "T": TIMEKEEPERS,

@@ -51,6 +51,8 @@ def vary(performance: Performance, rng: np.random.Generator) -> Performance:
         hits = _wash(hits, rng)
     if rng.random() < 0.06:
         hits = _double(hits, rng)
+    if rng.random() < 0.06:  # a song without hats
+        hits = [hit for hit in hits if DRUMS[hit.drum].family not in ("hihat", "ride")]
     if rng.random() < 0.15:
         hits = _thin(hits, rng)
     hits = _dynamics(hits, rng)
