@@ -34,6 +34,8 @@ class AugmentConfig:
     """Loudest band."""
     drumless_probability: float = 0.03
     """The drums and their labels are taken out: what remains must be heard as no drums at all."""
+    hit_mixing_probability: float = 0.0
+    """The drums of the sample before play along, their labels too: strokes in combinations nobody plays."""
     speed_probability: float = 0.3
     """Playback between 1 - speed_range and 1 + speed_range times the speed."""
     speed_range: float = 0.06

@@ -117,6 +117,7 @@ PRESETS: Mapping[str, ModelConfig] = MappingProxyType(
             width=32, head_width=16, encoder_layers=1, decoder_layers=1, feed_forward=2, stem_channels=4,
             audio=AudioConfig(mel_bands=32),
         ),
+        "mini": ModelConfig(width=128, head_width=32, encoder_layers=3, decoder_layers=1, stem_channels=16),
         "small": ModelConfig(),
         "base": ModelConfig(width=512, encoder_layers=8, decoder_layers=3, stem_channels=48),
         "large": ModelConfig(width=768, encoder_layers=10, decoder_layers=4, stem_channels=64),

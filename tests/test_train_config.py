@@ -51,7 +51,7 @@ def test_set_on_the_command_line(config: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("preset=huge", "preset 'huge' is not one of tiny, small"),
+        ("preset=huge", "preset 'huge' is not one of tiny, mini, small"),
         ("steps=0", "steps 0 must be at least 1"),
         ("steps=many", "steps 'many' must be of kind int"),
         ("steps=1.5", "steps 1.5 must be of kind int"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -23,7 +23,10 @@ class TrainConfig:
     """
 
     shards: str
-    """Folder of training shards with their manifest (scripts/make_shards.py)."""
+    """Folder of training shards with their manifest (scripts/make_shards.py); with {a,b} and wildcards
+    several, or tar files; or `pipe:COMMAND`, a shell command that writes one."""
+    manifest: str = ""
+    """Folder of manifest.json, where it is not beside the shards; wanted for `pipe:`."""
     development: str = ""
     """Folder of annotated recordings in the layout of MDB Drums; the best checkpoint is chosen on it."""
     development_mixes: tuple[str, ...] = ("drum_only", "pseudo_mix")
@@ -32,6 +35,8 @@ class TrainConfig:
     preset: str = "small"
     initial: str = ""
     """A checkpoint to start the weights from."""
+    windows: tuple[int, ...] = ()
+    """Windows of the spectrogram in samples, in place of the preset's."""
     steps: int = 10_000
     batch: int = 8
     """Segments per rank and micro-batch."""
@@ -70,6 +75,10 @@ class TrainConfig:
         for name in ("ema", "spec_augment", "final_learning_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} {getattr(self, name)} is outside 0..1")
+        if self.initial and self.windows:
+            raise ValueError(
+                "windows are those of the checkpoint that `initial` names: leave one of them out"
+            )
         if not 0 < self.learning_rate < 1 or self.clip <= 0:
             raise ValueError(f"learning_rate {self.learning_rate} and clip {self.clip} must be positive")
 
@@ -127,9 +136,9 @@ def _as(kind: Any, value: Any, where: str) -> Any:
             raise ValueError(f"{where} {value!r} must be a number")
         return number
     if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise ValueError(f"{where} {value!r} must be a list of names")
-        return tuple(value)
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{where} {value!r} must be a list")
+        return tuple(_as(get_args(kind)[0], item, where) for item in value)
     if kind is str and value is None:
         return ""  # `name:` with nothing behind it
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

@@ -11,7 +11,8 @@ import torch
 from data.clips import Palette, RenderConfig
 from data.loader import LoaderConfig, make_loader
 from data.makers import RenderedShards
-from data.shards import make_shards, shard_paths
+from data.shard_list import find_shards
+from data.shards import make_shards
 from mt3drum.checkpoint import load_model
 from mt3drum.config import PRESETS
 from mt3drum.features import LogMel
@@ -73,7 +74,8 @@ def write_one_example(config: TrainConfig, folder: Path) -> None:
     """
     model = PRESETS[config.preset]
     loader = LoaderConfig(config.batch, 0, config.seed, config.augment)
-    batch = next(iter(make_loader(shard_paths(Path(config.shards)), model.codec, loader)))
+    shards = find_shards(config.shards, config.manifest, folder / "shards").paths
+    batch = next(iter(make_loader(shards, model.codec, loader)))
     with torch.no_grad():
         mel = LogMel(model.audio)(batch.audio[:1])[0].numpy()
     ids = [token for token in batch.tokens[0].tolist() if token != PAD]

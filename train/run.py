@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from data.loader import Batch, LoaderConfig, make_loader
-from data.shards import read_manifest, shard_paths
+from data.shard_list import find_shards
 from mt3drum.checkpoint import load_model, save_checkpoint
 from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.decoding import DecodeConfig
@@ -63,7 +63,9 @@ class Run:
         self.features = LogMel(self.model_config.audio).to(self.device)
         self.average = Average(self.model, config.ema)
         self.progress = Progress()
-        self.manifest = read_manifest(Path(config.shards))
+        self.shards, self.manifest = find_shards(
+            config.shards, config.manifest, output / "shards", rank, world
+        )
         counts = [self.manifest["hits"].get(drum.name, 0) for drum in DRUMS]
         self.weights = class_weights(counts, config.loss.class_weight, self.device)
         self.groups: list[Group] = groups_of(config) if rank == 0 else []
@@ -95,8 +97,7 @@ class Run:
         config = self.config
         settings = LoaderConfig(config.batch, config.workers, config.seed, config.augment)
         start = self.progress.step * config.accumulation * config.batch
-        shards = shard_paths(Path(config.shards))
-        loader = make_loader(shards, self.model_config.codec, settings, self.rank, self.world, start)
+        loader = make_loader(self.shards, self.model_config.codec, settings, self.rank, self.world, start)
         self.bad = loader.bad  # the loader logs the first and every thousandth of a kind
         yield from loader
 
@@ -244,8 +245,15 @@ def git_commit() -> str:
 
 
 def build_model(config: TrainConfig) -> DrumModel:
-    """The model of the preset, from its seed or from `config.initial`."""
+    """The model of the preset, from its seed or from `config.initial`.
+
+    Raises:
+        ValueError: `initial` cannot be loaded, or `windows` do not fit.
+    """
     torch.manual_seed(config.seed)
     if config.initial:
         return load_model(Path(config.initial))[0].train()
-    return DrumModel(PRESETS[config.preset])
+    sizes = PRESETS[config.preset]
+    if config.windows:
+        sizes = dataclasses.replace(sizes, audio=dataclasses.replace(sizes.audio, windows=config.windows))
+    return DrumModel(sizes)

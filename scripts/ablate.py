@@ -1,0 +1,186 @@
+"""Run the ablations of train/configs/ablations.yaml and write their table into docs/experiments.md.
+
+python scripts/make_shards.py --output datasets/ablation --clips 6336 --clips-per-shard 64
+python scripts/make_shards.py --output datasets/ablation-4-kits --clips 1600 --clips-per-shard 64 --max-kits 4
+python scripts/make_shards.py --output datasets/ablation-16-kits --clips 1600 --clips-per-shard 64 --max-kits 16
+python scripts/make_shards.py --output datasets/test --split test --clips 300
+python scripts/ablate.py --output runs/ablations --docs docs/experiments.md
+
+What is done already is kept: the same command goes on where it stopped. `--only NAME` runs some of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import yaml
+from tqdm import tqdm
+
+from mt3drum.files import write_whole
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ROOT / "train" / "configs" / "ablations.yaml"
+DEVELOPMENT = "../shared/data/real/mdb_drums_dev"
+RENDERED_CLIPS = 60
+BEGIN, END = "<!-- ablations:begin -->", "<!-- ablations:end -->"
+CLASSES = ("KD", "SD", "TT", "HH", "CY")
+
+
+def train(name: str, entry: Mapping[str, Any], base: Mapping[str, Any], folder: Path) -> Path:
+    """The checkpoint of a run, trained now unless it is there.
+
+    Raises:
+        ValueError: the training failed; its last lines are in the message.
+    """
+    place = folder / name.replace(" ", "-").replace(",", "")
+    checkpoint = place / "last.safetensors"
+    if checkpoint.exists():
+        return checkpoint
+    place.mkdir(parents=True, exist_ok=True)
+    settings = place / "settings.yaml"
+    settings.write_text(yaml.safe_dump({**base, **entry.get("set", {})}))
+    command = [
+        sys.executable,
+        str(ROOT / "train" / "main.py"),
+        "--config",
+        str(settings),
+        "--output",
+        str(place),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    (place / "log").write_text(done.stdout + done.stderr)
+    if done.returncode or not checkpoint.exists():
+        raise ValueError(f"{name}: {' '.join(done.stderr.strip().splitlines()[-2:])}")
+    return checkpoint
+
+
+def measure(
+    checkpoint: Path | None, entry: Mapping[str, Any], shards: Path, development: Path
+) -> dict[str, Any]:
+    """Micro F, five classes, on the development recordings, by class on drums only, and on rendered test clips."""
+    from data.reader import read_clips
+    from data.sources import read_mdb
+    from eval.score import score
+    from mt3drum.transcribe import Transcriber
+    from tokenizer.maps import LABEL_MAPS
+
+    transcriber = Transcriber.load(checkpoint, **entry.get("decode", {}))
+    no_refinement = mock.patch("mt3drum.hypothesis.expected_offset", lambda weight: np.zeros(len(weight)))
+    found: dict[str, Any] = {}
+    with nullcontext() if entry.get("refine", True) else no_refinement:
+        for mix in ("drum_only", "pseudo_mix"):
+            recordings = read_mdb(development, annotation="class", mix=mix)
+            heard = {r.name: transcriber.transcribe_file(r.audio).hits for r in recordings if r.audio}
+            played = {r.name: list(r.hits) for r in recordings}
+            unjudged = LABEL_MAPS["mdb_class"].unjudged
+            for milliseconds in (50, 20):
+                scores = score(played, heard, scheme="5", window=milliseconds / 1000, unjudged=unjudged)
+                found[f"{mix}_{milliseconds}"] = scores.micro.f
+                if mix == "drum_only" and milliseconds == 50:
+                    found["classes"] = {label: scores.classes[label].f for label in CLASSES}
+        clips = list(read_clips(shards, RENDERED_CLIPS))
+        heard = {clip.key: transcriber.transcribe_array(clip.audio).hits for clip in clips}
+        for scheme in ("26", "5"):
+            found[f"rendered_{scheme}"] = score({c.key: c.hits for c in clips}, heard, scheme=scheme).micro.f
+    return found
+
+
+def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    """Markdown of everything measured so far; differences are to the entry each is compared with."""
+    seeds = [results[name]["drum_only_50"] for name in results if name.startswith("base")]
+    mixes = [results[name]["pseudo_mix_50"] for name in results if name.startswith("base")]
+    lines = []
+    if len(seeds) > 1:
+        lines += [
+            f"Trained runs: preset `{base['preset']}`, {base['steps']} steps of {base['batch']} segments each, "
+            f"seed 0 unless named. Between {len(seeds)} seeds drums only spans {max(seeds) - min(seeds):.3f} "
+            f"and pseudo mixes {max(mixes) - min(mixes):.3f}: smaller differences say nothing.",
+            "",
+        ]
+    lines += [
+        "| what | why | drums only | difference | " + " | ".join(CLASSES)
+        + " | at 20 ms | pseudo mixes | difference | rendered, 26 | 5 | seconds |",
+        "|---|---|---:|---:|" + "---:|" * (len(CLASSES) + 6),
+    ]  # fmt: skip
+    for name, entry in runs.items():
+        if name not in results:
+            continue
+        found = results[name]
+        against = results.get("shipped model" if entry.get("of") == "bundled" else "base", found)
+        change = [
+            f"{found[k] - against[k]:+.3f}" if found is not against else ""
+            for k in ("drum_only_50", "pseudo_mix_50")
+        ]
+        lines.append(
+            f"| {name} | {entry['why']} | {found['drum_only_50']:.3f} | {change[0]} | "
+            + " | ".join(f"{found['classes'][label]:.3f}" for label in CLASSES)
+            + f" | {found['drum_only_20']:.3f} | {found['pseudo_mix_50']:.3f} | {change[1]} "
+            f"| {found['rendered_26']:.3f} | {found['rendered_5']:.3f} | {found['seconds']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def write(page: Path, text: str) -> None:
+    """Put the table between the marks of a page.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    content = page.read_text()
+    if BEGIN not in content or END not in content:
+        raise ValueError(f"{page}: no line {BEGIN} and {END}; add them where the table shall stand")
+    before, after = content.split(BEGIN)[0], content.split(END)[1]
+    write_whole(page, f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder of the runs and results.json")
+    parser.add_argument("--shards", type=Path, default=Path("datasets/test"), help="rendered test clips")
+    parser.add_argument("--development", type=Path, default=Path(DEVELOPMENT))
+    parser.add_argument("--docs", type=Path, help="page that gets the table")
+    parser.add_argument("--only", action="append", help="a name; may be given more than once")
+    args = parser.parse_args(arguments)
+    plan = yaml.safe_load(CONFIG.read_text())
+    runs = plan["runs"]
+    args.output.mkdir(parents=True, exist_ok=True)
+    record = args.output / "results.json"
+    try:
+        results = json.loads(record.read_text()) if record.exists() else {}
+        for name in tqdm(args.only or list(runs), unit="ablation"):
+            if name not in runs:
+                raise ValueError(f"{name}: not in {CONFIG.name}: {', '.join(runs)}")
+            if name in results:
+                continue
+            entry, began = runs[name], time.monotonic()
+            of = entry.get("of", name)
+            source = None if of == "bundled" else train(of, runs[of], plan["base"], args.output)
+            found = measure(source, entry, args.shards, args.development)
+            results = (
+                json.loads(record.read_text()) if record.exists() else {}
+            )  # another process may add, too
+            results[name] = found | {"seconds": time.monotonic() - began}
+            write_whole(record, json.dumps(results, indent=1))
+        if args.docs:
+            write(args.docs, table(results, runs, plan["base"]))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
