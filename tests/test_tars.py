@@ -112,7 +112,7 @@ def test_a_list_is_taken_line_by_line(
     paths = recordings(tmp_path / "in", 2, 0.2)
     odd = paths[1].rename(tmp_path / "in" / os.fsdecode(b"\xff {0..1} *.wav"))
     listed = tmp_path / "list.txt"
-    listed.write_bytes(b"\n".join(map(os.fsencode, (paths[0], odd, "x" * 5000 + ".wav"))) + b"\r\n\n")
+    listed.write_bytes(b"\n".join(os.fsencode(p) for p in (paths[0], odd, "x" * 5000 + ".wav")) + b"\r\n\n")
     arguments = [*command(tmp_path, checkpoint, "--list", str(listed)), "--format", "csv"]
     assert main(["transcribe", *arguments]) == 1
     assert "1 failed" in (said := capsys.readouterr().err) and "too long" in said
