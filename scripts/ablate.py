@@ -1,8 +1,8 @@
 """Run the ablations of train/configs/ablations.yaml and write their table into docs/experiments.md.
 
 python scripts/make_shards.py --output datasets/ablation --clips 6336 --clips-per-shard 64
-python scripts/make_shards.py --output datasets/ablation-4-kits --clips 1600 --clips-per-shard 64 --max-kits 4
-python scripts/make_shards.py --output datasets/ablation-16-kits --clips 1600 --clips-per-shard 64 --max-kits 16
+python scripts/make_shards.py --output datasets/ablation-4-kits --clips 1600 --max-kits 4
+python scripts/make_shards.py --output datasets/ablation-16-kits --clips 1600 --max-kits 16
 python scripts/make_shards.py --output datasets/test --split test --clips 300
 python scripts/ablate.py --output runs/ablations --docs docs/experiments.md
 
@@ -67,7 +67,7 @@ def train(name: str, entry: Mapping[str, Any], base: Mapping[str, Any], folder: 
 def measure(
     checkpoint: Path | None, entry: Mapping[str, Any], shards: Path, development: Path
 ) -> dict[str, Any]:
-    """Micro F, five classes, on the development recordings, by class on drums only, and on rendered test clips."""
+    """Micro F on the development recordings (five classes; by class for drums only) and rendered clips."""
     from data.reader import read_clips
     from data.sources import read_mdb
     from eval.score import score
@@ -91,7 +91,8 @@ def measure(
         clips = list(read_clips(shards, RENDERED_CLIPS))
         heard = {clip.key: transcriber.transcribe_array(clip.audio).hits for clip in clips}
         for scheme in ("26", "5"):
-            found[f"rendered_{scheme}"] = score({c.key: c.hits for c in clips}, heard, scheme=scheme).micro.f
+            played = {clip.key: clip.hits for clip in clips}
+            found[f"rendered_{scheme}"] = score(played, heard, scheme=scheme).micro.f
     return found
 
 
@@ -102,7 +103,7 @@ def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], bas
     lines = []
     if len(seeds) > 1:
         lines += [
-            f"Trained runs: preset `{base['preset']}`, {base['steps']} steps of {base['batch']} segments each, "
+            f"Trained runs: preset `{base['preset']}`, {base['steps']} steps of {base['batch']} segments, "
             f"seed 0 unless named. Between {len(seeds)} seeds drums only spans {max(seeds) - min(seeds):.3f} "
             f"and pseudo mixes {max(mixes) - min(mixes):.3f}: smaller differences say nothing.",
             "",
