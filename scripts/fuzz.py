@@ -98,9 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         total += counts
         print(f"| {target.name} | {_row(counts)} | {cost:.1f} |", flush=True)
     grown = _memory() - start
-    print(
-        f"| all | {_row(total)} | |\n\nMemory grew by {grown:.0f} MiB (bound: {MEMORY}); seed {args.seed}."
-    )
+    print(f"| all | {_row(total)} | |\n\nMemory grew by {grown:.0f} MiB (bound: {MEMORY}); seed {args.seed}.")
     return 1 if total["failed"] or grown > MEMORY else 0
 
 

@@ -61,8 +61,7 @@ def ranks_of(marker: str) -> dict[int, int]:
 
 
 @pytest.mark.slow  # interpreters of a launcher and two ranks, three times
-@pytest.mark.parametrize("launcher", ["torchrun", "deepspeed"])
-@pytest.mark.parametrize("kind", ["files", "tar files"])
+@pytest.mark.parametrize(("launcher", "kind"), [("torchrun", "files"), ("deepspeed", "tar files")])
 def test_two_ranks_killed_and_started_again(tmp_path: Path, launcher: str, kind: str) -> None:
     rng = random.Random(f"{launcher} {kind}")
     checkpoint = str(tiny_checkpoint(tmp_path / "tiny.safetensors"))

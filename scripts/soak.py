@@ -1,0 +1,201 @@
+"""Decode many recordings in one process: memory must stay flat, and results be those of each file alone.
+
+    OMP_NUM_THREADS=1 python scripts/soak.py --data DATA/real/mdb_drums_dev/audio --write docs/reliability.md
+
+The recordings are made as they are needed, and deleted after: pieces of the FLAC files in `--data` (without
+it: bursts of noise), a quarter of the time, between silences. Prints a table, and exits with 1 where memory
+grows by more than the bound or a result differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mt3drum.transcribe import Transcriber, Transcription
+
+RATE = 44_100
+SOUNDING = 0.25
+"""Share of the time in which there is something to hear."""
+BOUND = 64.0
+"""MiB by which the process may grow after the first tenth of the recordings."""
+NEAR = 1e-3
+"""Seconds by which a hit may move when other recordings share its batch."""
+
+
+class Reading(NamedTuple):
+    """The state of the process after so many recordings."""
+
+    files: int
+    hours: float
+    resident: float
+    """MiB now."""
+    most: float
+    """MiB at most so far."""
+
+
+def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--files", type=int, default=500)
+    parser.add_argument("--hours", type=float, default=10.0, help="of all files together (default: 10)")
+    parser.add_argument("--alone", type=int, default=25, help="so many are decoded again, each alone")
+    parser.add_argument("--data", type=Path, help="folder with FLAC recordings at 44.1 kHz")
+    parser.add_argument("--checkpoint", type=Path, help="another than the bundled one")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into the page's block")
+    return parser.parse_args(arguments)
+
+
+def lengths(files: int, hours: float, seed: int) -> list[float]:
+    """Seconds of each recording: from a fifth of the mean to some times it, and `hours` together."""
+    drawn = np.random.default_rng(seed).lognormal(0, 0.8, files).clip(0.2, 6)
+    return [float(x) for x in drawn * hours * 3600 / drawn.sum()]
+
+
+def sounds(data: Path | None) -> list[np.ndarray]:
+    """Mono float32 recordings to cut pieces from.
+
+    Raises:
+        ValueError: the folder holds none.
+    """
+    if data is None:
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, 20 * RATE)
+        return [(noise * np.exp(-(np.arange(20 * RATE) % (RATE // 5)) / 800)).astype(np.float32)]
+    import soundfile
+
+    paths = sorted(data.rglob("*.flac"))
+    if not paths:
+        raise ValueError(f"{data}: no FLAC file in it")
+    return [soundfile.read(path, dtype="float32", always_2d=True)[0].mean(axis=1) for path in paths]
+
+
+def make(path: Path, seconds: float, pieces: Sequence[np.ndarray], seed: int) -> None:
+    """One recording: a function of its arguments."""
+    import soundfile
+
+    rng = np.random.default_rng(seed)
+    sound = np.zeros(max(1, round(seconds * RATE)), np.float32)
+    left = SOUNDING * seconds
+    while left > 0.5:
+        piece = pieces[int(rng.integers(len(pieces)))]
+        length = min(len(piece), len(sound), round(min(left, rng.uniform(4, 20)) * RATE))
+        start, place = rng.integers(len(piece) - length + 1), rng.integers(len(sound) - length + 1)
+        sound[place : place + length] = piece[start : start + length]
+        left -= length / RATE
+    soundfile.write(path, sound, RATE, subtype="PCM_16")
+
+
+def same(first: Transcription, second: Transcription) -> bool:
+    """The same drums, times within `NEAR`, velocities within 1."""
+    if len(first.hits) != len(second.hits):
+        return False
+    return all(
+        a.drum == b.drum and abs(a.time - b.time) <= NEAR and abs(a.velocity - b.velocity) <= 1
+        for a, b in zip(first.hits, second.hits, strict=True)
+    )
+
+
+def soak(
+    transcriber: Transcriber, durations: Sequence[float], pieces: Sequence[np.ndarray], seed: int, alone: int
+) -> tuple[list[Reading], list[int], int]:
+    """Decode everything; readings at every tenth, the recordings that differ from themselves alone, and hits.
+
+    Raises:
+        ValueError: a recording was refused.
+    """
+    from mt3drum.transcribe import Failure
+
+    readings, kept, hits, seconds = [], {}, 0, 0.0
+    wanted = set(range(0, len(durations), max(1, len(durations) // alone)) if alone else ())
+    tenth = max(1, len(durations) // 10)
+    with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
+
+        def paths() -> Iterator[Path]:
+            for number, length in enumerate(durations):
+                path = Path(scratch) / f"{number}.flac"
+                make(path, length, pieces, seed + number)
+                yield path
+
+        for number, result in enumerate(transcriber.transcribe_files(paths())):
+            if isinstance(result, Failure):
+                raise ValueError(result.reason)
+            assert result.path is not None
+            result.path.unlink()
+            hits += len(result.hits)
+            seconds += result.seconds
+            if number in wanted:
+                kept[number] = result
+            if (number + 1) % tenth == 0:
+                most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                readings.append(Reading(number + 1, seconds / 3600, resident(), most))
+                print(f"{number + 1} files, {seconds / 3600:.2f} h, {resident():.0f} MiB", file=sys.stderr)
+        differ = []
+        for number, result in kept.items():
+            path = Path(scratch) / "alone.flac"
+            make(path, durations[number], pieces, seed + number)
+            if not same(result, transcriber.transcribe_file(path)):
+                differ.append(number)
+    return readings, differ, hits
+
+
+def resident() -> float:
+    """MiB this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 0 if memory stayed flat and nothing differed, 1 otherwise."""
+    args = parse_args(arguments)
+    from mt3drum.transcribe import Transcriber
+    from scripts.doc_block import replace_block
+
+    try:
+        if args.files < 20 or args.hours <= 0:
+            raise ValueError(f"--files {args.files} must be 20 or more, --hours {args.hours} more than 0")
+        pieces = sounds(args.data)
+        transcriber = Transcriber.load(args.checkpoint, "cpu")
+        durations = lengths(args.files, args.hours, args.seed)
+        before = time.process_time()
+        readings, differ, hits = soak(transcriber, durations, pieces, args.seed, args.alone)
+        used = time.process_time() - before
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    grown = readings[-1].most - readings[0].most
+    data = " --data DATA/real/mdb_drums_dev/audio" if args.data else ""
+    compared = len(range(0, args.files, max(1, args.files // args.alone))) if args.alone else 0
+    lines = [
+        f"`OMP_NUM_THREADS=1 python scripts/soak.py --files {args.files} --hours {args.hours:g}{data}`:",
+        f"{args.files} recordings of {min(durations):.0f} to {max(durations):.0f} s, a quarter of the "
+        f"time sounding, {hits} hits,",
+        f"{used / 60:.0f} CPU-minutes in one process.",
+        "",
+        "| recordings | hours | MiB now | MiB at most |",
+        "|--:|--:|--:|--:|",
+        *(f"| {r.files} | {r.hours:.1f} | {r.resident:.0f} | {r.most:.0f} |" for r in readings),
+        "",
+        f"The most held grew by {grown:.0f} MiB after the first tenth (bound: {BOUND:.0f}). Of {compared} "
+        f"decoded again, each alone,",
+        f"{len(differ)} differ (another drum, over {1000 * NEAR:.0f} ms, or over 1 of velocity).",
+    ]
+    print("\n".join(lines))
+    if args.write:
+        replace_block(args.write, "soak", "\n".join(lines))
+    return 1 if differ or grown > BOUND else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
