@@ -15,9 +15,11 @@ import pytest
 import torch
 
 from data.augment import AugmentConfig
-from data.loader import Batch, LoaderConfig, frame_targets, make_loader
+from data.loader import Batch, LoaderConfig, frame_targets, make_loader, mix_hits
 from data.shards import encode_flac
+from data.walk import Order, located
 from tokenizer.codec import EOS, PAD, Codec
+from tokenizer.drums import CLASS_INDEX, NUM_CLASSES
 from tokenizer.encode import decode
 from tokenizer.hits import Hit
 
@@ -313,3 +315,26 @@ def test_configuration_is_checked(shards: list[str]) -> None:
         LoaderConfig(batch_size=0)
     with pytest.raises(ValueError, match="swap_band is 2"):
         LoaderConfig(swap_band=2)
+
+
+def test_mixed_hits_bring_audio_and_labels_of_another_sample(shards: list[str]) -> None:
+    place = next(located(Order(tuple(shards), 0, 4), 0, 1, 0, Counter()))
+    theirs = [Hit(time, CLASS_INDEX[name], velocity) for time, name, velocity in
+              json.loads(members_of(int(place.members["__key__"][-2:]))["json"])["hits"]]  # fmt: skip
+    own = [Hit(theirs[0].time, theirs[0].drum, 100), Hit(0.5, NUM_CLASSES - 1, 60)]
+    audio = click([hit.time for hit in own], 1.07)
+    mixed, hits = mix_hits(audio, own, place.members, 0, np.random.default_rng(0))
+    assert len(hits) == len(theirs) + 1, "two strokes of one drum at one time are one"
+    assert [hit.time for hit in hits] == sorted(hit.time for hit in hits)
+    added = mixed - audio
+    at = [round(hit.time * RATE) for hit in theirs if hit.time < 1.0]
+    assert np.abs(added[at]).min() > 0.1 and np.abs(np.delete(added, at)).max() < 1e-3
+
+
+def test_hit_mixing_is_off_unless_asked_for(shards: list[str]) -> None:
+    plain, again, mixed = (
+        take(shards, 4, augment=AugmentConfig(**{**vars(PLAIN), "hit_mixing_probability": chance}))
+        for chance in (0.0, 0.0, 1.0)
+    )
+    assert all(torch.equal(a.audio, b.audio) for a, b in zip(plain, again, strict=True))
+    assert not all(torch.equal(a.audio, b.audio) for a, b in zip(plain, mixed, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from data.grooves import GROOVES
 from data.patterns import Performance, generate, vary
+from data.variations import _double, _wash
 from tokenizer.drums import CLASS_INDEX, DRUMS, NUM_CLASSES
 from tokenizer.hits import Hit
 
@@ -142,6 +144,27 @@ def test_variations_bring_other_classes_in() -> None:
     played = {hit.drum for _ in range(100) for hit in vary(straight_rock(), rng).hits}
     wanted = ("ride", "snare_cross_stick", "snare_rim", "aux1", "hihat_open", "hihat_closed_edge")
     assert played >= {CLASS_INDEX[name] for name in wanted}
+
+
+def test_a_wash_rides_one_cymbal_no_faster_than_an_arm() -> None:
+    rock = list(straight_rock().hits)
+    for seed in range(30):
+        washed = _wash(rock, np.random.default_rng(seed))
+        ridden = [hit for hit in washed if hit not in rock]
+        assert len({hit.drum for hit in ridden}) == 1
+        assert min(b.time - a.time for a, b in itertools.pairwise(ridden)) >= 0.14
+        assert [hit for hit in washed if DRUMS[hit.drum].family == "kick"] == [
+            hit for hit in rock if DRUMS[hit.drum].family == "kick"
+        ]
+
+
+def test_a_doubled_snare_is_heard_with_a_tom_at_the_same_time() -> None:
+    rock = list(straight_rock().hits)
+    added = [hit for hit in _double(rock, np.random.default_rng(0)) if hit not in rock]
+    snares = [hit.time for hit in rock if DRUMS[hit.drum].family == "snare" and hit.velocity >= 60]
+    assert added and len(added) == len(snares)
+    assert all(DRUMS[hit.drum].family == "tom" for hit in added)
+    assert all(abs(hit.time - time) < 0.03 for hit, time in zip(added, snares, strict=True))
 
 
 def test_a_take_without_hits_stays_one() -> None:
