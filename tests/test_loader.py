@@ -327,7 +327,7 @@ def test_mixed_hits_bring_audio_and_labels_of_another_sample(shards: list[str]) 
     assert len(hits) == len(theirs) + 1, "two strokes of one drum at one time are one"
     assert [hit.time for hit in hits] == sorted(hit.time for hit in hits)
     added = mixed - audio
-    at = [round(hit.time * RATE) for hit in theirs if hit.time < 1.0]
+    at = [round(hit.time * RATE) for hit in theirs if hit.time < 1.07]
     assert np.abs(added[at]).min() > 0.1 and np.abs(np.delete(added, at)).max() < 1e-3
 
 
