@@ -100,7 +100,10 @@ def mean_f(references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, .
 def calibration(
     references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, ...]]
 ) -> tuple[tuple[float, float], ...]:
-    """Rising points (raw, share right) at quantiles of the raw confidences; 26 classes, 50 ms."""
+    """Rising points (raw, share right) at quantiles of the raw confidences, from (0, 0); 26 classes, 50 ms.
+
+    None where there are too few hits to say anything.
+    """
     matches = match_tracks(references, found, scheme="26", window=0.05)
     raw = np.concatenate([match.estimates.confidence for match in matches])
     right = np.concatenate([match.hit_right for match in matches])
@@ -112,9 +115,9 @@ def calibration(
         np.array([right[group].mean() for group in groups]),
         weights=np.array([len(group) for group in groups]),
     ).x
-    points: list[tuple[float, float]] = []
+    points = [(0.0, 0.0)]
     for group, share in zip(groups, shares, strict=True):
         at = float(raw[group].mean())
-        if not points or at > points[-1][0] + 1e-6:
+        if at > points[-1][0] + 1e-6:
             points.append((round(at, 6), round(float(np.clip(share, 0, 1)), 6)))
     return tuple(points)

@@ -1,0 +1,47 @@
+"""Calibration and the least confidence, on hits made up so that the answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mt3drum.decoding import DecodeConfig
+from mt3drum.hypothesis import calibrate
+from tokenizer.hits import Hit
+from train.tune import calibration, kept, mean_f
+
+
+def hits_right_as_often_as_the_square_of_their_confidence() -> tuple[
+    dict[str, list[Hit]], dict[str, tuple[Hit, ...]]
+]:
+    rng = np.random.default_rng(0)
+    played, found = [], []
+    for number in range(4000):
+        confidence = float(rng.uniform(0.1, 1.0))
+        found.append(Hit(0.3 * number, 0, 90, confidence))
+        if rng.random() < confidence**2:
+            played.append(Hit(0.3 * number, 0, 90))
+    return {"a": played}, {"a": tuple(found)}
+
+
+def test_calibration_finds_the_share_that_is_right() -> None:
+    points = calibration(*hits_right_as_often_as_the_square_of_their_confidence())
+    config = DecodeConfig(confidence_calibration=points)
+    raw = np.array([0.3, 0.5, 0.7, 0.9])
+    assert calibrate(raw, config) == pytest.approx(raw**2, abs=0.06)
+
+
+def test_calibrated_confidence_goes_down_to_nothing() -> None:
+    points = calibration(*hits_right_as_often_as_the_square_of_their_confidence())
+    assert points[0] == (0.0, 0.0)
+    low = calibrate(np.array([0.0, 0.02, 0.05]), DecodeConfig(confidence_calibration=points))
+    assert low[0] == 0.0 and np.all(np.diff(low) > 0)
+
+
+def test_too_few_hits_say_nothing() -> None:
+    assert calibration({"a": [Hit(0.0, 0, 90)]}, {"a": (Hit(0.0, 0, 90, 0.5),)}) == ()
+
+
+def test_leaving_out_doubtful_hits_helps_where_they_are_wrong() -> None:
+    played, found = hits_right_as_often_as_the_square_of_their_confidence()
+    assert mean_f(played, kept(found, 0.5)) > mean_f(played, found) + 0.05
