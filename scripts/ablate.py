@@ -26,6 +26,7 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
+from mt3drum.checkpoint import read_header
 from mt3drum.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,8 +45,8 @@ def train(name: str, entry: Mapping[str, Any], base: Mapping[str, Any], folder: 
     """
     place = folder / name.replace(" ", "-").replace(",", "")
     checkpoint = place / "last.safetensors"
-    if checkpoint.exists():
-        return checkpoint
+    if checkpoint.exists() and read_header(checkpoint)["training"]["step"] == base["steps"]:
+        return checkpoint  # a run that was stopped half-way goes on below
     place.mkdir(parents=True, exist_ok=True)
     settings = place / "settings.yaml"
     settings.write_text(yaml.safe_dump({**base, **entry.get("set", {})}))
