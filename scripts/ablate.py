@@ -3,6 +3,7 @@
 python scripts/make_shards.py --output datasets/ablation --clips 6336 --clips-per-shard 64
 python scripts/make_shards.py --output datasets/ablation-4-kits --clips 1600 --max-kits 4
 python scripts/make_shards.py --output datasets/ablation-16-kits --clips 1600 --max-kits 16
+python scripts/make_shards.py --output datasets/ablation-all-kits --clips 1600
 python scripts/make_shards.py --output datasets/test --split test --clips 300
 python scripts/ablate.py --output runs/ablations --docs docs/experiments.md
 
