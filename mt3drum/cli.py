@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mt3drum import cli_score, cli_web, inputs
+from mt3drum import cli_convert, cli_score, cli_web, inputs
 from mt3drum.decoding import DecodeConfig
 from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
 
@@ -116,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--minimum-gap", type=float, metavar="S", help="least seconds between two strokes of one drum")
     add("--max-hits-per-second", type=int, metavar="N", help="most hits in any one second")
     cli_web.add_parsers(commands)
+    cli_convert.add_parser(commands, _formats)
     return parser
 
 
@@ -158,9 +159,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return EXIT_USAGE
     try:
-        return {"transcribe": _transcribe, "review": cli_web.review, "serve": cli_web.serve}[args.command](
-            args
-        )
+        run = {"transcribe": _transcribe, "review": cli_web.review, "serve": cli_web.serve,
+               "convert": cli_convert.convert}  # fmt: skip
+        return run[args.command](args)
     except KeyboardInterrupt:
         print("interrupted; finished files are complete", file=sys.stderr)
         return EXIT_INTERRUPTED

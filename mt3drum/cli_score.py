@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,7 @@ def add_options(parser: Any) -> None:
         help="note numbers in MIDI: General MIDI (default), Roland TD-17, or a JSON file of drum names to "
         "numbers",
     )
-    add(
-        "--bpm", type=float, metavar="X", help="the tempo, where it is known or was found wrong (within 6 %%)"
-    )
-    add(
-        "--meter",
-        metavar="N/D",
-        help="the time signature, where it is known or was found wrong: 3/4, 6/8, ...",
-    )
+    add_tempo_options(parser)
     add(
         "--grid",
         choices=tuple(GRIDS),
@@ -41,12 +35,24 @@ def add_options(parser: Any) -> None:
     )
 
 
-def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
-    """What the options say.
+def add_tempo_options(parser: Any) -> None:
+    """Those about what the user knows of tempo and meter."""
+    add = parser.add_argument
+    add(
+        "--bpm", type=float, metavar="X", help="the tempo, where it is known or was found wrong (within 6 %%)"
+    )
+    add(
+        "--meter",
+        metavar="N/D",
+        help="the time signature, where it is known or was found wrong: 3/4, 6/8, ...",
+    )
+
+
+def tempo_options(args: argparse.Namespace) -> ScoreOptions:
+    """What those say.
 
     Raises:
-        ValueError: a value is out of range, or the map of notes is none.
-        OSError: the map of notes cannot be read.
+        ValueError: a value is out of range.
     """
     from mt3drum.options import ScoreOptions
 
@@ -57,9 +63,20 @@ def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
         from mt3drum.grid import Meter
 
         meter = Meter.parse(args.meter)
+    return ScoreOptions(args.bpm, meter)
+
+
+def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
+    """What the options say.
+
+    Raises:
+        ValueError: a value is out of range, or the map of notes is none.
+        OSError: the map of notes cannot be read.
+    """
+    known = tempo_options(args)
     notes: Notes = args.notes
     if args.notes not in ("gm", "td17"):
         from mt3drum.note_map import read_note_map
 
         notes = read_note_map(Path(args.notes))
-    return notes, ScoreOptions(args.bpm, meter, None if args.grid is None else GRIDS[args.grid])
+    return notes, replace(known, grid=None if args.grid is None else GRIDS[args.grid])

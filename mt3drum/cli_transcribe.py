@@ -58,13 +58,17 @@ class Work:
         self.ledger = Ledger(args.manifest, self.share) if args.manifest else None
         self.counts = Counts()
         self.transcriber: Transcriber | None = None
+        self.lines: dict[Path | None, str] = {}  # what to say of results that are written
         self.sink = self._sink()
 
     def _sink(self) -> Files | Shards:
         from mt3drum import output, sinks
 
         def write(result: Transcription, base: Path) -> list[Path]:
-            return output.write(result, base, self.args.format, self.args.notes, self.args.score)
+            rendering = output.Rendering(result, self.args.notes, self.args.score)
+            written = rendering.write(base, self.args.format)
+            self.lines[result.path] = rendering.summary
+            return written
 
         if self.args.output_shards is None:
             return sinks.Files(self.args.format, write)
@@ -193,9 +197,8 @@ class Work:
                 finish(task)
 
     def _tell(self, outcomes: list[Outcome]) -> None:
-        from mt3drum import output
-
         for outcome in outcomes:
+            said = self.lines.pop(outcome.result.path, "")
             for warning in outcome.result.warnings:
                 say(f"warning: {warning}", sys.stderr)
             if outcome.record["status"] == "failed":
@@ -205,7 +208,7 @@ class Work:
             if self.ledger is not None:
                 self.ledger.add(outcome.source, outcome.record)
             if not self.args.quiet:
-                say(f"{outcome.source} -> {outcome.written}: {output.summary(outcome.result)}", sys.stdout)
+                say(f"{outcome.source} -> {outcome.written}: {said}", sys.stdout)
 
     @contextmanager
     def _bar(

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mt3drum import cli_score
+
 if TYPE_CHECKING:
     from mt3drum.transcribe import Transcriber
 
@@ -26,6 +28,7 @@ def add_parsers(commands: Any) -> None:
     review.add_argument(
         "-o", "--output", type=Path, metavar="PAGE", help="page (default: the file's name with .html)"
     )
+    cli_score.add_tempo_options(review)
     serve = commands.add_parser(
         "serve",
         help="the same as a web app on this machine",
@@ -43,6 +46,10 @@ def add_parsers(commands: Any) -> None:
 def review(args: argparse.Namespace) -> int:
     """Returns the exit code."""
     page = args.output or Path(args.file.with_suffix(".html").name)
+    try:
+        options = cli_score.tempo_options(args)
+    except ValueError as error:
+        return _error(str(error), EXIT_USAGE)
     transcriber = _load(args)
     if transcriber is None:
         return EXIT_FAILED
@@ -51,7 +58,7 @@ def review(args: argparse.Namespace) -> int:
 
     try:
         result = transcriber.transcribe_file(args.file)
-        write_page(result, args.file, page)
+        write_page(result, args.file, page, options)
     except (ValueError, OSError) as error:
         return _error(shown(str(error)))
     print(shown(f"{args.file} -> {page}: {summary(result)}"))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median
 
 from mt3drum.beat_patterns import PATTERNS
+
+EARLY = 0.06
+"""Seconds by which a stroke may come before the first beat and still be on it."""
 
 
 @dataclass(frozen=True)
@@ -98,3 +101,9 @@ class Grid:
         """The inverse of `position`."""
         i = min(max(math.floor(position) - self.first, 0), len(self.beats) - 2)
         return self.beats[i] + (position - self.first - i) * (self.beats[i + 1] - self.beats[i])
+
+    def reaching(self, seconds: float) -> Grid:
+        """The same with a bar of its own before the first beat, where a stroke lies clearly before it."""
+        if self.first == 0 and seconds < self.beats[0] - EARLY:
+            return replace(self, first=self.meter.beats)
+        return self

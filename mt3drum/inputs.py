@@ -45,7 +45,7 @@ SUFFIX = {
     "musicxml": ".musicxml",
     "tab": ".tab.txt",
     "chart": ".chart.zip",
-    "wav": ".drums.wav",
+    "wav": ".mt3drum.wav",
 }
 """Of the result in each format; none that a recording may have."""
 
@@ -118,9 +118,7 @@ def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[Problem]
         except OSError:  # a name too long, a folder one may not look into: trying it will say so
             is_folder, is_there = False, True
         if is_folder:
-            members = [
-                p for p in sorted(path.rglob("*")) if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()
-            ]
+            members = [p for p in sorted(path.rglob("*")) if _is_recording(p)]
             places = {p: p.relative_to(path) for p in members}
             problem = f"{text}: no audio file in this folder"
         elif is_there or not glob.has_magic(text):
@@ -128,7 +126,7 @@ def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[Problem]
             problem = ""
         else:
             root = _fixed_part(path)
-            members = [p for p in map(Path, sorted(glob.glob(text, recursive=True))) if p.is_file()]
+            members = [p for p in map(Path, sorted(glob.glob(text, recursive=True))) if _is_file(p)]
             places = {p: p.relative_to(root) for p in members}
             problem = f"{text}: no file matches"
         if not places:
@@ -149,6 +147,15 @@ def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[Problem]
                 "folder instead of the files, or use two runs with two output folders"
             )
     return tasks, problems
+
+
+def _is_recording(path: Path) -> bool:
+    return path.suffix.lower() in AUDIO_SUFFIXES and _is_file(path)
+
+
+def _is_file(path: Path) -> bool:
+    """A file, and none of our own renderings, which may lie beside the recordings."""
+    return path.is_file() and not path.name.endswith(SUFFIX["wav"])
 
 
 def _fixed_part(pattern: Path) -> Path:

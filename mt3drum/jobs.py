@@ -33,6 +33,8 @@ class Limits:
     """For one recording to be transcribed."""
     uploads: int = 2
     """At once."""
+    exports: int = 2
+    """Written at once; others wait."""
     waiting: int = 8
     """Recordings not yet done, those being uploaded included."""
     kept: int = 20

@@ -52,8 +52,8 @@ def estimate(
     """The beats behind the hits, or None where no steady grid fits.
 
     None means: fewer than `MIN_HITS` strokes, strokes over less than 1 s or more than `MAX_SECONDS`, or
-    strokes that keep to the best grid too loosely (`STEADY`). With `bpm` the user vouches for the beat: the
-    last does not count.
+    strokes that keep to the best grid too loosely (`STEADY`). With `bpm` the user vouches for the beat: only
+    `MAX_SECONDS` counts, and of too few strokes the first begins a bar and the tempo is kept as given.
 
     Args:
         hits: times in seconds, 0 or later. seconds: length of the recording; default: up to the last hit.
@@ -65,8 +65,11 @@ def estimate(
     hits = sorted(hits)
     if bpm is not None and not 20 <= bpm <= 500:
         raise ValueError(f"tempo {bpm:g} is outside 20..500 beats a minute")
-    if len(hits) < MIN_HITS or not 1.0 <= hits[-1].time - hits[0].time <= MAX_SECONDS:
+    span = hits[-1].time - hits[0].time if hits else 0.0
+    if span > MAX_SECONDS:
         return None
+    if len(hits) < MIN_HITS or span < 1.0:
+        return None if bpm is None else _straight(hits, seconds or 0.0, bpm, meter or Meter(4, 4))
     beats = _refine(hits, _search(hits, bpm, meter))
     meter, phase, every = _bars(hits, beats, meter)
     beats, first = _every(beats, phase, every, meter)
@@ -74,9 +77,16 @@ def estimate(
     if bpm is None and steadiness < STEADY + SCATTER / math.sqrt(len(hits)):
         return None
     reached, first = _extend(beats, first, seconds if seconds is not None else hits[-1].time, meter.beats)
-    if first == 0 and hits[0].time < reached[0] - 0.06:
-        first = meter.beats  # a pick-up of less than a beat has a bar of its own
-    return Grid(tuple(reached), first, meter, steadiness)
+    return Grid(tuple(reached), first, meter, steadiness).reaching(hits[0].time)
+
+
+def _straight(hits: Sequence[Hit], seconds: float, bpm: float, meter: Meter) -> Grid:
+    """A metronome through the first stroke."""
+    start = hits[0].time if hits else 0.0
+    beats, first = _extend(
+        np.array([start, start + 60 / bpm]), 0, max(seconds, start + 60 / bpm), meter.beats
+    )
+    return Grid(tuple(beats), first, meter)
 
 
 def _search(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> Path:

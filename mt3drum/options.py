@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mt3drum.grid import Meter
+    from mt3drum.grid import Grid, Meter
     from mt3drum.quantise import Steps
 
 
@@ -20,3 +20,5 @@ class ScoreOptions:
     grid: Steps | None = None
     """Write the hits of every format on this grid. None: as they were played, and on the grid that fits only
     where a format knows nothing else (MusicXML, tab, chart)."""
+    beats: Grid | None = None
+    """Beats to keep instead of estimating them (a page's, a JSON file's); `bpm` and `meter` are not used."""

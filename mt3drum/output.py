@@ -42,36 +42,48 @@ def write(
         NoGridError: a format needs beats and there are none; the other formats have been written.
         OSError: a file cannot be written; what was written before stays.
     """
-    base.parent.mkdir(parents=True, exist_ok=True)
-    rendering = _Rendering(result, notes, options or ScoreOptions())
-    written, without_grid = [], []
-    for name in formats:
-        path = base.with_name(base.name + SUFFIX[name])
-        try:
-            _WRITERS[name](rendering, path)
-        except NoGridError:
-            without_grid.append(name)
-            continue
-        written.append(path)
-    if without_grid:
-        raise NoGridError(
-            f"no steady beat found, so no {', '.join(without_grid)}; if there is one, "
-            "give its tempo with --bpm"
-        )
-    return written
+    return Rendering(result, notes, options or ScoreOptions()).write(base, formats)
 
 
-class _Rendering:
+class Rendering:
     """What the formats of one recording share, computed when the first of them asks."""
 
     def __init__(self, result: Transcription, notes: Notes, options: ScoreOptions) -> None:
         self.result, self.notes, self.options = result, notes, options
         self.title = result.path.stem if result.path else "Untitled"
 
+    def write(self, base: Path, formats: tuple[str, ...]) -> list[Path]:
+        """As the function `write`."""
+        base.parent.mkdir(parents=True, exist_ok=True)
+        written, without_grid = [], []
+        for name in formats:
+            path = base.with_name(base.name + SUFFIX[name])
+            try:
+                _WRITERS[name](self, path)
+            except NoGridError:
+                without_grid.append(name)
+                continue
+            written.append(path)
+        if without_grid:
+            raise NoGridError(
+                f"no steady beat found, so no {', '.join(without_grid)}; if there is one, "
+                "give its tempo with --bpm"
+            )
+        return written
+
+    @property
+    def summary(self) -> str:
+        """One line: the hits and, where a format has asked for it, the tempo."""
+        tempo = f"; {tempo_text(self.grid)}" if "grid" in vars(self) else ""
+        return summary(self.result) + tempo
+
     @cached_property
     def grid(self) -> Grid | None:
+        """Beats and bars, or None where there is no steady beat."""
         from mt3drum.meter import estimate
 
+        if self.options.beats is not None:
+            return self.options.beats
         return estimate(self.result.hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter)
 
     @cached_property
@@ -98,7 +110,7 @@ class _Rendering:
         return None if self.grid is None else tempo_map(self.grid)
 
 
-def _midi(rendering: _Rendering, path: Path) -> None:
+def _midi(rendering: Rendering, path: Path) -> None:
     lines = rendering.tempo_map
     write_midi(
         rendering.hits,
@@ -109,40 +121,40 @@ def _midi(rendering: _Rendering, path: Path) -> None:
     )
 
 
-def _json(rendering: _Rendering, path: Path) -> None:
+def _json(rendering: Rendering, path: Path) -> None:
     result = rendering.result
     source = result.path.name if result.path else None
     tempo = tables.tempo_record(rendering.grid)
     write_whole(path, tables.to_json(rendering.hits, result.seconds, source, result.warnings, tempo))
 
 
-def _jsonl(rendering: _Rendering, path: Path) -> None:
+def _jsonl(rendering: Rendering, path: Path) -> None:
     write_whole(path, tables.to_jsonl(rendering.hits))
 
 
-def _csv(rendering: _Rendering, path: Path) -> None:
+def _csv(rendering: Rendering, path: Path) -> None:
     write_whole(path, tables.to_csv(rendering.hits))
 
 
-def _jams(rendering: _Rendering, path: Path) -> None:
+def _jams(rendering: Rendering, path: Path) -> None:
     numbers = note_numbers(rendering.notes)
     seconds = rendering.result.seconds
     write_whole(path, tables.to_jams(rendering.hits, seconds, rendering.title, rendering.grid, numbers))
 
 
-def _musicxml(rendering: _Rendering, path: Path) -> None:
+def _musicxml(rendering: Rendering, path: Path) -> None:
     from mt3drum.formats.musicxml import to_musicxml
 
     write_whole(path, to_musicxml(rendering.score, rendering.title))
 
 
-def _tab(rendering: _Rendering, path: Path) -> None:
+def _tab(rendering: Rendering, path: Path) -> None:
     from mt3drum.formats.tab import to_tab
 
     write_whole(path, to_tab(rendering.score, rendering.title))
 
 
-def _chart(rendering: _Rendering, path: Path) -> None:
+def _chart(rendering: Rendering, path: Path) -> None:
     from mt3drum.formats.chart import make_chart, to_chart, to_ini, to_mid
 
     score = None if rendering.grid is None and rendering.options.grid is None else rendering.score
@@ -166,13 +178,13 @@ def _folder(title: str) -> str:
     return kept or "song"
 
 
-def _wav(rendering: _Rendering, path: Path) -> None:
+def _wav(rendering: Rendering, path: Path) -> None:
     from mt3drum.formats.wav import to_wav
 
     write_whole(path, to_wav(rendering.hits, rendering.result.seconds, rendering.grid))
 
 
-_WRITERS: Mapping[str, Callable[[_Rendering, Path], None]] = {
+_WRITERS: Mapping[str, Callable[[Rendering, Path], None]] = {
     "midi": _midi, "json": _json, "jsonl": _jsonl, "csv": _csv, "jams": _jams, "musicxml": _musicxml,
     "tab": _tab,    "chart": _chart, "wav": _wav,
 }  # fmt: skip
@@ -183,3 +195,8 @@ def summary(result: Transcription) -> str:
     counts = Counter(DRUMS[hit.drum].name for hit in result.hits)
     drums = ", ".join(f"{name} {count}" for name, count in counts.most_common())
     return f"{len(result.hits)} hits in {result.seconds:.1f} s" + (f": {drums}" if drums else "")
+
+
+def tempo_text(grid: Grid | None) -> str:
+    """Tempo and meter as people say them."""
+    return f"{grid.bpm:.1f} bpm, {grid.meter}" if grid is not None else "unsteady: no grid"

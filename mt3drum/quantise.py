@@ -126,7 +126,9 @@ def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
         division = chosen[beat]
         for i in inside:
             step = round(float((straight[i] - beat) * division))
-            placed.append(((beat + Fraction(step, division)) * grid.meter.beat_quarters, hits[i]))
+            # Nothing stands before the first bar: a stroke a little early there is on its beat.
+            position = max(Fraction(0), beat + Fraction(step, division))
+            placed.append((position * grid.meter.beat_quarters, hits[i]))
     notes, dropped = _graces(placed)
     return Score(tuple(notes), grid, swing, unit, tuple(dropped))
 

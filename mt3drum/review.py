@@ -10,9 +10,7 @@ import base64
 import hashlib
 import io
 import json
-import os
 import re
-import uuid
 from collections.abc import Mapping
 from html import escape
 from importlib import resources
@@ -23,7 +21,14 @@ import numpy as np
 
 from mt3drum.audio import Recording, open_file
 from mt3drum.config import SAMPLE_RATE
+from mt3drum.files import write_whole
+from mt3drum.formats.tables import tempo_record
+from mt3drum.grid import Grid
+from mt3drum.meter import estimate
+from mt3drum.options import ScoreOptions
+from mt3drum.output import tempo_text
 from mt3drum.picture import spectrogram_tiles
+from mt3drum.tempo_map import tempo_map
 from mt3drum.transcribe import Transcription
 from tokenizer.drums import DRUMS, FAMILIES
 
@@ -56,11 +61,28 @@ _COMMON = (
     "crash1",
     "ride",
 )
-_SCRIPTS = ("score", "export", "synth", "player", "view", "pointer", "keys", "app", "controls")
+_SCRIPTS = (
+    "score",
+    "export",
+    "synth",
+    "player",
+    "bars",
+    "view",
+    "pointer",
+    "keys",
+    "app",
+    "files",
+    "controls",
+)
 
 
 def build_page(
-    result: Transcription, audio: Path, *, name: str | None = None, server: Mapping[str, Any] | None = None
+    result: Transcription,
+    audio: Path,
+    *,
+    name: str | None = None,
+    server: Mapping[str, Any] | None = None,
+    options: ScoreOptions | None = None,
 ) -> str:
     """The page as text.
 
@@ -68,7 +90,9 @@ def build_page(
         result: what was heard.
         audio: the recording it was heard in.
         name: what the recording is called (default: the file's name).
-        server: of the web app: `export` (address), `formats` (name -> suffix) and `labels`.
+        server: of the web app: `export` and `tempo` (addresses), `formats` (name -> suffix), `labels` and
+            `meters`.
+        options: tempo and meter, where they are known; beats are estimated.
 
     Raises:
         AudioError: the recording cannot be read.
@@ -80,6 +104,8 @@ def build_page(
             f"{MAX_SECONDS / 60:.0f} minutes or less"
         )
     recording = open_file(audio)
+    options = options or ScoreOptions()
+    grid = estimate(result.hits, result.seconds, bpm=options.bpm, meter=options.meter)
     kind, sound = embedded_audio(audio, recording)
     source = shown(audio.name if name is None else name)
     data = {
@@ -94,6 +120,7 @@ def build_page(
         "lanes": [drum.index for family in _STAFF for drum in DRUMS if drum.family == family],
         "spectrogram": spectrogram_tiles(recording),
         "audio": kind,
+        "tempo": page_tempo(grid),
         "server": server,
     }
     return fill(
@@ -106,20 +133,26 @@ def build_page(
     )
 
 
-def write_page(result: Transcription, audio: Path, page: Path) -> None:
+def write_page(result: Transcription, audio: Path, page: Path, options: ScoreOptions | None = None) -> None:
     """`build_page` as a file, complete or absent; makes its folder.
 
     Raises:
         AudioError, ValueError: as `build_page`. OSError: the file cannot be written.
     """
-    text = build_page(result, audio)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    temporary = page.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, page)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(page, build_page(result, audio, options=options))
+
+
+def page_tempo(grid: Grid | None) -> dict[str, Any] | None:
+    """A grid for the page: its record, and what a MIDI file says of it."""
+    record = tempo_record(grid)
+    if grid is None or record is None:
+        return None
+    lines = tempo_map(grid)
+    extra = {
+        "text": tempo_text(grid), "per_bar": grid.meter.beats, "tempos": lines.midi_tempos,
+        "meters": lines.midi_meters,
+    }  # fmt: skip
+    return record | extra
 
 
 def drum_table() -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ something), and every answer forbids framing and foreign content.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import tempfile
@@ -28,15 +27,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mt3drum import output
+from mt3drum.beat_patterns import PATTERNS
+from mt3drum.edits import Edit, parse_edit
 from mt3drum.inputs import SUFFIX
 from mt3drum.jobs import Busy, Job, Limits, Queue
-from mt3drum.review import fill, shown
+from mt3drum.meter import estimate
+from mt3drum.review import fill, page_tempo, shown
 from mt3drum.transcribe import Transcriber, Transcription
-from tokenizer.hits import Hit
 
 HOST = "127.0.0.1"
-MAX_HITS = 200_000
-"""In one export: an hour at 55 hits a second."""
 MAX_JSON_BYTES = 16 * 2**20
 LABELS = {"musicxml": "MusicXML", "jams": "JAMS", "jsonl": "JSONL", "tab": "Drum tab", "chart": "Clone Hero",
           "wav": "WAV: click and drums"}  # fmt: skip
@@ -112,6 +111,7 @@ def make_app(transcriber: Transcriber, port: int, limits: Limits | None = None) 
         with tempfile.TemporaryDirectory(prefix="mt3drum-") as folder:
             queue = Queue(transcriber, Path(folder), limits, _server_of)
             app.state.queue = queue
+            app.state.writing = asyncio.Semaphore(limits.exports)
             queue.start()
             try:
                 yield
@@ -151,6 +151,7 @@ def make_app(transcriber: Transcriber, port: int, limits: Limits | None = None) 
         Route("/api/jobs/{id}", _job, methods=["GET"]),
         Route("/api/jobs/{id}", _cancel, methods=["DELETE"]),
         Route("/api/jobs/{id}/export/{format}", _export, methods=["POST"]),
+        Route("/api/jobs/{id}/tempo", _tempo, methods=["POST"]),
         Route("/jobs/{id}", _page),
     ]
     handlers: dict[Any, Any] = {HTTPException: _one_line, Exception: _failure}
@@ -181,7 +182,10 @@ def run(transcriber: Transcriber, port: int) -> None:
 
 
 def _server_of(job_id: str) -> dict[str, Any]:
-    return {"export": f"/api/jobs/{job_id}/export", "formats": dict(SUFFIX), "labels": LABELS}
+    return {
+        "export": f"/api/jobs/{job_id}/export", "tempo": f"/api/jobs/{job_id}/tempo",
+        "formats": dict(SUFFIX), "labels": LABELS, "meters": [f"{a}/{b}" for a, b in PATTERNS],
+    }  # fmt: skip
 
 
 async def _receive(request: Request, path: Path, most: int) -> None:
@@ -237,26 +241,38 @@ def _html(text: str) -> HTMLResponse:
     return HTMLResponse(text, headers={"Content-Security-Policy": f"{found[1]}; frame-ancestors 'none'"})
 
 
+async def _tempo(request: Request) -> Response:
+    """Beats anew, from the hits as they are now and what the user knows of tempo and meter."""
+    job = _find(request)
+    edit = _edit(await _json(request), job)
+    try:
+        async with request.app.state.writing:
+            grid = await run_in_threadpool(
+                estimate, edit.hits, job.seconds, bpm=edit.options.bpm, meter=edit.options.meter
+            )
+    except ValueError as error:
+        raise HTTPException(422, shown(str(error))[:200]) from None
+    return JSONResponse(page_tempo(grid))
+
+
 async def _export(request: Request) -> Response:
     job, name = _find(request), request.path_params["format"]
     if name not in SUFFIX:
         raise HTTPException(404, f"no such format: {shown(name)[:40]}")
-    if request.headers.get("content-type", "").split(";")[0] != "application/json":
-        raise HTTPException(415, "JSON is wanted")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_JSON_BYTES:
-            raise HTTPException(413, "too many hits")
-    try:
-        hits, notes = _parse(bytes(body))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise HTTPException(400, f"not a score: {shown(str(error))[:200]}") from None
-    result = Transcription(tuple(sorted(hits)), job.seconds, Path(job.name))
+    edit = _edit(await _json(request), job)
     folder = tempfile.TemporaryDirectory(dir=request.app.state.queue.folder)
     try:
         base = Path(folder.name) / "score"
-        (path, *_) = await run_in_threadpool(output.write, result, base, (name,), notes)
+        result = Transcription(edit.hits, job.seconds, Path(job.name))
+        async with request.app.state.writing:
+            (path, *_) = await run_in_threadpool(
+                output.write, result, base, (name,), edit.notes, edit.options
+            )
+    except output.NoGridError:
+        folder.cleanup()
+        raise HTTPException(
+            422, f"no steady beat found, and {name} on a grid needs one; set the tempo, then export again"
+        ) from None
     except (ValueError, OSError) as error:
         folder.cleanup()
         raise HTTPException(422, f"cannot be written as {name}: {shown(str(error))[:200]}") from None
@@ -266,24 +282,22 @@ async def _export(request: Request) -> Response:
     )  # fmt: skip
 
 
-def _parse(body: bytes) -> tuple[list[Hit], Any]:
-    """Hits and note names of an export request: untrusted, so every field is checked by `Hit`.
+def _edit(body: bytes, job: Job) -> Edit:
+    try:
+        return parse_edit(body, job.seconds)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise HTTPException(400, f"not a score: {shown(str(error))[:200]}") from None
 
-    Raises:
-        ValueError, TypeError, KeyError: it is not what the page sends.
-    """
-    values = json.loads(body)
-    rows, notes = values["hits"], values.get("notes", "gm")
-    if len(rows) > MAX_HITS:
-        raise ValueError(f"more than {MAX_HITS} hits")
-    if notes not in ("gm", "td17"):
-        raise ValueError("notes must be gm or td17")
-    hits = []
-    for seconds, drum, velocity, confidence in rows:
-        if type(drum) is not int or type(velocity) is not int or not 0 <= seconds <= 1e5:
-            raise ValueError("a hit is [seconds, drum 0..25, velocity 1..127, confidence 0..1]")
-        hits.append(Hit(float(seconds), drum, velocity, float(confidence)))
-    return hits, notes
+
+async def _json(request: Request) -> bytes:
+    if request.headers.get("content-type", "").split(";")[0] != "application/json":
+        raise HTTPException(415, "JSON is wanted")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            raise HTTPException(413, "too many hits")
+    return bytes(body)
 
 
 async def _one_line(request: Request, error: HTTPException) -> Response:

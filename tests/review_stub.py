@@ -10,6 +10,7 @@ import soundfile
 
 from mt3drum.audio import AudioError, open_file
 from mt3drum.transcribe import Failure, OnHits, Transcriber, Transcription
+from tests.grooves import ROCK, played, steady
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
@@ -29,6 +30,12 @@ HITS = tuple(
         )
     )
 )
+GROOVE_SECONDS = 10.0
+GROOVE = tuple(
+    Hit(round(hit.time, 6), hit.drum, hit.velocity, round(1 - 0.005 * i, 4))
+    for i, hit in enumerate(played(ROCK, 4, steady(120.0, 1.2), 4)[0])
+)
+"""Four bars of rock at 120 beats a minute: what needs beats can be written of it."""
 HOSTILE = (
     "</script><script>document.title='owned'</script>.wav",
     '"><img src=x onerror="document.title=1">.wav',
@@ -50,9 +57,10 @@ def write_recording(path: Path, seconds: float = SECONDS) -> Path:
 
 
 class Stub(Transcriber):
-    """Reads a file as the real one does, and hears `HITS` in it."""
+    """Reads a file as the real one does, and hears `hits` in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, hits: tuple[Hit, ...] = HITS) -> None:
+        self.hits = hits
         self.on_file: Callable[[], object] = lambda: None
 
     def transcribe_files(
@@ -70,4 +78,4 @@ class Stub(Transcriber):
             self.on_file()
             if on_progress is not None:
                 on_progress(path, 0.5)
-            yield Transcription(HITS, seconds, path)
+            yield Transcription(self.hits, seconds, path)

@@ -173,7 +173,8 @@ def test_bad_checkpoint_and_device(
 def test_folders_patterns_and_skipping(
     tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("in/a.wav", "in/x/a.WAV", "in/x/y/b.flac", "in/notes.txt", "more/c.wav", "more/d/c.wav"):
+    for name in ("in/a.wav", "in/x/a.WAV", "in/x/y/b.flac", "in/notes.txt", "more/c.wav", "more/d/c.wav",
+                 "in/a.mt3drum.wav", "more/c.mt3drum.wav"):  # the last two: our own renderings  # fmt: skip
         song(tmp_path / name) if not name.endswith("txt") else (tmp_path / name).write_text("-")
     out = tmp_path / "out"
     args = (tmp_path / "in", tmp_path / "more" / "**" / "*.wav", "-o", out)

@@ -102,6 +102,24 @@ def test_what_the_user_knows_overrules() -> None:
     assert estimate(loose, bpm=120) is not None
 
 
+def test_a_known_tempo_needs_no_number_of_strokes() -> None:
+    few = estimate([Hit(1.3, 0, 100), Hit(1.8, 1, 100)], 4.0, bpm=120, meter=Meter(3, 4))
+    assert few is not None
+    assert few.beats == pytest.approx([0.3 + 0.5 * i for i in range(8)])
+    assert few.downbeats == pytest.approx([1.3, 2.8])
+    nothing = estimate([], 2.0, bpm=60)
+    assert nothing is not None
+    assert nothing.beats == pytest.approx([0, 1, 2])
+
+
+def test_a_stroke_before_the_grid_gets_a_bar() -> None:
+    grid = Grid((1.0, 1.5, 2.0), 0, Meter(4, 4))
+    assert grid.reaching(0.95) is grid
+    assert grid.reaching(0.6).first == 4
+    assert grid.reaching(0.6).position(0.6) == pytest.approx(3.2)
+    assert grid.reaching(0.6).downbeats == grid.downbeats
+
+
 def test_wrong_tempos_and_meters_are_named() -> None:
     with pytest.raises(ValueError, match="tempo 5 is outside 20..500"):
         estimate([], bpm=5)

@@ -202,7 +202,7 @@ def test_the_command_streams_and_ends_with_complete_files(
     args = ["-o", str(tmp_path / "out"), "--checkpoint", str(checkpoint)]
     args += ["--device", "cpu", "--batch", "1", "--max-hits-per-second", "4"]
     assert cli.main(["transcribe", str(song), *args, "--format", "jsonl,csv,wav"]) == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"00.jsonl", "00.csv", "00.drums.wav"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"00.jsonl", "00.csv", "00.mt3drum.wav"}
     lines = (tmp_path / "out" / "00.jsonl").read_text().splitlines()
     assert len(lines) == len((tmp_path / "out" / "00.csv").read_text().splitlines()) - 1
     assert len(seen) > 1 and seen == sorted(seen) and seen[-1] == len(lines)

@@ -106,6 +106,13 @@ def test_a_stroke_a_little_early_belongs_to_its_beat() -> None:
     assert [note.position for note in score.notes] == [2, Fraction(9, 4)]
 
 
+def test_nothing_stands_before_the_first_bar() -> None:
+    """50 ms early at 200 beats a minute is a sixth of a beat: a place of the beat before, were there one."""
+    grid = Grid(tuple(1.0 + 0.3 * i for i in range(9)), 0, Meter(4, 4))
+    score = quantise([Hit(0.95, 1, 90), Hit(1.3, 1, 90)], grid)
+    assert [note.position for note in score.notes] == [0, 1]
+
+
 def test_no_hits_and_impossible_grids() -> None:
     assert quantise([], GRID).notes == ()
     assert quantise([], GRID).bars == 1

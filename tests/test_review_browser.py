@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import socket
@@ -13,20 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from review_stub import HITS, HOSTILE, SECONDS, Stub, write_recording
+from review_stub import GROOVE, GROOVE_SECONDS, HITS, HOSTILE, SECONDS, Stub, write_recording
 
+from mt3drum.formats import tables
+from mt3drum.formats.read_json import read_json
+from mt3drum.inputs import SUFFIX
+from mt3drum.meter import estimate
 from mt3drum.review import shown, write_page
+from mt3drum.tempo_map import tempo_map
 from mt3drum.transcribe import Transcription
-from tokenizer.drums import CLASS_INDEX, DRUMS
+from tests.readers import check
+from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
 from tokenizer.midi import read_midi, write_midi
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine (Debian: chromium)"),
-]
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium binary on this machine (Debian: apt-get install chromium)"
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -72,6 +76,15 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recording = write_recording(folder / "take.flac")
     write_page(Transcription(HITS, SECONDS, recording), recording, folder / "take.html")
     return folder / "take.html"
+
+
+@pytest.fixture(scope="module")
+def rock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of a groove with steady beats."""
+    folder = tmp_path_factory.mktemp("rock")
+    recording = write_recording(folder / "rock.flac", GROOVE_SECONDS)
+    write_page(Transcription(GROOVE, GROOVE_SECONDS, recording), recording, folder / "rock.html")
+    return folder / "rock.html"
 
 
 def opened(page: Any, file: Path) -> None:
@@ -153,12 +166,11 @@ def test_edit_by_mouse_and_export(page: Any, file: Path, tmp_path: Path, errors:
     assert [
         Hit(h["time"], CLASS_INDEX[h["drum"]], h["velocity"], h["confidence"]) for h in values["hits"]
     ] == hits
-    with saved(page, "csv", tmp_path).open(encoding="utf-8") as table:
-        rows = list(csv.DictReader(table))
-    assert [
-        Hit(float(r["time"]), CLASS_INDEX[r["drum"]], int(r["velocity"]), float(r["confidence"]))
-        for r in rows
-    ] == hits
+    assert values["tempo"] is None
+    for name in ("json", "jsonl", "csv"):
+        check(name, saved(page, name, tmp_path).read_bytes(), hits)
+    assert page.locator("button[data-format]").count() == 4  # the rest is the command line's or the server's
+    assert page.locator("#formats").get_by_text("mt3drum convert").is_visible()
     for notes in ("gm", "td17"):
         page.select_option("#notes", notes)
         exported = saved(page, "midi", tmp_path)
@@ -167,6 +179,54 @@ def test_edit_by_mouse_and_export(page: Any, file: Path, tmp_path: Path, errors:
         assert theirs == ours and len(theirs.hits) == 8
         exported.unlink()
     assert errors == []
+
+
+def test_bars_and_beats(page: Any, rock: Path, tmp_path: Path, errors: list[str]) -> None:
+    opened(page, rock)
+    grid = estimate(GROOVE, GROOVE_SECONDS)
+    assert grid is not None
+    assert page.locator("#tempo-text").text_content() == f"{grid.bpm:.1f} bpm, 4/4"
+    lines = page.evaluate("app.bars.lines(0, 100)")
+    assert [time for time, _ in lines] == pytest.approx(list(grid.beats), abs=1e-4)
+    assert [time for time, bar in lines if bar] == pytest.approx(list(grid.downbeats), abs=1e-4)
+    colour = """() => {
+      const { view } = app;
+      const ratio = window.devicePixelRatio;
+      const y = view.height - 2; // below the lanes, where no hit is
+      const pixel = (time) => [...view.canvas.getContext("2d").getImageData(
+        Math.round(view.x(time)) * ratio, y * ratio, 1, 1).data].join();
+      const [bar, next] = app.bars.tempo.downbeats;
+      return [pixel(bar), pixel((bar + next) / 2), pixel(bar + 0.11)];
+    }"""
+    bar, beat, nothing = page.evaluate(colour)
+    assert len({bar, beat, nothing}) == 3
+    page.evaluate(f"app.seek({grid.downbeats[1] + (grid.beats[1] - grid.beats[0]) / 2})")
+    first = 1 + round(grid.position(grid.downbeats[1]) / 4)
+    until(page, f"document.querySelector('#where').textContent.startsWith('bar {first}, beat 1.5')")
+    page.keyboard.press("g")
+    until(page, "!app.waiting")
+    assert page.evaluate(colour)[0] == page.evaluate(colour)[2]
+    assert not page.locator("#bars").is_checked()
+
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Delete")
+    hits = on_page(page)
+    assert len(hits) == len(GROOVE) - 1
+    exported, lines = saved(page, "midi", tmp_path), tempo_map(grid)
+    write_midi(hits, tmp_path / "ours.mid", tempos=lines.midi_tempos, time_signatures=lines.midi_meters)
+    ours, theirs = (read_midi(p, LABEL_MAPS["gm"]) for p in (tmp_path / "ours.mid", exported))
+    assert theirs == ours and len(ours.tempos) > 1
+    result, beats = read_json(saved(page, "json", tmp_path))
+    assert (list(result.hits), beats and tables.tempo_record(beats)) == (hits, tables.tempo_record(grid))
+    assert errors == []
+
+
+def test_no_grid_is_said(page: Any, file: Path) -> None:
+    opened(page, file)
+    assert page.locator("#tempo-text").text_content() == "unsteady: no grid"
+    assert page.locator("#bars").is_disabled()
+    assert page.evaluate("app.bars.lines(0, 100)") == []
 
 
 def test_keyboard_alone(page: Any, file: Path) -> None:
@@ -217,16 +277,20 @@ def test_the_slider_hides_from_view_and_export(page: Any, file: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_it_whole(browser: Any, file: Path, scheme: str) -> None:
+def test_a_phone_shows_it_whole(browser: Any, rock: Path, scheme: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme)
     page = context.new_page()
-    opened(page, file)
+    opened(page, rock)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.touchscreen.tap(*place(page, HITS[2]))
-    until(page, f"Boolean(app.selected) && app.selected.drum === {HITS[2].drum}")
+    page.click("#export summary")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.click("#export summary")
+    page.touchscreen.tap(*place(page, GROOVE[1]))
+    until(page, f"Boolean(app.selected) && app.selected.time === {GROOVE[1].time}")
     context.close()
 
 
+@pytest.mark.slow
 def test_hostile_names_do_nothing(page: Any, tmp_path: Path, errors: list[str]) -> None:
     from mt3drum.review import build_page
 
@@ -242,7 +306,9 @@ def test_hostile_names_do_nothing(page: Any, tmp_path: Path, errors: list[str]) 
     assert errors == []
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
+    """Drop a recording, open it, edit, export every format: each file equals the edit."""
     uvicorn = pytest.importorskip("uvicorn", reason="the extra 'web' is not installed")
     from mt3drum.serve import make_app
 
@@ -250,7 +316,7 @@ def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = uvicorn.Server(
-        uvicorn.Config(make_app(Stub(), port), host="127.0.0.1", port=port, log_level="error")
+        uvicorn.Config(make_app(Stub(GROOVE), port), host="127.0.0.1", port=port, log_level="error")
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -260,7 +326,7 @@ def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
     name = "<img src=x onerror=alert(1)>.flac"
     try:
         page.goto(f"http://127.0.0.1:{port}/")
-        sound = write_recording(tmp_path / "a.flac").read_bytes()
+        sound = write_recording(tmp_path / "a.flac", GROOVE_SECONDS).read_bytes()
         page.set_input_files("#files", [{"name": name, "mimeType": "audio/flac", "buffer": sound}])
         link = page.locator("#jobs a")
         link.wait_for()
@@ -268,16 +334,36 @@ def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
         link.click()
         until(page, "window.app !== undefined")
         assert page.locator("h1").text_content() == name
-        assert on_page(page) == list(HITS)
-        # A format that the page leaves to the server goes the same way as those it writes itself.
-        page.evaluate("app.data.server.formats['csv'] = '.csv'")
-        with page.expect_download() as download:
-            page.evaluate("app.exportByServer('csv', app.score.visible(), 'x')")
-        assert download.value.suggested_filename == "x.csv"
-        download.value.save_as(tmp_path / "x.csv")
-        lines = (tmp_path / "x.csv").read_text(encoding="utf-8").splitlines()
-        assert len(lines) == 1 + len(HITS) and lines[1].split(",")[1] == DRUMS[HITS[0].drum].name
+        assert on_page(page) == list(GROOVE)
+        for key in ("ArrowRight", "Delete", "ArrowRight", "Shift+ArrowUp", "ArrowUp"):
+            page.keyboard.press(key)
+        hits = on_page(page)
+        assert len(hits) == len(GROOVE) - 1 and len(set(hits) - set(GROOVE)) == 1
+        page.click("#export summary")
+        page.select_option("#notes", "td17")
+        shown_formats = page.locator("button[data-format]").evaluate_all(
+            "all => all.map((b) => b.dataset.format)"
+        )
+        assert sorted(shown_formats) == sorted(SUFFIX)
+        for number, wanted in enumerate(SUFFIX):
+            path = saved(page, wanted, tmp_path / str(number))
+            assert path.name.endswith(SUFFIX[wanted])
+            check(wanted, path.read_bytes(), hits, "td17")
         assert errors == []
+
+        page.select_option("#times", "16")
+        result, beats = read_json(saved(page, "json", tmp_path / "grid"))
+        assert beats is not None and len(result.hits) == len(hits)
+        steps = [4 * beats.position(hit.time) for hit in result.hits]
+        assert steps == pytest.approx([round(step) for step in steps], abs=0.02)
+        page.fill("#bpm", "60")
+        page.select_option("#meter", "2/4")
+        page.click("#find-beats")
+        until(page, "document.querySelector('#tempo-text').textContent.endsWith(' bpm, 2/4')")
+        assert page.evaluate("app.bars.tempo.bpm") == pytest.approx(60, rel=0.01)
+        page.fill("#bpm", "5")
+        page.click("#find-beats")
+        until(page, "document.querySelector('#problem').textContent.includes('outside 20..500')")
     finally:
         server.should_exit = True
         thread.join(timeout=30)

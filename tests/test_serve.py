@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from review_stub import HITS, HOSTILE, SECONDS, Stub, write_recording
+from review_stub import GROOVE, GROOVE_SECONDS, HITS, HOSTILE, SECONDS, Stub, write_recording
 
+from mt3drum.formats.read_json import read_tempo
+from mt3drum.inputs import SUFFIX
 from mt3drum.jobs import Limits
+from tests.readers import check
 from tokenizer.hits import Hit
 
 pytest.importorskip("starlette", reason="the extra 'web' is not installed")
@@ -89,6 +92,79 @@ def test_upload_wait_review_export_remove(client: TestClient, sound: bytes) -> N
     assert client.delete(f"/api/jobs/{job['id']}").status_code == 204
     one_line(client.get(f"/jobs/{job['id']}"), 404, "no such recording")
     assert files_of(client) == []
+
+
+@pytest.fixture(scope="module")
+def groove(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, str]]:
+    """A client, and a recording in which a steady groove was heard."""
+    path = write_recording(tmp_path_factory.mktemp("groove") / "rock.flac", GROOVE_SECONDS)
+    limits = replace(LIMITS, seconds=60.0)
+    with TestClient(make_app(Stub(GROOVE), 8026, limits), BASE) as client:
+        yield client, finished(client, send(client, path.read_bytes(), "rock.flac").json()["id"])["id"]
+
+
+def edited() -> list[Hit]:
+    """One stroke deleted, one louder and on another drum, one added."""
+    second, *rest = GROOVE[1:]
+    return sorted([replace(second, drum=3, velocity=120, confidence=1.0), *rest, Hit(8.95, 2, 77)])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", SUFFIX)
+def test_every_format_holds_the_edit(groove: tuple[TestClient, str], name: str) -> None:
+    client, identity = groove
+    hits = edited()
+    rows = [[hit.time, hit.drum, hit.velocity, hit.confidence] for hit in hits]
+    record = tempo_of(client, identity)
+    assert record["meter"] == "4/4" and record["bpm"] == pytest.approx(120, rel=0.005)
+    body = {"hits": rows, "notes": "td17", "beats": record}
+    answer = client.post(f"/api/jobs/{identity}/export/{name}", json=body)
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == f'attachment; filename="score{SUFFIX[name]}"'
+    check(name, answer.content, hits, "td17")
+
+
+def tempo_of(client: TestClient, identity: str) -> dict[str, Any]:
+    """What the page knows of the beats."""
+    page = client.get(f"/jobs/{identity}").text
+    data = page.split('<script type="application/json" id="data">')[1].split("</script>")[0]
+    tempo: dict[str, Any] = json.loads(data)["tempo"]
+    return tempo
+
+
+def test_a_quantised_copy(groove: tuple[TestClient, str]) -> None:
+    client, identity = groove
+    rows = [[hit.time, hit.drum, hit.velocity, hit.confidence] for hit in GROOVE]
+    record = tempo_of(client, identity)
+    body = {"hits": rows, "beats": record, "grid": "16"}
+    written = client.post(f"/api/jobs/{identity}/export/json", json=body).json()
+    assert len(written["hits"]) == len(GROOVE)
+    grid = read_tempo(record)
+    steps = [4 * grid.position(hit["time"]) for hit in written["hits"]]
+    assert steps == pytest.approx([round(step) for step in steps], abs=0.01)
+    assert [round(4 * grid.position(hit.time)) for hit in GROOVE] == [round(step) for step in steps]
+    assert written["tempo"]["beats"] == record["beats"]
+
+
+def test_beats_anew(groove: tuple[TestClient, str]) -> None:
+    client, identity = groove
+    rows = [[hit.time, hit.drum, hit.velocity, hit.confidence] for hit in GROOVE]
+
+    def found(**known: object) -> Any:
+        return client.post(f"/api/jobs/{identity}/tempo", json={"hits": rows, **known})
+
+    assert found().json() == tempo_of(client, identity)
+    half = found(bpm=60, meter="2/4").json()
+    assert half["meter"] == "2/4" and half["text"].endswith(" bpm, 2/4")
+    assert half["tempos"][-1][1] == pytest.approx(60, rel=0.01)
+    one_line(found(bpm=5), 422, "outside 20..500")
+    one_line(found(meter="4/3"), 400, "not a score: meter 4/3 is none of")
+    few = {"hits": rows[:8]}
+    assert client.post(f"/api/jobs/{identity}/tempo", json=few).json() is None
+    one_line(client.post(f"/api/jobs/{identity}/export/tab", json=few), 422, "set the tempo")
+    one_line(client.post(f"/api/jobs/{identity}/export/csv", json={**few, "grid": "8"}), 422, "set the tempo")
+    assert client.post(f"/api/jobs/{identity}/export/csv", json=few).status_code == 200
+    assert list(client.app.state.queue.folder.glob("tmp*")) == []  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -218,6 +294,13 @@ def test_work_is_bounded_in_time_and_old_results_go(stub: Stub, sound: bytes) ->
         '{"hits": [["x", 0, 64, 1]]}',
         '{"hits": [[0.5, true, 64, 1]]}',
         '{"hits": [], "notes": "../x"}',
+        '{"hits": [], "grid": "12"}',
+        '{"hits": [], "grid": ["8"]}',
+        '{"hits": [], "bpm": "fast"}',
+        '{"hits": [], "meter": 4}',
+        '{"hits": [], "beats": {"beats": [2, 1], "meter": "4/4", "first": 0, "steadiness": 1}}',
+        '{"hits": [], "beats": {"beats": [1, 2], "meter": "4/4", "first": -1, "steadiness": 1}}',
+        '{"hits": [[4.5, 0, 64, 1]]}',
         '{"hits": 3}',
     ],
 )

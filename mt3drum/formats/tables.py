@@ -1,4 +1,5 @@
-"""JSON, JSON Lines, CSV and JAMS: every hit with time, drum, velocity and confidence."""
+"""JSON, JSON Lines, CSV and JAMS: every hit with time, drum, velocity and confidence. Reading them is in
+`mt3drum.formats.read_json`."""
 
 from __future__ import annotations
 
@@ -33,6 +34,7 @@ def tempo_record(grid: Grid | None) -> dict[str, Any] | None:
         "bpm": round(grid.bpm, 2),
         "meter": str(grid.meter),
         "steadiness": round(grid.steadiness, 3),
+        "first": grid.first,
         "beats": [round(beat, 4) for beat in grid.beats],
         "downbeats": [round(beat, 4) for beat in grid.downbeats],
     }

@@ -8,7 +8,8 @@ class App {
     this.score = new Score(data.hits, data.seconds);
     const audio = $("#audio");
     if (audioUrl) audio.src = audioUrl;
-    this.view = new View($("#lanes"), $("#overview"), this.score, data);
+    this.bars = new Bars(data.tempo);
+    this.view = new View($("#lanes"), $("#overview"), this.score, data, this.bars);
     this.player = new Player(audio, this.score, data.drums);
     this.adding = false;
     this.saved = 0; // steps of undo at the last export
@@ -28,7 +29,7 @@ class App {
     addEventListener("beforeunload", (event) => {
       if (this.score.done.length !== this.saved) event.preventDefault();
     });
-    this.layOut();
+    this.onTempo();
     this.onScore();
     this.onState();
   }
@@ -48,8 +49,16 @@ class App {
       if (this.player.playing && $("#follow").checked && !this.view.dragged) this.view.show(this.view.cursor);
       this.view.draw();
       $("#time").textContent = `${clock(this.view.cursor, 1)} / ${clock(this.score.seconds, 1)}`;
+      const bpm = this.bars.bpm(this.view.cursor);
+      $("#where").textContent = bpm ? `${this.bars.place(this.view.cursor)} · ${bpm.toFixed(0)} bpm` : "";
       if (this.player.playing) this.refresh();
     });
+  }
+
+  onTempo() {
+    $("#tempo-text").textContent = this.bars.text;
+    $("#bars").disabled = !this.bars.tempo;
+    this.layOut();
   }
 
   onScore() {
@@ -89,7 +98,9 @@ class App {
 
   describe(hit) {
     const sure = hit.confidence < 1 ? `${Math.round(100 * hit.confidence)} % sure` : "confirmed";
-    return `${this.data.drums[hit.drum].label}, ${hit.time.toFixed(3)} seconds, velocity ${hit.velocity}, ${sure}`;
+    const place = this.bars.place(hit.time);
+    const when = `${hit.time.toFixed(3)} seconds${place && `, ${place}`}`;
+    return `${this.data.drums[hit.drum].label}, ${when}, velocity ${hit.velocity}, ${sure}`;
   }
 
   showSelected() {
@@ -239,55 +250,17 @@ class App {
     this.refresh();
   }
 
+  showBars(shown) {
+    this.bars.shown = $("#bars").checked = shown;
+    this.layOut();
+    this.say(!this.bars.tempo ? "Unsteady: no grid" : shown ? "Bars are shown" : "Bars are hidden");
+  }
+
   help() {
     $("#help").showModal();
-  }
-
-  // Files out
-
-  async export(format) {
-    const hits = this.score.visible();
-    const stem = this.data.source.replace(/\.[^.]*$/, "") || "score";
-    const local = {
-      midi: () => [toMidi(hits, this.data, $("#notes").value), "audio/midi", ".mid"],
-      json: () => [toJson(hits, this.data), "application/json", ".json"],
-      csv: () => [toCsv(hits, this.data), "text/csv", ".csv"],
-    };
-    try {
-      if (local[format]) {
-        const [content, type, suffix] = local[format]();
-        download(new Blob([content], { type }), stem + suffix);
-      } else {
-        await this.exportByServer(format, hits, stem);
-      }
-      this.saved = this.score.done.length;
-      this.say(`Saved ${hits.length} hits as ${format}`);
-    } catch (error) {
-      this.say(error.message);
-      $("#problem").textContent = error.message;
-    }
-  }
-
-  async exportByServer(format, hits, stem) {
-    const rows = hits.map((hit) => [hit.time, hit.drum, hit.velocity, hit.confidence]);
-    const response = await fetch(`${this.data.server.export}/${encodeURIComponent(format)}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ hits: rows, notes: $("#notes").value }),
-    });
-    if (!response.ok) throw new Error(await response.text());
-    download(await response.blob(), stem + this.data.server.formats[format]);
   }
 }
 
 function $(selector) {
   return document.querySelector(selector);
-}
-
-function download(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }

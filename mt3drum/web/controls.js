@@ -34,8 +34,10 @@ function wireControls(app) {
   on("#confirm", "click", () => app.confirm());
   on("#delete", "click", () => app.remove());
   for (const button of document.querySelectorAll("button[data-format]")) {
-    button.addEventListener("click", () => app.export(button.dataset.format));
+    button.addEventListener("click", () => exportAs(app, button.dataset.format));
   }
+  on("#bars", "change", (event) => app.showBars(event.target.checked));
+  on("#find-beats", "click", () => findBeats(app));
   on("#recording", "change", (event) => {
     const [file] = event.target.files;
     if (!file) return;
@@ -69,11 +71,15 @@ function fillPage(data) {
     row.insertCell().textContent = what;
   }
   for (const format of Object.keys(data.server ? data.server.formats : {})) {
-    if (["midi", "json", "csv"].includes(format)) continue;
+    if (LOCAL[format]) continue;
     const button = document.createElement("button");
     button.dataset.format = format;
     button.textContent = data.server.labels[format] || format;
     $("#formats").append(button);
+  }
+  for (const meter of data.server ? data.server.meters : []) $("#meter").append(new Option(meter, meter));
+  for (const element of document.querySelectorAll("[data-needs]")) {
+    element.hidden = (element.dataset.needs === "server") !== Boolean(data.server);
   }
   for (const warning of data.warnings) {
     const item = document.createElement("li");

@@ -23,6 +23,7 @@ const SHORTCUTS = [
     (app, e) => app.setMode(["recording", "score", "ears", "both"][Number(e.key) - 1])],
   ["[ ]", "Slower, faster", (e) => "[]".includes(e.key), (app, e) => app.speed(e.key === "[" ? -1 : 1)],
   ["+ −", "Zoom in, out", (e) => "+=-".includes(e.key), (app, e) => app.zoom(e.key === "-" ? 0.7 : 1.4)],
+  ["G", "Show or hide bars and beats", (e) => letter(e, "g"), (app) => app.showBars(!app.bars.shown)],
   ["?", "This help", (e) => e.key === "?", (app) => app.help()],
 ];
 

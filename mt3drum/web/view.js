@@ -1,14 +1,15 @@
 // Drawing: overview, spectrogram in tiles, lanes of hits, cursor. Only what is on the screen is drawn.
 
 const RULER = 18; // heights and widths in CSS pixels
+const BARS = 15; // of the row of bar numbers
 const LANE = 22;
 const SPECTROGRAM = 110;
 const TILES_KEPT = 24; // decoded tiles in memory: 2,000 x 80 pixels of 4 bytes each
 const ROUND = new Set(["kick", "snare", "rim", "tom"]); // drums are drawn round, metal as diamonds
 
 class View {
-  constructor(canvas, overview, score, data) {
-    Object.assign(this, { canvas, overview, score, data });
+  constructor(canvas, overview, score, data, bars) {
+    Object.assign(this, { canvas, overview, score, data, bars });
     this.start = 0; // seconds at the left edge of the lanes
     this.selected = null; // id of a hit
     this.dragged = null; // the selected hit as it would be, while it is dragged
@@ -23,8 +24,12 @@ class View {
     return this.width < 600 ? 76 : 104;
   }
 
+  get spectrogramTop() {
+    return RULER + (this.bars.tempo && this.bars.shown ? BARS : 0);
+  }
+
   get lanesTop() {
-    return RULER + (this.data.spectrogram ? SPECTROGRAM : 0) + 4;
+    return this.spectrogramTop + (this.data.spectrogram ? SPECTROGRAM : 0) + 4;
   }
 
   get span() {
@@ -46,7 +51,7 @@ class View {
 
   readColours() {
     const style = getComputedStyle(document.documentElement);
-    const names = ["text", "quiet", "line", "surface", "stripe", "accent", "cursor", ...this.data.families];
+    const names = ["text", "quiet", "line", "surface", "stripe", "accent", "cursor", "bar", ...this.data.families];
     this.colour = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
     const ends = ["tile-low", "tile-high"].map((name) =>
       style.getPropertyValue(`--${name}`).trim().split(/\s+/).map(Number));
@@ -114,6 +119,7 @@ class View {
     this.drawLanes(ink);
     if (this.data.spectrogram) this.drawTiles(ink);
     this.drawRuler(ink);
+    this.drawBars(ink);
     this.drawCursor(ink, this.x(this.cursor), this.height);
     for (const hit of this.score.visible()) {
       const shown = hit.id === this.selected && this.dragged ? this.dragged : hit;
@@ -154,8 +160,8 @@ class View {
     ink.fillStyle = this.colour.quiet;
     ink.font = "11px system-ui, sans-serif";
     ink.textAlign = "right";
-    ink.fillText(`${high / 1000} kHz`, this.gutter - 6, RULER + 7);
-    ink.fillText(`${low} Hz`, this.gutter - 6, RULER + SPECTROGRAM - 6);
+    ink.fillText(`${high / 1000} kHz`, this.gutter - 6, this.spectrogramTop + 7);
+    ink.fillText(`${low} Hz`, this.gutter - 6, this.spectrogramTop + SPECTROGRAM - 6);
   }
 
   drawRuler(ink) {
@@ -168,9 +174,31 @@ class View {
       const x = Math.round(this.x(i * step)) + 0.5;
       ink.fillStyle = this.colour.line;
       ink.fillRect(x, 4, 1, RULER - 4);
-      ink.fillRect(x, this.lanesTop, 1, this.height);
+      if (this.spectrogramTop === RULER) ink.fillRect(x, this.lanesTop, 1, this.height); // no bars to show
       ink.fillStyle = this.colour.quiet;
       ink.fillText(clock(i * step, step < 1 ? 1 : 0), x + 4, RULER / 2 + 1);
+    }
+  }
+
+  /** A line for every beat and a stronger one, with its number, for every bar; fewer where they would touch. */
+  drawBars(ink) {
+    const lines = this.bars.lines(this.start, this.start + this.span);
+    const gap = lines.length > 1 ? ((lines[lines.length - 1][0] - lines[0][0]) / (lines.length - 1)) * this.pixelsPerSecond : 99;
+    const perBar = this.bars.tempo ? this.bars.tempo.per_bar : 1;
+    let every = 1; // bars to a number
+    while (every * perBar * gap < 34) every *= 2;
+    for (const [time, bar] of lines) {
+      if (!bar && gap < 7) continue;
+      if (bar && perBar * gap < 5 && (bar - 1) % every) continue;
+      const x = Math.round(this.x(time));
+      ink.fillStyle = bar ? this.colour.bar : this.colour.line;
+      ink.fillRect(x, this.lanesTop, 1, this.height);
+      if (!bar) continue;
+      ink.fillRect(x, RULER + 2, 1, BARS - 2);
+      if ((bar - 1) % every) continue;
+      ink.font = "600 11px system-ui, sans-serif";
+      ink.fillStyle = this.colour.text;
+      ink.fillText(String(bar), x + 4, RULER + BARS / 2 + 1);
     }
   }
 
@@ -182,7 +210,7 @@ class View {
       const tile = this.tile(i);
       // Frame k stands for the 10 ms around k: a hit sits at the middle of its attack, not at its edge.
       if (tile) {
-        ink.drawImage(tile, this.x(i * seconds - 0.5 / rate), RULER,
+        ink.drawImage(tile, this.x(i * seconds - 0.5 / rate), this.spectrogramTop,
           (tile.width / rate) * this.pixelsPerSecond, SPECTROGRAM);
       }
     }
@@ -244,7 +272,7 @@ class View {
     ink.strokeRect(x - 12, y - LANE / 2, 24, LANE);
     ink.globalAlpha = 0.6;
     ink.fillStyle = this.colour.accent;
-    ink.fillRect(x - 0.5, RULER, 1, y - LANE / 2 - RULER);
+    ink.fillRect(x - 0.5, this.spectrogramTop, 1, y - LANE / 2 - this.spectrogramTop);
     ink.globalAlpha = 1;
   }
 

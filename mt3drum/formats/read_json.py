@@ -1,0 +1,80 @@
+"""Scores back from JSON, as `mt3drum.formats.tables` and the review page write it: untrusted, so checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from mt3drum.grid import Grid, Meter
+from mt3drum.result import Transcription
+from tokenizer.drums import CLASS_INDEX
+from tokenizer.hits import Hit
+
+MAX_BYTES = 256 * 2**20
+MAX_BEATS = 200_000
+"""Two hours at 500 a minute are 60,000."""
+MAX_SECONDS = 1e5
+
+
+def read_json(path: Path) -> tuple[Transcription, Grid | None]:
+    """The score in a JSON file, and its beats where it holds any.
+
+    Raises:
+        ValueError: it is no such file; the message names it and what is wrong.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: not a JSON file") from None
+    if not isinstance(values, dict) or not isinstance(values.get("hits"), list):
+        raise ValueError(f"{path}: not a score in JSON, as mt3drum and its review page write it")
+    hits = []
+    for number, row in enumerate(values["hits"], 1):
+        try:
+            time, confidence = _number(row["time"], 0, MAX_SECONDS), _number(row["confidence"], 0, 1)
+            if type(row["velocity"]) is not int:
+                raise ValueError(f"velocity {row['velocity']!r:.40} is no whole number")
+            hits.append(Hit(time, CLASS_INDEX[row["drum"]], row["velocity"], confidence))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path}: hit {number}: {type(error).__name__}: {error}") from None
+    try:
+        seconds = _number(values.get("seconds"), 0, MAX_SECONDS)
+        beats = None if values.get("tempo") is None else read_tempo(values["tempo"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: {type(error).__name__}: {error}") from None
+    source = values.get("source")
+    warnings = tuple(str(text) for text in values.get("warnings") or ())
+    name = Path(source) if isinstance(source, str) and source else path
+    return Transcription(tuple(sorted(hits)), seconds, name, warnings), beats
+
+
+def read_tempo(record: Mapping[str, Any]) -> Grid:
+    """The inverse of `tables.tempo_record`.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is no such record.
+    """
+    beats = tuple(_number(beat, 0, MAX_SECONDS) for beat in record["beats"])
+    if not 2 <= len(beats) <= MAX_BEATS or any(later <= beat for beat, later in pairwise(beats)):
+        raise ValueError(f"beats must rise, 2 to {MAX_BEATS} of them")
+    meter, first = Meter.parse(str(record["meter"])), record["first"]
+    if type(first) is not int or not 0 <= first <= meter.beats:
+        raise ValueError(f"first must be a whole number of 0..{meter.beats}")
+    return Grid(beats, first, meter, _number(record["steadiness"], 0, 1))
+
+
+def _number(value: Any, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r:.40} is no number")
+    if not least <= value <= most:
+        raise ValueError(f"{value:g} is outside {least:g}..{most:g}")
+    return float(value)

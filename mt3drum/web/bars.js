@@ -1,0 +1,61 @@
+// Bars and beats over a recording, from the record of its tempo: where a time lies, and which lines to draw.
+
+class Bars {
+  /** @param tempo what the server or `mt3drum review` found, or null: nothing steady, no grid */
+  constructor(tempo) {
+    this.tempo = tempo;
+    this.beats = tempo ? tempo.beats : [];
+    this.shown = true;
+  }
+
+  get text() {
+    return this.tempo ? this.tempo.text : "unsteady: no grid";
+  }
+
+  /** Beats since the start of the first bar, or null. */
+  position(time) {
+    if (!this.tempo) return null;
+    const i = Math.min(Math.max(lastAtMost(this.beats, time), 0), this.beats.length - 2);
+    return this.tempo.first + i + (time - this.beats[i]) / (this.beats[i + 1] - this.beats[i]);
+  }
+
+  /** "bar 3, beat 2.5", or "" where there is no grid. */
+  place(time) {
+    const position = this.position(time);
+    if (position === null || position < 0) return "";
+    const hundredths = Math.round(position * 100) / 100; // 2.999 is the next beat
+    const bar = Math.floor(hundredths / this.tempo.per_bar);
+    const beat = hundredths - bar * this.tempo.per_bar + 1;
+    return `bar ${bar + 1}, beat ${Number(beat.toFixed(2))}`;
+  }
+
+  /** Beats a minute around a time: over the four beats nearest to it. */
+  bpm(time) {
+    if (!this.tempo) return null;
+    const from = Math.min(Math.max(lastAtMost(this.beats, time) - 1, 0), Math.max(0, this.beats.length - 5));
+    const to = Math.min(from + 4, this.beats.length - 1);
+    return (60 * (to - from)) / (this.beats[to] - this.beats[from]);
+  }
+
+  /** Lines between two times: [seconds, number of the bar that begins there, or 0]. */
+  lines(start, end) {
+    if (!this.tempo || !this.shown) return [];
+    const found = [];
+    for (let i = Math.max(0, lastAtMost(this.beats, start)); i < this.beats.length && this.beats[i] <= end; i++) {
+      const beat = this.tempo.first + i;
+      found.push([this.beats[i], beat % this.tempo.per_bar ? 0 : beat / this.tempo.per_bar + 1]);
+    }
+    return found;
+  }
+}
+
+/** Index of the last value that is not above a limit, or -1. @param values rising */
+function lastAtMost(values, limit) {
+  let [low, high] = [0, values.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

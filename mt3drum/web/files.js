@@ -1,0 +1,74 @@
+// Files out: written by the page itself as far as it can, else by its server; and beats found anew there.
+
+const LOCAL = {
+  midi: { type: "audio/midi", suffix: ".mid", write: (hits, data, tempo) => toMidi(hits, data, tempo, $("#notes").value) },
+  json: { type: "application/json", suffix: ".json", write: toJson },
+  jsonl: { type: "application/jsonl", suffix: ".jsonl", write: toJsonl },
+  csv: { type: "text/csv", suffix: ".csv", write: toCsv },
+};
+
+/** What is shown, as a file. @param format one of LOCAL or of the server's */
+async function exportAs(app, format) {
+  const hits = app.score.visible();
+  const stem = app.data.source.replace(/\.[^.]*$/, "") || "score";
+  $("#problem").textContent = "";
+  try {
+    if (LOCAL[format] && !$("#times").value) {
+      const { type, suffix, write } = LOCAL[format];
+      download(new Blob([write(hits, app.data, app.bars.tempo)], { type }), stem + suffix);
+    } else {
+      const response = await ask(app, `${app.data.server.export}/${encodeURIComponent(format)}`, {
+        notes: $("#notes").value,
+        grid: $("#times").value || null,
+        beats: app.bars.tempo,
+      });
+      download(await response.blob(), stem + app.data.server.formats[format]);
+    }
+    app.saved = app.score.done.length;
+    app.say(`Saved ${hits.length} hits as ${format}`);
+  } catch (error) {
+    complain(app, error);
+  }
+}
+
+/** Beats from the hits as they are now, and from what the user says of tempo and meter. */
+async function findBeats(app) {
+  $("#problem").textContent = "";
+  try {
+    const response = await ask(app, app.data.server.tempo, {
+      bpm: $("#bpm").value ? Number($("#bpm").value) : null,
+      meter: $("#meter").value || null,
+    });
+    app.bars.tempo = await response.json();
+    app.bars.beats = app.bars.tempo ? app.bars.tempo.beats : [];
+    app.onTempo();
+    app.say(app.bars.tempo ? `Beats found: ${app.bars.text}` : "Unsteady: no grid");
+  } catch (error) {
+    complain(app, error);
+  }
+}
+
+/** The server, about the hits that are shown. */
+async function ask(app, address, more) {
+  const hits = app.score.visible().map((hit) => [hit.time, hit.drum, hit.velocity, hit.confidence]);
+  const response = await fetch(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ hits, ...more }),
+  });
+  if (!response.ok) throw new Error(await response.text());
+  return response;
+}
+
+function complain(app, error) {
+  app.say(error.message);
+  $("#problem").textContent = error.message;
+}
+
+function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
