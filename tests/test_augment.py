@@ -138,8 +138,8 @@ def test_wrong_settings_name_value_and_range() -> None:
         AugmentConfig(band_probability=1.5)
     with pytest.raises(ValueError, match=r"speed_range is 0\.2, expected 0\.\.0\.06"):
         AugmentConfig(speed_range=0.2)
-    with pytest.raises(ValueError, match=r"band_low 8\.0 is above"):
-        AugmentConfig(band_low=8.0)
+    with pytest.raises(ValueError, match=r"band_low 11\.0 is above"):
+        AugmentConfig(band_low=11.0)
     with pytest.raises(ValueError, match="seconds is 0"):
         AugmentConfig(seconds=0)
     with pytest.raises(ValueError, match="expected the same window of both"):
