@@ -16,8 +16,10 @@ from mt3drum.config import ModelConfig
 from mt3drum.decoding import DecodeConfig
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
+    from mt3drum.lean import LeanModel
     from mt3drum.model import DrumModel
 
 FORMAT = "mt3drum-1"
@@ -115,10 +117,40 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
         CheckpointError: see `read_header`; or the weights do not fit the configuration exactly.
     """
     import torch
+
+    from mt3drum.model import DrumModel
+
+    header, weights = _read(path)
+    with torch.device("cpu"):
+        model = DrumModel(header["config"])
+    model.load_state_dict(weights, strict=True)
+    return model.eval(), header
+
+
+def load_lean(
+    path: Path, device: str = "cpu", dtype: torch.dtype | None = None
+) -> tuple[LeanModel, dict[str, Any]]:
+    """The same for decoding alone, without the import of x-transformers.
+
+    Args:
+        dtype: of the matrix products (default: the fastest here).
+
+    Raises:
+        CheckpointError: as `load_model`.
+    """
+    from mt3drum.lean import LeanModel, fastest_dtype
+
+    header, weights = _read(path)
+    weights = {name: value.to(device) for name, value in weights.items()}
+    return LeanModel(header["config"], weights, dtype or fastest_dtype(device)), header
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and weights, checked: exactly those of the configuration, and finite."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from mt3drum.model import DrumModel
+    from mt3drum.lean import weight_shapes
 
     header = read_header(path)
     if _least_weights(header["config"]) > path.stat().st_size:
@@ -126,21 +158,30 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
         raise CheckpointError(
             f"{path}: the weights do not fit the configuration: the file is too small for it"
         )
-    with torch.device("cpu"):
-        model = DrumModel(header["config"])
     try:
         weights = load_file(path)
-        for name, value in weights.items():
-            if value.is_floating_point() and not torch.isfinite(value).all():
-                raise CheckpointError(f"{path}: weight {name} is not finite")
-        model.load_state_dict(weights, strict=True)
-    except CheckpointError:
-        raise
-    except (RuntimeError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (RuntimeError, SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
+    expected = weight_shapes(header["config"])
+    wrong = [
+        name
+        for name in sorted(expected.keys() | weights.keys())
+        if _shape(weights, name) != expected.get(name)
+    ]
+    if wrong:
+        found = _shape(weights, wrong[0])
         raise CheckpointError(
-            f"{path}: the weights do not fit the configuration ({_brief(error)})"
-        ) from error
-    return model.eval(), header
+            f"{path}: the weights do not fit the configuration ({len(wrong)} of them, the first {wrong[0]}: "
+            f"{found or 'missing'}, wanted {expected.get(wrong[0], 'none')})"
+        )
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise CheckpointError(f"{path}: weight {name} is not finite")
+    return header, weights
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
+    return tuple(weights[name].shape) if name in weights else None
 
 
 def _least_weights(config: ModelConfig) -> int:

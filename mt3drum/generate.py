@@ -19,8 +19,9 @@ from torch import Tensor
 
 from mt3drum.decoding import TO_FINISH, DecodeConfig
 from mt3drum.hypothesis import WINDOW, Hypothesis, Path, framewise, hypotheses
-from mt3drum.model import DrumModel, Encoded
+from mt3drum.lean import LeanModel
 from mt3drum.narrow import Narrowing
+from mt3drum.parts import Encoded
 from mt3drum.prior import Prior, onset_probabilities, prior_log_probs, prior_tables, suppress
 from mt3drum.step import Cache, LeanDecoder, keep, reorder
 from tokenizer.codec import BOS, EOS, PAD, Codec
@@ -32,7 +33,7 @@ _COMPACT = 0.75  # rows leave the batch when at most this share is left
 
 @torch.inference_mode()
 def generate(
-    model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int | None = None
+    model: LeanModel, encoded: Encoded, config: DecodeConfig, until: int | None = None
 ) -> list[Hypothesis]:
     """The best sequence of each segment.
 
@@ -51,7 +52,7 @@ def generate(
         if config.prior_weight == 1.0:
             results = framewise(codec, probability, encoded, config, until)
         else:
-            path = _search(LeanDecoder(model), encoded, probability, config, until)
+            path = _search(model.decoder, encoded, probability, config, until)
             results = hypotheses(codec, path, probability, config)
         for segment, result in zip(heard.tolist(), results, strict=True):
             found[segment] = result

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model import Encoded
+from mt3drum.parts import Encoded
 from mt3drum.prior import suppress
 from tokenizer.codec import EOS, MAX_VELOCITY, Codec
 from tokenizer.hits import Hit
@@ -45,7 +45,7 @@ class Path:
     window: np.ndarray
     """[s l 2 WINDOW + 1]: the decoder's log-probabilities of each token and its neighbours."""
     velocity: np.ndarray
-    """[s l] the velocity bin that the decoder expects at each position; means something at velocity tokens."""
+    """[s l] the velocity bin that the decoder expects at each position; of use at velocity tokens."""
     score: np.ndarray
     """[s]"""
 
@@ -74,10 +74,10 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
     """Hits of every chosen sequence.
 
     Time is averaged under the product of the decoder's distribution and the onset head's before suppression
-    (suppression would leave nothing to average); velocity is the decoder's mean over all bins (its mode, and a
-    mean around it, were farther off: docs/experiments.md). The raw confidence is the
-    product of the decoder's probabilities of the time (its neighbours included) and the drum, and the head's
-    highest near it, each to the power of its weight.
+    (suppression would leave nothing to average); velocity is the decoder's mean over all bins (its mode, and
+    a mean around it, were farther off: docs/experiments.md). The raw confidence is the product of the
+    decoder's probabilities of the time (its neighbours included) and the drum, and the head's highest near
+    it, each to the power of its weight.
 
     Args:
         probability: [s t c] of the onset head, before suppression.

@@ -8,7 +8,6 @@ Time tokens are pointed at: the logit of step t is query(decoder state) . key(en
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from einops import rearrange
@@ -17,58 +16,8 @@ from x_transformers import Decoder, Encoder
 
 from mt3drum.config import ModelConfig
 from mt3drum.features import LogMel
+from mt3drum.parts import FRAMES_PER_STATE, Encoded, Stem, sinusoid
 from tokenizer.codec import BOS, NUM_SPECIAL
-
-FRAMES_PER_STATE = 2  # an encoder state is 20 ms; each answers for two frames of 10 ms
-
-
-class Encoded(NamedTuple):
-    """What the encoder says of a batch of segments."""
-
-    memory: Tensor
-    """[b s d]: states with the code of their time, for the decoder's cross-attention."""
-    time_keys: Tensor
-    """[b t k]: one key per frame, for the time pointer."""
-    onset_logits: Tensor
-    """[b t c]: onset of each drum class in each frame."""
-    velocity: Tensor
-    """[b t c]: its velocity / 127, before the sigmoid."""
-
-
-def sinusoid(length: int, width: int) -> Tensor:
-    """[length width]: the sinusoidal code of Vaswani et al. 2017 (arXiv:1706.03762), sines then cosines."""
-    rate = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
-    angle = torch.arange(length)[:, None] * rate
-    return torch.cat((angle.sin(), angle.cos()), dim=1)
-
-
-class Stem(nn.Module):
-    """[b w mel t] -> [b t/2 d]: frequency down by 8, time by 2.
-
-    Runs channels-last: 2.4 times as fast as the default layout on CPU at these sizes.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        windows, mel, channels = len(config.audio.windows), config.audio.mel_bands, config.stem_channels
-        self.normalise = nn.BatchNorm1d(windows * mel)
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(windows, channels, (7, 3), stride=(4, 1), padding=(3, 1), bias=False),
-            nn.BatchNorm2d(channels),
-            nn.GELU(),
-            nn.Conv2d(channels, 2 * channels, 3, stride=(2, FRAMES_PER_STATE), padding=1, bias=False),
-            nn.BatchNorm2d(2 * channels),
-            nn.GELU(),
-        )
-        self.project = nn.Linear(2 * channels * mel // 8, config.width)
-
-    def forward(self, mel: Tensor) -> Tensor:
-        windows = mel.shape[1]
-        flat = self.normalise(rearrange(mel, "b w m t -> b (w m) t"))
-        image = rearrange(flat, "b (w m) t -> b w m t", w=windows).contiguous(
-            memory_format=torch.channels_last
-        )
-        return self.project(rearrange(self.convolutions(image), "b c m t -> b t (m c)"))
 
 
 class DrumModel(nn.Module):

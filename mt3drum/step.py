@@ -1,43 +1,45 @@
 """A lean decoder step: the weights of the x-transformers decoder, a preallocated cache, unmoved beams.
 
 x-transformers rotates and concatenates every cached key again at every step. Here a key is rotated once, the
-cache grows by doubling, and the keys and values of the cross-attention are computed once a segment and
-shared by its beams. A beam that changes its parent moves no cache either: all beams of a segment share one
-cache, and a small mask says which entries are a beam's ancestors. Equal to `DrumModel.decode` to rounding.
+cache has room ahead, and the keys and values of the cross-attention are computed once a segment and shared
+by its beams. A beam that changes its parent moves no cache either: all beams of a segment share one cache,
+and a small mask says which entries are a beam's ancestors; entries that are nobody's are dropped when room
+runs out. Equal to `DrumModel.decode` to rounding.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from einops import rearrange
 from torch import Tensor
 from torch.nn import functional
-from x_transformers import Decoder
-from x_transformers.x_transformers import Attention, FeedForward, LayerNorm
 
-from mt3drum.model import DrumModel, Encoded
+from mt3drum.config import ModelConfig
+from mt3drum.parts import Encoded, sinusoid
 from tokenizer.codec import NUM_SPECIAL
 
-_FIRST_CAPACITY = 64  # positions; doubled when full
+_ROOM = 16  # positions: what the cache has room for before it is tidied
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """Weights of one self-attention, cross-attention and feed-forward layer, fused where that saves calls."""
+class Layer:
+    """Weights of an attention over a layer's own states, one over others' (decoder only), and a feed-forward
+    layer; fused where that saves calls. Norms in float32, the rest in the type of the products."""
 
     self_norm: Tensor
     self_qkv: Tensor
     self_out: Tensor
-    cross_norm: Tensor
-    cross_q: Tensor
-    cross_kv: Tensor
-    cross_out: Tensor
     ff_norm: Tensor
     ff_in: tuple[Tensor, Tensor]
     ff_out: tuple[Tensor, Tensor]
+    cross_norm: Tensor | None = None
+    cross_q: Tensor | None = None
+    cross_kv: Tensor | None = None
+    cross_out: Tensor | None = None
 
 
 @dataclass
@@ -47,139 +49,164 @@ class Cache:
     cross: list[tuple[Tensor, Tensor]]
     """Per layer: keys and values [(s h) m k] of the memory, keys already scaled."""
     own: list[tuple[Tensor, Tensor]]
-    """Per layer: keys and values [(s h) (position beam) k] of the tokens so far."""
+    """Per layer: keys and values [(s h) entry k] of the tokens so far, those of all beams."""
     visible: Tensor | None
-    """[s beam (position beam)]: 0 where an entry is a beam's ancestor, -inf elsewhere; None for one beam."""
+    """[s beam entry]: 0 where an entry is a beam's ancestor, -inf elsewhere; None for one beam."""
     time_keys: Tensor
     """[s t k]"""
     position: int = 0
+    entries: int = 0
+    """Of `own`, in use."""
 
 
-def _gain(norm: LayerNorm) -> Tensor:
+def gain(weights: Mapping[str, Tensor], name: str) -> Tensor:
     """The factor of a layer norm; x-transformers stores it less one, so that weight decay pulls it to 1."""
-    return norm.gamma + float(norm.unit_offset)
+    return weights[f"{name}.gamma"].float() + 1.0
 
 
-def _layers(decoder: Decoder) -> list[_Layer]:
-    """The decoder's blocks, three by three (self-attention, cross-attention, feed-forward)."""
-    blocks = [(_gain(norms[0]), block) for norms, block, _ in decoder.layers]
-    layers = []
-    for (g1, own), (g2, cross), (g3, forward) in zip(blocks[0::3], blocks[1::3], blocks[2::3], strict=True):
-        assert (
-            isinstance(own, Attention) and isinstance(cross, Attention) and isinstance(forward, FeedForward)
+def layers(
+    weights: Mapping[str, Tensor], stack: str, blocks: int, head_width: int, dtype: torch.dtype
+) -> list[Layer]:
+    """The layers of `encoder` (2 blocks each) or `decoder` (3: the middle one attends to the memory).
+
+    Args:
+        weights: by the names of `DrumModel`'s state.
+        dtype: of the products.
+    """
+    count = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith(f"{stack}.layers."))
+    found = []
+    for first in range(0, count, blocks):
+        own, cross, forward = (f"{stack}.layers.{at}" for at in (first, first + 1, first + blocks - 1))
+
+        def product(*names: str, scale: float = 1.0) -> Tensor:
+            """Matrices side by side; `scale` is for the first, the queries."""
+            parts = [weights[name].float() for name in names]
+            return torch.cat((parts[0] * scale, *parts[1:])).to(dtype)
+
+        scale = 1.0 / math.sqrt(head_width)
+        layer = Layer(
+            gain(weights, f"{own}.0.0"),
+            product(*(f"{own}.1.to_{x}.weight" for x in "qkv"), scale=scale),
+            product(f"{own}.1.to_out.weight"),
+            gain(weights, f"{forward}.0.0"),
+            (product(f"{forward}.1.ff.0.0.weight"), product(f"{forward}.1.ff.0.0.bias")),
+            (product(f"{forward}.1.ff.2.weight"), product(f"{forward}.1.ff.2.bias")),
         )
-        scale = 1.0 / math.sqrt(own.to_q.weight.shape[0] // own.heads)
-        layers.append(
-            _Layer(
-                g1,
-                torch.cat((own.to_q.weight * scale, own.to_k.weight, own.to_v.weight)),
-                own.to_out.weight,
-                g2,
-                cross.to_q.weight * scale,
-                torch.cat((cross.to_k.weight, cross.to_v.weight)),
-                cross.to_out.weight,
-                g3,
-                (forward.ff[0][0].weight, forward.ff[0][0].bias),
-                (forward.ff[2].weight, forward.ff[2].bias),
+        if blocks == 3:
+            layer = replace(
+                layer,
+                cross_norm=gain(weights, f"{cross}.0.0"),
+                cross_q=product(f"{cross}.1.to_q.weight", scale=scale),
+                cross_kv=product(f"{cross}.1.to_k.weight", f"{cross}.1.to_v.weight"),
+                cross_out=product(f"{cross}.1.to_out.weight"),
             )
-        )
-    return layers
+        found.append(layer)
+    return found
+
+
+def turn(heads: Tensor, angle: Tensor) -> None:
+    """Rotary position, in place: heads [... k], pairs of neighbours turned by angle [... pair].
+
+    Only the first 2 x pair numbers of a head are turned.
+    """
+    turned = heads[..., : 2 * angle.shape[-1]]
+    exact = turned.float()  # the same memory where it is float32 already
+    pairs = torch.view_as_complex(exact.unflatten(-1, (-1, 2)))
+    pairs.mul_(torch.polar(torch.ones_like(angle), angle))
+    if exact.dtype != heads.dtype:
+        turned.copy_(exact)
 
 
 class LeanDecoder:
-    """The decoder of a `DrumModel`, one token of every row at a time. Holds the weights of that moment."""
+    """The decoder, one token of every row at a time.
 
-    def __init__(self, model: DrumModel) -> None:
-        config = model.config
-        self.config, self.width = config, config.width
+    Args:
+        weights: by the names of `DrumModel`'s state.
+        dtype: of the matrix products; norms, sums, logits and softmaxes of the output stay in float32.
+    """
+
+    def __init__(
+        self, config: ModelConfig, weights: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.config, self.width, self.dtype = config, config.width, dtype
         self.heads, self.head_width = config.width // config.head_width, config.head_width
         with torch.no_grad():
-            self.layers = _layers(model.decoder)
-            self.final_norm = _gain(model.decoder.final_norm).detach()
-            self.rate = model.decoder.rotary_pos_emb.inv_freq.detach()
-            self.embedding = model.embed(torch.arange(config.codec.size, device=self.rate.device))
+            self.layers = layers(weights, "decoder", 3, config.head_width, dtype)
+            self.final_norm = gain(weights, "decoder.final_norm")
+            self.rate = weights["decoder.rotary_pos_emb.inv_freq"].float()
+            codec = config.codec
+            self.embedding = weights["embedding.weight"].float().clone()
+            code = sinusoid(codec.segment_steps, config.width).to(self.embedding.device)
+            self.embedding[codec.first_time : codec.first_drum] += code
             # One product for the ordinary head and the query of the time pointer.
             scale = 1.0 / math.sqrt(config.head_width)
-            self.head_weight = torch.cat((model.other_head.weight, model.time_query.weight * scale))
-            self.head_bias = torch.cat((model.other_head.bias, model.time_query.bias * scale))
-        self.others = model.other_head.out_features
+            heads = ("other_head", 1.0), ("time_query", scale)
+            self.head_weight = torch.cat([weights[f"{name}.weight"].float() * by for name, by in heads])
+            self.head_bias = torch.cat([weights[f"{name}.bias"].float() * by for name, by in heads])
+        self.others = len(weights["other_head.bias"])
 
     def begin(self, encoded: Encoded, beams: int = 1) -> Cache:
         """A cache for the segments of `encoded`, `beams` rows each."""
-        segments = encoded.memory.shape[0]
+        segments, memory = encoded.memory.shape[0], encoded.memory.to(self.dtype)
         cross, own = [], []
         for layer in self.layers:
-            both = functional.linear(encoded.memory, layer.cross_kv)
+            assert layer.cross_kv is not None
+            both = functional.linear(memory, layer.cross_kv)
             key, value = rearrange(both, "s m (o h k) -> o (s h) m k", o=2, h=self.heads).contiguous()
             cross.append((key, value))
-            shape = (segments * self.heads, _FIRST_CAPACITY * beams, self.head_width)
+            shape = (segments * self.heads, 0, self.head_width)
             own.append((both.new_empty(shape), both.new_empty(shape)))
-        visible = None
-        if beams > 1:
-            visible = encoded.memory.new_full((segments, beams, _FIRST_CAPACITY * beams), -math.inf)
+        visible = None if beams == 1 else memory.new_empty(segments, beams, 0)
         return Cache(cross, own, visible, encoded.time_keys)
 
     def step(self, cache: Cache, tokens: Tensor) -> Tensor:
         """Logits [s beam v] of what follows `tokens` [s beam], given all earlier ones; advances the cache."""
         segments, beams = tokens.shape
-        place = cache.position * beams
-        if place == cache.own[0][0].shape[1]:
-            _grow(cache)
+        if cache.entries == cache.own[0][0].shape[1]:
+            _make_room(cache, beams, self.heads)
         if cache.visible is not None:
             own = torch.full((beams, beams), -math.inf, device=tokens.device).fill_diagonal_(0.0)
-            cache.visible[:, :, place : place + beams] = own
+            cache.visible[:, :, cache.entries : cache.entries + beams] = own
         angle = cache.position * self.rate
-        turn = torch.polar(torch.ones_like(angle), angle)
         x = self.embedding[tokens.reshape(-1)]  # [(s beam) d]
         for layer, cross, stored in zip(self.layers, cache.cross, cache.own, strict=True):
-            x = x + self._attend_own(
-                layer,
-                functional.layer_norm(x, (self.width,), layer.self_norm),
-                stored,
-                cache.visible,
-                turn,
-                place,
-                beams,
-            )
-            normed = functional.layer_norm(x, (self.width,), layer.cross_norm)
-            query = self._split(functional.linear(normed, layer.cross_q), beams)
+            x = x + self._attend_own(layer, self._norm(x, layer.self_norm), stored, cache, angle, beams)
+            assert layer.cross_norm is not None and layer.cross_q is not None and layer.cross_out is not None
+            query = self._split(functional.linear(self._norm(x, layer.cross_norm), layer.cross_q), beams)
             weight = torch.softmax(torch.bmm(query, cross[0].transpose(1, 2)), dim=-1)
             x = x + functional.linear(self._merge(torch.bmm(weight, cross[1]), segments), layer.cross_out)
-            normed = functional.layer_norm(x, (self.width,), layer.ff_norm)
-            hidden = functional.gelu(functional.linear(normed, *layer.ff_in))
+            hidden = functional.gelu(functional.linear(self._norm(x, layer.ff_norm), *layer.ff_in))
             x = x + functional.linear(hidden, *layer.ff_out)
         cache.position += 1
+        cache.entries += beams
         x = functional.layer_norm(x, (self.width,), self.final_norm)
         head = functional.linear(x, self.head_weight, self.head_bias).unflatten(0, (segments, beams))
         time = torch.bmm(head[..., self.others :], cache.time_keys.transpose(1, 2))
         return torch.cat((head[..., :NUM_SPECIAL], time, head[..., NUM_SPECIAL : self.others]), dim=-1)
 
+    def _norm(self, x: Tensor, gain: Tensor) -> Tensor:
+        return functional.layer_norm(x, (self.width,), gain).to(self.dtype)
+
     def _attend_own(
         self,
-        layer: _Layer,
+        layer: Layer,
         x: Tensor,
         stored: tuple[Tensor, Tensor],
-        visible: Tensor | None,
-        turn: Tensor,
-        place: int,
+        cache: Cache,
+        angle: Tensor,
         beams: int,
     ) -> Tensor:
         qkv = functional.linear(x, layer.self_qkv)
-        pairs = qkv[:, : 2 * self.width].unflatten(-1, (2 * self.heads, self.head_width))[
-            ..., : 2 * len(turn)
-        ]
-        torch.view_as_complex(pairs.unflatten(-1, (-1, 2))).mul_(
-            turn
-        )  # in place, in qkv: the rotary position
+        turn(qkv[:, : 2 * self.width].unflatten(-1, (-1, self.head_width)), angle)
         query, key, value = (self._split(part, beams) for part in qkv.split(self.width, dim=-1))
         keys, values = stored
-        keys[:, place : place + beams] = key
-        values[:, place : place + beams] = value
-        end = place + beams
+        end = cache.entries + beams
+        keys[:, cache.entries : end] = key
+        values[:, cache.entries : end] = value
         scores = torch.bmm(query, keys[:, :end].transpose(1, 2))
         segments = x.shape[0] // beams
-        if visible is not None:
-            scores.unflatten(0, (segments, self.heads)).add_(visible[:, None, :, :end])
+        if cache.visible is not None:
+            scores.unflatten(0, (segments, self.heads)).add_(cache.visible[:, None, :, :end])
         mixed = torch.bmm(torch.softmax(scores, dim=-1), values[:, :end])
         return functional.linear(self._merge(mixed, segments), layer.self_out)
 
@@ -192,13 +219,34 @@ class LeanDecoder:
         return rearrange(x, "(s h) beam k -> (s beam) (h k)", s=segments)
 
 
-def _grow(cache: Cache) -> None:
-    """Double the room for tokens."""
+def _make_room(cache: Cache, beams: int, heads: int) -> None:
+    """Drop the entries that are no beam's ancestor, and add room for tokens to come.
+
+    Beams share most of their past: what is kept is little more than one entry a position.
+    """
+    room = max(_ROOM * beams, cache.entries // 2 if beams == 1 else 0)
+    if cache.visible is None or not cache.entries:
+        cache.own = [(_longer(key, room), _longer(value, room)) for key, value in cache.own]
+        if cache.visible is not None:
+            cache.visible = cache.visible.new_full((*cache.visible.shape[:2], room), -math.inf)
+        return
+    alive = (cache.visible == 0).any(1)  # [s entry]
+    most = int(alive.sum(1).amax())
+    order = torch.argsort((~alive).to(torch.uint8), dim=1, stable=True)[:, :most]  # [s most], old to new
+    rows = order.repeat_interleave(heads, 0)[..., None].expand(-1, -1, cache.own[0][0].shape[2])
     cache.own = [
-        (torch.cat((k, torch.empty_like(k)), 1), torch.cat((v, torch.empty_like(v)), 1)) for k, v in cache.own
+        (_longer(key.gather(1, rows), room), _longer(value.gather(1, rows), room)) for key, value in cache.own
     ]
-    if cache.visible is not None:
-        cache.visible = torch.cat((cache.visible, torch.full_like(cache.visible, -math.inf)), 2)
+    seen = cache.visible.gather(2, order[:, None].expand(-1, beams, -1))
+    cache.visible = torch.cat((seen, seen.new_full((*seen.shape[:2], room), -math.inf)), 2)
+    cache.entries = most
+
+
+def _longer(own: Tensor, room: int) -> Tensor:
+    """own [n entry k] with `room` more entries, of any value."""
+    longer = own.new_empty(own.shape[0], own.shape[1] + room, own.shape[2])
+    longer[:, : own.shape[1]] = own
+    return longer
 
 
 def reorder(cache: Cache, parents: Tensor) -> None:
@@ -211,11 +259,10 @@ def reorder(cache: Cache, parents: Tensor) -> None:
 def keep(cache: Cache, segments: Tensor, heads: int) -> None:
     """Keep only the given segments (indices, rising)."""
     rows = (segments[:, None] * heads + torch.arange(heads, device=segments.device)).flatten()
-    used = cache.position * (1 if cache.visible is None else cache.visible.shape[1])
 
     def pick(own: Tensor) -> Tensor:
         kept = own.new_empty((len(rows), *own.shape[1:]))
-        kept[:, :used] = own[rows, :used]
+        kept[:, : cache.entries] = own[rows, : cache.entries]
         return kept
 
     cache.cross = [(key[rows], value[rows]) for key, value in cache.cross]

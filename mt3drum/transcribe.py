@@ -11,23 +11,29 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
 from mt3drum.audio import AudioError, Segment, open_array, open_file, segments
-from mt3drum.checkpoint import CheckpointError, bundled, load_model
+from mt3drum.checkpoint import CheckpointError, bundled, load_lean
 from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decoding import DecodeConfig
+from mt3drum.enrol import EnrolledKit, enrol, rescore
 from mt3drum.generate import generate
 from mt3drum.joining import REFINED, Job, place
-from mt3drum.model import DrumModel
+from mt3drum.lean import LeanModel
 from mt3drum.result import Failure, Transcription
 from tokenizer.hits import Hit
 
+if TYPE_CHECKING:
+    from mt3drum.model import DrumModel
+
 BATCH = 32
 """Segments a batch: their cross-attention keys still fit a processor's cache (64 were slower)."""
+
+PRECISIONS = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 OnProgress = Callable[[Path, float], None]
 OnHits = Callable[[Path, list[Hit]], None]
@@ -37,41 +43,62 @@ class Transcriber:
     """A model and how to decode with it.
 
     Args:
-        model: moved to `device`; its training mode is left as found.
+        model: its weights of this moment are used, as in evaluation, in float32.
+        device: where the work is done (default: where the model is).
         config: decoding options.
         batch: segments decoded at once.
+        kit: the player's own, enrolled with this model (`mt3drum.enrol`).
     """
 
     def __init__(
         self,
-        model: DrumModel,
+        model: DrumModel | LeanModel,
         config: DecodeConfig | None = None,
         device: str | None = None,
         batch: int = BATCH,
+        kit: EnrolledKit | None = None,
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch {batch} is less than 1")
-        self.model = model if device is None else model.to(device)
+        if not isinstance(model, LeanModel):
+            weights = {name: value.to(device) for name, value in model.state_dict().items()}
+            model = LeanModel(model.config, weights)
+        self.model = model
         self.config = config or DecodeConfig()
         self.batch = batch
+        self.kit = kit
 
     @staticmethod
     def load(
-        checkpoint: str | Path | None = None, device: str = "auto", batch: int = BATCH, **options: Any
+        checkpoint: str | Path | None = None,
+        device: str = "auto",
+        batch: int = BATCH,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        kit: str | Path | None = None,
+        **options: Any,
     ) -> Transcriber:
         """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings.
 
+        Args:
+            precision: of the matrix products. `auto`: bfloat16 on a processor that multiplies it.
+            kit: a folder of samples of the player's own drums, each file named by its drum (docs/kit.md).
+
         Raises:
             CheckpointError: the checkpoint cannot be used.
+            KitError: the samples cannot be used.
             ValueError: an option or the device is not valid.
         """
         path = bundled() if checkpoint is None else Path(checkpoint)
-        model, header = load_model(path)
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
+        device = pick_device(device)
+        model, header = load_lean(path, device, PRECISIONS[precision])
         try:
             config = DecodeConfig.from_dict(header["decoding"])
         except ValueError as error:
             raise CheckpointError(f"{path}: damaged header ({error})") from error
-        return Transcriber(model, replace(config, **options), pick_device(device), batch)
+        own = None if kit is None else enrol(model, Path(kit))
+        return Transcriber(model, replace(config, **options), batch=batch, kit=own)
 
     def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
         """Floats [samples] or [samples channels] -> hits.
@@ -180,17 +207,12 @@ class Transcriber:
         on_hits: OnHits | None,
     ) -> None:
         codec = self.model.config.codec
-        device = next(self.model.parameters()).device
-        audio = torch.from_numpy(np.stack([segment.audio for _, segment in batch])).to(device)
-        training = self.model.training
-        self.model.eval()
-        try:
-            with torch.inference_mode():
-                found = generate(
-                    self.model, self.model.encode(audio), self.config, codec.segment_steps - margin
-                )
-        finally:
-            self.model.train(training)
+        audio = torch.from_numpy(np.stack([segment.audio for _, segment in batch])).to(self.model.device)
+        with torch.inference_mode():
+            encoded = self.model.encode(audio)
+            found = generate(self.model, encoded, self.config, codec.segment_steps - margin)
+            if self.kit is not None:
+                found = rescore(self.model, audio, encoded.onset_logits, found, self.kit, self.config)
         for (job, segment), hypothesis in zip(batch, found, strict=True):
             assert job.recording is not None
             steps = -(-job.recording.samples // HOP)

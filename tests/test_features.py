@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
-from mt3drum.features import LONG_WINDOW, LogMel
+from mt3drum.features import LONG_WINDOW, LogMel, mel_filters
 
 CONFIG = AudioConfig()
 SHORT, LONG = CONFIG.windows
@@ -57,6 +57,20 @@ def test_equals_the_definition() -> None:
     mel = log_mel(audio)
     np.testing.assert_allclose(mel[0], slow_log_mel(audio, SHORT), atol=1e-4)
     np.testing.assert_allclose(mel[1, :, ::2], slow_log_mel(audio, LONG)[:, ::2], atol=1e-4)
+
+
+@pytest.mark.parametrize("window", [441, SHORT, LONG])
+@pytest.mark.parametrize("config", [CONFIG, AudioConfig(mel_bands=40, low_hz=0.0, high_hz=900.0)])
+def test_filters_are_librosas(window: int, config: AudioConfig) -> None:
+    expected = librosa.filters.mel(
+        sr=SAMPLE_RATE,
+        n_fft=window,
+        n_mels=config.mel_bands,
+        fmin=config.low_hz,
+        fmax=config.high_hz,
+        norm=None,
+    )
+    np.testing.assert_allclose(mel_filters(window, config), expected, atol=1e-6)
 
 
 def test_long_window_holds_every_second_frame() -> None:

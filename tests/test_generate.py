@@ -15,6 +15,7 @@ from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.decoding import DecodeConfig
 from mt3drum.generate import generate
 from mt3drum.hypothesis import Hypothesis, expected_offset
+from mt3drum.lean import LeanModel
 from mt3drum.model import DrumModel, Encoded
 from mt3drum.prior import FLOOR
 from tokenizer.codec import EOS, Codec
@@ -36,6 +37,7 @@ def random_model(seed: int, scale: float = 0.3) -> DrumModel:
 
 
 MODELS = {(seed, scale): random_model(seed, scale) for seed in (0, 1) for scale in (0.1, 0.6)}
+LEAN = {key: LeanModel(CONFIG, model.state_dict()) for key, model in MODELS.items()}
 
 
 def random_states(seed: int, segments: int, head: float = 3.0, shift: float = -4.0) -> Encoded:
@@ -203,7 +205,7 @@ def test_beam_one_equals_slow_greedy(config: DecodeConfig, until: int) -> None:
     lengths = set()
     for key in ((0, 0.1), (1, 0.6)):
         model, encoded = MODELS[key], random_states(key[0], 3)
-        found = generate(model, encoded, config, until)
+        found = generate(LEAN[key], encoded, config, until)
         for index, hypothesis in enumerate(found):
             assert list(hypothesis.tokens) == slow_greedy(model, one(encoded, index), config, until)
         lengths |= {len(hypothesis.tokens) for hypothesis in found}
@@ -234,7 +236,7 @@ def test_nothing_breaks_the_grammar_or_the_options(
     config: DecodeConfig, key: tuple[int, float], seed: int, head: float, shift: float, until: int
 ) -> None:
     encoded = random_states(seed, 3, head, shift)
-    for hypothesis in generate(MODELS[key], encoded, config, until):
+    for hypothesis in generate(LEAN[key], encoded, config, until):
         check(hypothesis, config, until)
 
 
@@ -261,7 +263,7 @@ def check(hypothesis: Hypothesis, config: DecodeConfig, until: int) -> None:
 @pytest.mark.parametrize("beam", [1, 3])
 def test_batch_equals_single(beam: int) -> None:
     config = DecodeConfig(beam=beam, prior_weight=0.3, max_tokens=80)
-    for (seed, _), model in MODELS.items():
+    for (seed, _), model in LEAN.items():
         encoded = random_states(seed + 10, 9)
         together = generate(model, encoded, config)
         for index, hypothesis in enumerate(together):
@@ -275,7 +277,7 @@ def test_batch_equals_single(beam: int) -> None:
 def test_velocity_is_the_decoders_mean() -> None:
     model = MODELS[0, 0.1]
     encoded = random_states(3, 1)
-    (found,) = generate(model, encoded, DecodeConfig(prior_weight=0.3, max_tokens=80))
+    (found,) = generate(LEAN[0, 0.1], encoded, DecodeConfig(prior_weight=0.3, max_tokens=80))
     with torch.no_grad():
         logits = model.decode(torch.tensor([found.tokens]), encoded)[0]
     at = [place for place, token in enumerate(found.tokens) if token >= CODEC.first_velocity]
@@ -296,7 +298,7 @@ def test_a_wide_beam_finds_what_scores_best() -> None:
         sequences = every_sequence(model, encoded, config, 2, [], 0.0)
         assert len(sequences) == 16
         best_score, best = max(sequences)
-        (wide,) = generate(model, encoded, config, until=2)
+        (wide,) = generate(LEAN[0, 0.1], encoded, config, until=2)
         assert list(wide.tokens) == best and wide.score == pytest.approx(best_score, abs=1e-4)
         found.add(tuple(best))
     assert len(found) > 1
@@ -309,21 +311,21 @@ def test_only_the_head() -> None:
     logits[0, 10, 4], logits[0, 11, 4], logits[0, 20, 0], logits[0, 39, 2] = 3.0, 1.0, 2.0, 0.2
     velocity[0, 10, 4] = 0.0
     encoded = encoded._replace(onset_logits=logits, velocity=velocity)
-    (found,) = generate(MODELS[0, 0.1], encoded, DecodeConfig(prior_weight=1.0, prior_bias=0.0))
+    (found,) = generate(LEAN[0, 0.1], encoded, DecodeConfig(prior_weight=1.0, prior_bias=0.0))
     assert [(step, hit.drum) for step, hit in zip(found.steps, found.hits, strict=True)] == [
         (10, 4), (20, 0), (39, 2)
     ]  # fmt: skip
     assert found.hits[0].velocity == 64
     assert found.hits[0].confidence == pytest.approx(1 / (1 + math.exp(-3.0)), abs=1e-5)
     assert 0.100 < found.hits[0].time < 0.105  # drawn towards the neighbour
-    (biased,) = generate(MODELS[0, 0.1], encoded, DecodeConfig(prior_weight=1.0, prior_bias=-1.0))
+    (biased,) = generate(LEAN[0, 0.1], encoded, DecodeConfig(prior_weight=1.0, prior_bias=-1.0))
     assert biased.steps == (10, 20)
 
 
 def test_silence_skips_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded = random_states(0, 2, 0.0, -9.0)
     monkeypatch.setattr("mt3drum.generate._search", None)
-    assert [h.tokens for h in generate(MODELS[0, 0.1], encoded, DecodeConfig())] == [(EOS,)] * 2
+    assert [h.tokens for h in generate(LEAN[0, 0.1], encoded, DecodeConfig())] == [(EOS,)] * 2
 
 
 def test_a_planted_head_leads_the_decoder() -> None:
@@ -331,7 +333,7 @@ def test_a_planted_head_leads_the_decoder() -> None:
     logits = encoded.onset_logits.clone()
     logits[0, 10, [4, 0]], logits[0, 25, 21] = 12.0, 12.0
     config = DecodeConfig(prior_weight=0.95, prior_bias=0.0)
-    (found,) = generate(MODELS[0, 0.1], encoded._replace(onset_logits=logits), config)
+    (found,) = generate(LEAN[0, 0.1], encoded._replace(onset_logits=logits), config)
     assert list(zip(found.steps, [hit.drum for hit in found.hits], strict=True)) == [
         (10, 0),
         (10, 4),
@@ -342,9 +344,9 @@ def test_a_planted_head_leads_the_decoder() -> None:
 def test_confidence_is_mapped() -> None:
     encoded = random_states(5, 1)
     config = DecodeConfig(prior_weight=0.5, prior_bias=2.0, max_tokens=30)
-    (raw,) = generate(MODELS[0, 0.1], encoded, config)
+    (raw,) = generate(LEAN[0, 0.1], encoded, config)
     points = ((0.0, 0.5), (1.0, 0.9))
-    (mapped,) = generate(MODELS[0, 0.1], encoded, replace(config, confidence_calibration=points))
+    (mapped,) = generate(LEAN[0, 0.1], encoded, replace(config, confidence_calibration=points))
     assert raw.hits and [h.confidence for h in mapped.hits] == pytest.approx(
         [0.5 + 0.4 * h.confidence for h in raw.hits], abs=1e-6
     )
@@ -353,9 +355,9 @@ def test_confidence_is_mapped() -> None:
 def test_the_token_limit_is_reported() -> None:
     encoded = random_states(1, 1, 0.0, 9.0)
     config = DecodeConfig(prior_weight=0.99, max_tokens=10)
-    (found,) = generate(MODELS[0, 0.1], encoded, config)
+    (found,) = generate(LEAN[0, 0.1], encoded, config)
     assert found.cut and len(found.hits) >= 2
-    (short,) = generate(MODELS[0, 0.1], random_states(1, 1, 0.0, -9.0), replace(config, silence_gate=0.0))
+    (short,) = generate(LEAN[0, 0.1], random_states(1, 1, 0.0, -9.0), replace(config, silence_gate=0.0))
     assert not short.cut
 
 
@@ -392,7 +394,7 @@ def test_other_sizes_decode() -> None:
         audio=PRESETS["tiny"].audio, codec=Codec(segment_steps=20, velocity_bins=8),
     )  # fmt: skip
     torch.manual_seed(0)
-    model = DrumModel(config).eval()
+    model = LeanModel(config, DrumModel(config).state_dict())
     with torch.inference_mode():
         encoded = model.encode(torch.randn(2, config.segment_samples))
     found = generate(model, encoded, DecodeConfig(silence_gate=0.0, max_tokens=40, beam=2))

@@ -49,7 +49,7 @@ def test_cached_equals_uncached(config: ModelConfig) -> None:
     encoded = random_states(config, 3)
     tokens = torch.randint(0, config.codec.size, (3, 140))  # the cache grows twice
     expected = model.decode(tokens, encoded)
-    decoder = LeanDecoder(model)
+    decoder = LeanDecoder(model.config, model.state_dict())
     cache = decoder.begin(encoded)
     fed = torch.cat((torch.full((3, 1), BOS), tokens[:, :-1]), 1)
     logits = torch.cat([decoder.step(cache, fed[:, place, None]) for place in range(140)], 1)
@@ -59,7 +59,7 @@ def test_cached_equals_uncached(config: ModelConfig) -> None:
 def test_beams_that_change_parents_equal_uncached() -> None:
     model, beams = random_model(TWO_LAYERS), 3
     encoded = random_states(TWO_LAYERS, 2)
-    decoder = LeanDecoder(model)
+    decoder = LeanDecoder(model.config, model.state_dict())
     cache = decoder.begin(encoded, beams)
     size = TWO_LAYERS.codec.size
     tokens = torch.full((2, beams), BOS)
@@ -82,7 +82,7 @@ def test_rows_leave_without_a_trace(beams: int) -> None:
     encoded = random_states(TWO_LAYERS, 4)
     left = torch.tensor([1, 3])
     tokens = torch.randint(0, TWO_LAYERS.codec.size, (12, 4, beams))
-    decoder = LeanDecoder(model)
+    decoder = LeanDecoder(model.config, model.state_dict())
     whole, part = decoder.begin(encoded, beams), decoder.begin(encoded, beams)
     for place in range(5):
         decoder.step(whole, tokens[place])
