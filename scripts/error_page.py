@@ -228,13 +228,24 @@ def draw(take: Take, start: float) -> bytes:
             lanes = len(LABELS) - 1 - events.label[chosen]
             bottom.scatter(events.time[chosen], lanes, edgecolors=colour, linewidths=line, label=label,
                            **({"color": colour} if name == "written" else {}), **style)  # fmt: skip
+    label_of = SCHEMES["5"].of_class
+    unscored = [
+        (stroke.time, len(LABELS) - 1 - label_of[stroke.drum])
+        for stroke in take.strokes
+        if start <= stroke.time < start + MOMENT_SECONDS
+        and label_of[stroke.drum] >= 0
+        and not len(near(match.references.time, stroke.time))
+    ]
+    if unscored:
+        bottom.scatter(*zip(*unscored, strict=True), s=2 * size, facecolors="none", edgecolors="tab:gray",
+                       linestyles=":", linewidths=line, label="played, not scored")  # fmt: skip
     bottom.set_yticks(range(len(LABELS)), LABELS[::-1])
     bottom.set_ylim(-0.6, len(LABELS) - 0.4)
     bottom.set_xlabel("seconds")
     bottom.set_xlim(start, start + MOMENT_SECONDS)
     bottom.grid(axis="y", alpha=0.3)
     figure.legend(
-        *bottom.get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=8, frameon=False
+        *bottom.get_legend_handles_labels(), loc="outside upper right", ncols=5, fontsize=8, frameon=False
     )
     target = io.BytesIO()
     figure.savefig(target, format="png", dpi=90)

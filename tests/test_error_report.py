@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,7 @@ def test_tables_and_picture() -> None:
     assert "| a | pseudo mix | 0.286 (−3 +7) | 0.500 (−0 +2) |" in text
     assert "| CY | pseudo mix | 1 |  | 1 |  |  |  | 1 | 1 |" in text
     assert draw(one, 2.5).startswith(b"\x89PNG")
+    assert draw(one, 6.0) != draw(replace(one, strokes=()), 6.0)  # the side stick at 7.01 s is drawn
 
 
 def test_captions_belong_to_a_moment(tmp_path: Path) -> None:
