@@ -12,7 +12,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,21 +43,23 @@ GROOVE = {
 VELOCITIES = {"X": 115, "x": 88, "g": 35}
 
 
-def played() -> list[Hit]:
-    """The groove as hits, half a second after the start."""
+def played(groove: Mapping[str, str] = GROOVE) -> list[Hit]:
+    """A groove as hits, half a second after the start."""
     from tokenizer.drums import CLASS_INDEX
     from tokenizer.hits import Hit
 
     step = 60.0 / BPM * 4 / STEPS
     return sorted(
         Hit(0.5 + place * step, CLASS_INDEX[name], VELOCITIES[mark])
-        for name, bars in GROOVE.items()
+        for name, bars in groove.items()
         for place, mark in enumerate(bars.replace("|", ""))
         if mark != "."
     )
 
 
-def render(seed: int, folder: Path | None) -> tuple[np.ndarray, tuple[Hit, ...]]:
+def render(
+    seed: int, folder: Path | None, groove: Mapping[str, str] = GROOVE
+) -> tuple[np.ndarray, tuple[Hit, ...]]:
     """The clip, float32 [n] at 44.1 kHz, and the hits that can be heard in it.
 
     Args:
@@ -75,7 +77,7 @@ def render(seed: int, folder: Path | None) -> tuple[np.ndarray, tuple[Hit, ...]]
     from data.synthetic import synthetic_notes
 
     rng = np.random.default_rng(seed)
-    hits = played()
+    hits = played(groove)
     seconds = hits[-1].time + 1.0
     kit = synthesise_kit(rng) if folder is None else load_kit(folder)
     rendered = render_drums(hits, [kit], rng, seconds)

@@ -164,17 +164,17 @@ def _table(columns: Sequence[str], rows: Iterator[list[str]] | list[list[str]]) 
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def fill(page: str, text: str, name: str) -> str:
+def fill(page: str, text: str, name: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
     """A page with the text between its marks.
 
     Raises:
         ValueError: the page does not hold both marks once, in order.
     """
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in head + tail:
-        raise ValueError(f"{name}: must hold {BEGIN} and {END} once each, in this order")
-    return f"{head}{BEGIN}\n{text}{END}{tail}"
+    head, begin, rest = page.partition(marks[0])
+    _, end, tail = rest.partition(marks[1])
+    if not begin or not end or marks[0] in rest or marks[1] in head + tail:
+        raise ValueError(f"{name}: must hold {marks[0]} and {marks[1]} once each, in this order")
+    return f"{head}{begin}\n{text}{end}{tail}"
 
 
 def write_text(path: Path, text: str) -> None:

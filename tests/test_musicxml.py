@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from mt3drum.formats.marks import mark, marker
 from mt3drum.formats.musicxml import to_musicxml
-from mt3drum.formats.notation import bars
+from mt3drum.formats.notation import FEET, bars
 from mt3drum.formats.staff import SIGNS
 from mt3drum.grid import Grid, Meter
 from mt3drum.quantise import Score, quantise
@@ -103,6 +104,30 @@ def test_music21_finds_every_stroke(score: Score) -> None:
     )
     tempo = next(iter(stream.recurse().getElementsByClass("MetronomeMark")))
     assert tempo.number == 120
+
+
+def test_an_engraver_prints_every_stroke_in_two_voices(score: Score) -> None:
+    """verovio, which shares no code with music21: what it would print, as MEI."""
+    verovio = pytest.importorskip("verovio", reason="install mt3drum[dev]")
+    toolkit = verovio.toolkit()
+    assert toolkit.loadData(to_musicxml(score, "Song"))
+    root = ET.fromstring(toolkit.getMEI())
+    mei = "{http://www.music-encoding.org/ns/mei}"
+    staffs = list(root.iter(f"{mei}staff"))
+    assert len(staffs) == score.bars
+    by_layer: Counter[str] = Counter()
+    for layer in (layer for staff in staffs for layer in staff.iter(f"{mei}layer")):
+        by_layer[layer.attrib["n"]] += len(list(layer.iter(f"{mei}note")))
+    feet = sum(note.hit.drum in FEET for note in score.notes)
+    assert by_layer == {"1": len(score.notes) - feet, "2": feet}
+    limits = marker(note.hit for note in score.notes)
+    marks = Counter(mark(note.hit, limits) for note in score.notes)
+    assert marks["accent"] and marks["ghost"]
+    accents = sum(e.attrib["artic"] == "acc" for e in root.iter(f"{mei}artic"))
+    assert accents == marks["accent"]
+    assert sum(e.get("head.mod") == "paren" for e in root.iter(f"{mei}note")) == marks["ghost"]
+    assert next(root.iter(f"{mei}beam"), None) is not None
+    assert toolkit.getPageCount() >= 1 and "<svg" in toolkit.renderToSVG(1)
 
 
 def test_every_bar_is_full_in_every_voice(score: Score) -> None:

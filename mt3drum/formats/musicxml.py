@@ -51,6 +51,7 @@ def to_musicxml(score: Score, title: str) -> str:
             backup = ET.SubElement(measure, "backup")
             ET.SubElement(backup, "duration").text = str(_ticks(score.grid.meter.bar_quarters))
             _voice(measure, bar.feet, "2", limits)
+    ET.SubElement(ET.SubElement(measure, "barline", location="right"), "bar-style").text = "light-heavy"
     ET.indent(root)
     return _DOCTYPE + ET.tostring(root, encoding="unicode") + "\n"
 

@@ -1,0 +1,198 @@
+"""The README's pictures of what comes out: one rendered clip, transcribed by a checkpoint, in every form.
+
+    python scripts/make_gallery.py --kit ../shared/data/kits/pearl-master-studio
+
+Writes docs/images/review.png (desktop), review_phone.png (phone, dark), score.png (the MusicXML as verovio
+prints it), chart.png (the Clone Hero chart, drawn from its notes.chart) and the tab in README.md. Needs
+Chromium and the `dev` extra. The clip is that of `make_figures.py`, its groove played twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import soundfile
+from PIL import Image
+
+from mt3drum import Transcriber, output
+from mt3drum.config import SAMPLE_RATE
+from mt3drum.inputs import SUFFIX
+from mt3drum.review import write_page
+from scripts.make_figures import GROOVE, render
+from scripts.update_results import fill, write_text
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "docs" / "images"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+TAB_ROWS = 1  # of the tab, in the README
+MARKS = "<!-- tab:begin -->", "<!-- tab:end -->"
+MAX_BYTES = 150_000
+PAGE: dict[str, Any] = {"viewport": {"width": 1280, "height": 730}, "color_scheme": "light"}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+SCORE = {
+    "pageWidth": 2300, "pageHeight": 900, "scale": 42, "adjustPageHeight": True, "footer": "none",
+    "smuflTextFont": "embedded",
+}  # fmt: skip
+# Of a chart's codes: lane by colour; 32: the second pedal's kick; from 66 on: the lane's note is a cymbal.
+COLOURS = {1: "#d7263d", 2: "#f0b429", 3: "#2f7ed8", 4: "#3a9d4a"}
+
+
+def small(png: bytes) -> bytes:
+    """With 256 colours, which are enough here and halve the file; an octree keeps the rare bright ones.
+
+    Raises:
+        ValueError: it is still larger than `MAX_BYTES`.
+    """
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    few = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    target = io.BytesIO()
+    few.save(target, "PNG", optimize=True)
+    if len(target.getvalue()) > MAX_BYTES:
+        raise ValueError(f"a picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are wanted")
+    return target.getvalue()
+
+
+def review(browser: Any, page_file: Path, screen: dict[str, Any]) -> bytes:
+    """The review page with its least certain hit chosen."""
+    page = browser.new_page(**screen)
+    page.goto(page_file.as_uri(), timeout=120_000)
+    while not page.evaluate("app.view.tile(0) !== null"):
+        page.wait_for_timeout(50)
+    page.keyboard.press("u")
+    page.wait_for_timeout(500)
+    shot: bytes = page.screenshot()
+    page.close()
+    return shot
+
+
+def score(browser: Any, musicxml: str) -> bytes:
+    """The first page of the notation."""
+    import verovio
+
+    toolkit = verovio.toolkit()
+    toolkit.setOptions(SCORE)
+    if not toolkit.loadData(musicxml):
+        raise ValueError("verovio does not read the MusicXML")
+    page = browser.new_page(viewport={"width": 1000, "height": 420})
+    page.set_content(f"<body style='margin:0;background:white'>{toolkit.renderToSVG(1)}</body>")
+    page.wait_for_timeout(300)
+    shot: bytes = page.locator("svg").first.screenshot()
+    page.close()
+    return shot
+
+
+def chart(text: str, beats: int = 8) -> bytes:
+    """The first beats of the Expert drums of a notes.chart, as they come towards a player, laid on their side."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    resolution = 480
+    lines = text.split("[ExpertDrums]")[1].split("}")[0].splitlines()
+    codes: dict[int, set[int]] = {}
+    for line in lines:
+        if " = N " in line:
+            tick, code = line.split(" = N ")
+            codes.setdefault(int(tick), set()).add(int(code.split()[0]))
+    start = min(codes) // resolution
+    figure, axes = plt.subplots(figsize=(10, 2.3), layout="constrained", facecolor="#15181d")
+    axes.set_facecolor("#20242b")
+    for tick, here in codes.items():
+        beat = tick / resolution - start
+        if beat > beats:
+            continue
+        if here & {0, 32}:
+            axes.plot([beat, beat], [0.45, 4.55], color="#f28c28" if 0 in here else "#b45cf2", lw=4, zorder=1)
+        for lane, colour in COLOURS.items():
+            if lane not in here:
+                continue
+            cymbal = 64 + lane in here
+            size = 300 if 33 + lane in here else 90 if 39 + lane in here else 190  # accent, ghost note
+            axes.scatter(
+                beat, lane, s=size, marker="^" if cymbal else "s", color=colour, edgecolors="white",
+                linewidths=1.4, zorder=2,
+            )  # fmt: skip
+    for beat in range(beats + 1):
+        axes.axvline(beat, color="#59616c", lw=1.6 if beat % 4 == 0 else 0.6, zorder=0)
+    axes.set(xlim=(-0.3, beats + 0.2), ylim=(0.3, 4.7), yticks=list(COLOURS))
+    axes.set_yticklabels(["red", "yellow", "blue", "green"], color="#d5d9de")
+    axes.set_xticks(range(0, beats + 1, 4), [f"beat {beat + 1}" for beat in range(0, beats + 1, 4)])
+    axes.tick_params(colors="#d5d9de", length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    target = io.BytesIO()
+    figure.savefig(target, format="png", dpi=100)
+    plt.close(figure)
+    return target.getvalue()
+
+
+def tab_block(text: str) -> str:
+    """The heading, the first rows and the legend of a tab, for the README."""
+    parts = text.rstrip("\n").split("\n\n")
+    return "\n".join(["```", "\n\n".join([parts[0], *parts[1 : 1 + TAB_ROWS], parts[-1]]), "```\n"])
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
+    parser.add_argument("--kit", type=Path, metavar="DIR", help="a sampled kit (default: a synthesised one)")
+    parser.add_argument("--seed", type=int, default=0, help="of kit, room and band (default: 0)")
+    parser.add_argument("--output", type=Path, default=IMAGES, help="folder (default: docs/images)")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="default: README.md")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    args = parse_args(arguments)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        print("make_gallery: no chromium on this machine (Debian: apt-get install chromium)", file=sys.stderr)
+        return 1
+    from playwright.sync_api import sync_playwright
+
+    try:
+        transcriber = Transcriber.load(args.checkpoint)
+        twice = {name: f"{bars}|{bars}" for name, bars in GROOVE.items()}
+        audio, truth = render(args.seed, args.kit, twice)
+        with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+            folder = Path(name)
+            soundfile.write(folder / "song.flac", audio, SAMPLE_RATE)
+            result = transcriber.transcribe_file(folder / "song.flac")
+            output.write(result, folder / "song", ("musicxml", "tab", "chart"))
+            write_page(result, folder / "song.flac", folder / "song.html")
+            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=120_000)
+            with zipfile.ZipFile(folder / f"song{SUFFIX['chart']}") as archive:
+                notes = archive.read("song/notes.chart").decode()
+            pictures: dict[str, Callable[[], bytes]] = {
+                "review.png": lambda: review(browser, folder / "song.html", PAGE),
+                "review_phone.png": lambda: review(browser, folder / "song.html", PHONE),
+                "score.png": lambda: score(browser, (folder / "song.musicxml").read_text("utf-8")),
+                "chart.png": lambda: chart(notes),
+            }
+            for file, draw in pictures.items():
+                (args.output / file).write_bytes(small(draw()))
+            browser.close()
+            tab = (folder / f"song{SUFFIX['tab']}").read_text("utf-8")
+        text = args.readme.read_text("utf-8")
+        write_text(args.readme, fill(text, tab_block(tab), str(args.readme), MARKS))
+    except (ValueError, OSError) as error:
+        print(f"make_gallery: {error}", file=sys.stderr)
+        return 1
+    print(f"wrote {', '.join(pictures)} and {args.readme}: {len(truth)} strokes played, {len(result.hits)} heard")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
