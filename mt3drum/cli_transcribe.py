@@ -44,8 +44,9 @@ class Work:
     def __init__(self, args: argparse.Namespace, options: dict[str, Any]) -> None:
         self.args, self.options = args, options
         self.share = Share.from_environment(args.manifest is not None)
-        texts = [*inputs.brace_patterns(args.files), *(inputs.read_list(args.list) if args.list else ())]
-        tasks, problems = inputs.plan((t for t in texts if not t.startswith(inputs.PIPE)), args.output)
+        texts = inputs.brace_patterns(args.files)
+        named = [text for text in texts if not text.startswith(inputs.PIPE)]
+        tasks, problems = inputs.plan(named, args.output, inputs.read_list(args.list) if args.list else ())
         self.pipes = pipes_of((t for t in texts if t.startswith(inputs.PIPE)), args.output)
         for pipe in self.pipes:
             if any(task.target == pipe.task.target for task in tasks):
@@ -166,10 +167,13 @@ class Work:
                 torch.set_num_threads(1)  # ranks share the processor: one thread each is fastest
         try:
             checkpoint, batch = self.args.checkpoint, self.args.batch or BATCH
-            self.transcriber = Transcriber.load(checkpoint, device, batch=batch, **self.options)
+            kit = self.args.kit
+            self.transcriber = Transcriber.load(checkpoint, device, batch=batch, kit=kit, **self.options)
         except (ValueError, OSError) as problem:
             error(str(problem))
             return False
+        for warning in self.transcriber.kit.warnings if self.transcriber.kit else ():
+            say(f"warning: {warning}", sys.stderr)
         return True
 
     def _transcribe(self, tasks: list[Task], opened: Opened) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from braceexpand import UnbalancedBracesError, braceexpand
+from braceexpand import braceexpand
 
 PIPE = "pipe:"
 """WebDataset's mark of a shell command whose output is a tar file."""
@@ -94,16 +95,17 @@ def brace_patterns(texts: Iterable[str]) -> list[str]:
             continue
         try:
             names += braceexpand(text, escape=False)
-        except UnbalancedBracesError:
+        except ValueError:  # braces that do not match
             names.append(text)
     return names
 
 
-def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[Problem]]:
+def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tuple[list[Task], list[Problem]]:
     """Tasks in order, each source once, and one problem for each input that gave none.
 
     A file `x/song.wav` becomes `output/song`. What comes from a folder, or from a pattern, keeps its place
-    below the folder, or below the part of the pattern without wildcards. Sources that would share a target by
+    below the folder, or below the part of the pattern without wildcards; what comes from a list, below the
+    folder that holds all that is listed. Sources that would share a target by
     their names alone (song.wav and song.mp3) keep their suffix in it: `song.wav.mid`, `song.mp3.mid`.
 
     Raises:
@@ -111,7 +113,8 @@ def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[Problem]
     """
     found: dict[Path, Path] = {}  # source -> place below the output folder
     problems = []
-    for text in inputs:
+    above = _common_folder(listed)
+    for text, kept in [*((text, None) for text in inputs), *((text, above) for text in listed)]:
         path = Path(text)
         try:
             is_folder, is_there = path.is_dir(), path.exists()
@@ -121,7 +124,7 @@ def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[Problem]
             members = [p for p in sorted(path.rglob("*")) if _is_recording(p)]
             places = {p: p.relative_to(path) for p in members}
             problem = f"{text}: no audio file in this folder"
-        elif is_there or not glob.has_magic(text):
+        elif is_there or kept is not None or not glob.has_magic(text):
             places = {path: Path(path.name)}
             problem = ""
         else:
@@ -129,6 +132,9 @@ def plan(inputs: Iterable[str], output: Path) -> tuple[list[Task], list[Problem]
             members = [p for p in map(Path, sorted(glob.glob(text, recursive=True))) if _is_file(p)]
             places = {p: p.relative_to(root) for p in members}
             problem = f"{text}: no file matches"
+        if kept is not None:
+            place = Path(os.path.relpath(os.path.abspath(text), kept))
+            places = {p: place / inner if is_folder else place for p, inner in places.items()}
         if not places:
             problems.append(Problem(text, problem))
         for source, place in places.items():
@@ -156,6 +162,10 @@ def _is_recording(path: Path) -> bool:
 def _is_file(path: Path) -> bool:
     """A file, and none of our own renderings, which may lie beside the recordings."""
     return path.is_file() and not path.name.endswith(SUFFIX["wav"])
+
+
+def _common_folder(paths: Sequence[str]) -> str | None:
+    return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]) if paths else None
 
 
 def _fixed_part(pattern: Path) -> Path:

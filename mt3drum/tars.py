@@ -66,7 +66,7 @@ def open_tar(path: Path, task: Task, opened: Opened) -> None:
                     continue
                 problem = _problem(info, name, found)
                 if problem:
-                    wrong(f"member {info.name!r} {problem}", info.name)
+                    wrong(f"member {info.name!r:.300} {problem}", info.name)
                 else:
                     found[name] = Place(path, info.offset_data, info.size)
     except (OSError, tarfile.TarError, ValueError, EOFError) as error:

@@ -25,7 +25,9 @@ from mt3drum.audio import open_file
 from mt3drum.checkpoint import load_model, read_header, save_checkpoint
 from mt3drum.config import PRESETS
 from mt3drum.decoding import DecodeConfig
+from mt3drum.inputs import Task, plan, read_list
 from mt3drum.model import DrumModel
+from mt3drum.tars import open_tars
 from scripts.fuzz_damage import damage, damage_document
 from tokenizer.codec import Codec
 from tokenizer.hits import Hit
@@ -173,6 +175,28 @@ def _shard_case(rng: random.Random) -> bytes:
     return damage(bytes(content), rng) if kind == 3 else bytes(content)
 
 
+def _recordings_case(rng: random.Random) -> bytes:
+    names = ("a.wav", "b/c.flac", "../d.wav", "e.txt", "a.wav", "/f.mp3", "\n.wav", "x" * 90 + ".ogg")
+    members = {name: _FLAC for name in rng.sample(names, 3)}
+    content = _tar(members)
+    return damage(content, rng) if rng.random() < 0.7 else content
+
+
+def _read_recordings(path: Path) -> object:
+    opened = open_tars([Task(path, path.with_suffix(""))])
+    if opened.problems:
+        raise ValueError(opened.problems[0].reason)
+    return opened
+
+
+_LIST = "a.wav\nb c/d.flac\r\n\npipes.wav\n"
+
+
+def _list_case(rng: random.Random) -> bytes:
+    text = damage(_LIST.encode(), rng).replace(b"..", b"__")  # two ways to one file are named, not the list
+    return text.replace(b"pipes", b"pipe:") if rng.random() < 0.2 else text
+
+
 def _read_shard(path: Path) -> object:
     return next(iter(make_loader([str(path)], Codec(), _LOADER)))
 
@@ -260,6 +284,9 @@ TARGETS: tuple[Target, ...] = (
     Target("kit sample", "b.flac", 2, _sample_case, lambda path: load_kit(path.parent),
            _beside, folder=_kit_sample_folder),
     Target("tar shard", "a.tar", 6, _shard_case, _read_shard),
+    Target("tar of recordings", "a.tar", 3, _recordings_case, _read_recordings),
+    Target("list of recordings", "a.txt", 2, _list_case,
+           lambda path: plan((), path.parent / "out", read_list(path))),
     Target("checkpoint header", "a.safetensors", 5, _header_case, _read_checkpoint_header),
     Target("checkpoint weights", "a.safetensors", 0.5, _weights_case, load_model),
     Target("audio", "a.wav", 6, _audio_case, open_file),

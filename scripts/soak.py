@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python scripts/soak.py --data DATA/real/mdb_drums_dev/audio --write docs/reliability.md
 
 The recordings are made as they are needed, and deleted after: pieces of the FLAC files in `--data` (without
-it: bursts of noise), a quarter of the time, between silences. Prints a table, and exits with 1 where memory
+it: bursts of noise) between silences. Prints a table, and exits with 1 where memory
 grows by more than the bound or a result differs.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mt3drum.transcribe import Transcriber, Transcription
 
 RATE = 44_100
-SOUNDING = 0.25
+SOUNDING = 0.15
 """Share of the time in which there is something to hear."""
 BOUND = 64.0
 """MiB by which the process may grow after the first tenth of the recordings."""
@@ -179,8 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compared = len(range(0, args.files, max(1, args.files // args.alone))) if args.alone else 0
     lines = [
         f"`OMP_NUM_THREADS=1 python scripts/soak.py --files {args.files} --hours {args.hours:g}{data}`:",
-        f"{args.files} recordings of {min(durations):.0f} to {max(durations):.0f} s, a quarter of the "
-        f"time sounding, {hits} hits,",
+        f"{args.files} recordings of {min(durations):.0f} to {max(durations):.0f} s, "
+        f"{100 * SOUNDING:.0f} % of the time sounding, {hits} hits,",
         f"{used / 60:.0f} CPU-minutes in one process.",
         "",
         "| recordings | hours | MiB now | MiB at most |",

@@ -18,7 +18,7 @@ import pytest
 
 from mt3drum import sinks
 from mt3drum.cli import main
-from mt3drum.inputs import Task, brace_patterns, read_list
+from mt3drum.inputs import Task, brace_patterns, plan, read_list
 from mt3drum.tars import open_tars
 from tests.processes import recordings, run, start, tiny_checkpoint, wait
 from tests.test_batch import command, ledger_lines, merged
@@ -104,6 +104,21 @@ def test_braces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert brace_patterns(["{a,b}.wav", "a{b", "pipe:awk '{print}' x-{0..1}"]) == [
         "a.wav", "b.wav", "a{b", "pipe:awk '{print}' x-0", "pipe:awk '{print}' x-1"
     ]  # fmt: skip
+
+
+def test_what_is_listed_keeps_its_place(tmp_path: Path) -> None:
+    for name in ("a/x.wav", "a/b/x.wav", "c/x.wav", "c/x.mp3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    listed = [str(tmp_path / name) for name in ("a", "c/x.wav", "c/x.mp3", "a/[x].wav")]
+    tasks, problems = plan((), Path("o"), listed)
+    assert [(str(t.source.relative_to(tmp_path)), str(t.target)) for t in tasks] == [
+        ("a/b/x.wav", "o/a/b/x"), ("a/x.wav", "o/a/x"), ("c/x.wav", "o/c/x.wav"), ("c/x.mp3", "o/c/x.mp3"),
+        ("a/[x].wav", "o/a/[x]"),
+    ]  # fmt: skip
+    assert problems == []
+    ((task,), _) = plan((), Path("o"), listed[1:2])
+    assert task.target == Path("o/x")
 
 
 def test_a_list_is_taken_line_by_line(
