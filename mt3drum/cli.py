@@ -96,6 +96,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--local_rank", help=argparse.SUPPRESS)  # given by the deepspeed launcher
     add("--only", type=_names, default=[], metavar="D,D", help="only these drums or families")
     add("--without", type=_names, default=[], metavar="D,D", help="none of these drums or families")
+    add(
+        "--kit",
+        type=Path,
+        metavar="DIR",
+        help="samples of your own drums, each file named by its drum, as in tom1_head_2.wav: tells apart what "
+        "sounds alike",
+    )
     add("--checkpoint", type=Path, metavar="FILE", help="another checkpoint than the bundled one")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     add("--batch", type=int, metavar="N", help="segments decoded at once")
