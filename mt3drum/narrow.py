@@ -32,9 +32,12 @@ class Narrowing:
         table = mask_table(codec)
         table[:, codec.first_time + until : codec.first_drum] = False
         self.table = torch.from_numpy(table).to(device)
+        self.steps = torch.arange(codec.segment_steps, device=device)
+        self.only_end = torch.arange(codec.size, device=device) == EOS
+        self.whole = len(classes) == NUM_CLASSES
         self.offered = torch.ones(segments, codec.size, dtype=torch.bool, device=device)
         self.classes = torch.from_numpy(np.isin(np.arange(NUM_CLASSES), list(classes))).to(device)
-        if len(classes) < NUM_CLASSES:
+        if not self.whole:
             self.offered[:, codec.first_drum : codec.first_velocity] = self.classes
             heard = probability[..., self.classes].amax(-1)[:, None]
             heard = torch.nn.functional.max_pool1d(heard, 2 * NEAR + 1, 1, NEAR)[:, 0]
@@ -56,23 +59,21 @@ class Narrowing:
             must_end: a row that may end must.
         """
         codec, state = self.codec, self.state
-        offered = legal & self.offered[:, None]
+        offered = legal.clone() if self.whole else legal & self.offered[:, None]
         times = offered[..., codec.first_time : codec.first_drum]
         drums = offered[..., codec.first_drum : codec.first_velocity]
-        steps = torch.arange(codec.segment_steps, device=legal.device)
         if self.gap:
             ready = self.struck + self.gap
             drums &= ready <= state.last_time[..., None]
             earliest = ready.masked_fill(~self.classes, -_NEVER).amin(-1)
-            times &= steps >= earliest[..., None]
+            times &= self.steps >= earliest[..., None]
         if self.per_second is not None:
             free = self.recent[..., 0] + codec.steps_per_second
-            times &= steps >= free[..., None]
+            times &= self.steps >= free[..., None]
             drums &= ((state.phase == AFTER_TIME) | (free <= state.last_time))[..., None]
         if must_end:
             resting = (state.phase == START) | (state.phase == AFTER_VELOCITY)
-            only_end = torch.arange(codec.size, device=legal.device) == EOS
-            offered &= ~resting[..., None] | only_end
+            offered &= ~resting[..., None] | self.only_end
         return offered
 
     def advance(self, parents: Tensor | None, tokens: Tensor) -> None:

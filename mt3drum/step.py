@@ -50,8 +50,9 @@ class Cache:
     """Per layer: keys and values [(s h) m k] of the memory, keys already scaled."""
     own: list[tuple[Tensor, Tensor]]
     """Per layer: keys and values [(s h) entry k] of the tokens so far, those of all beams."""
-    visible: Tensor | None
-    """[s beam entry]: 0 where an entry is a beam's ancestor, -inf elsewhere; None for one beam."""
+    visible: Tensor
+    """[s beam entry]: 0 where an entry is a beam's ancestor, -inf elsewhere; s is 1 for one beam, where all
+    segments see the same."""
     time_keys: Tensor
     """[s t k]"""
     position: int = 0
@@ -154,19 +155,18 @@ class LeanDecoder:
             both = functional.linear(memory, layer.cross_kv)
             key, value = rearrange(both, "s m (o h k) -> o (s h) m k", o=2, h=self.heads).contiguous()
             cross.append((key, value))
-            shape = (segments * self.heads, 0, self.head_width)
-            own.append((both.new_empty(shape), both.new_empty(shape)))
-        visible = None if beams == 1 else memory.new_empty(segments, beams, 0)
+            empty = both.new_empty(segments * self.heads, 0, self.head_width)
+            own.append((empty, empty))
+        visible = memory.new_empty(1 if beams == 1 else segments, beams, 0)
         return Cache(cross, own, visible, encoded.time_keys)
 
     def step(self, cache: Cache, tokens: Tensor) -> Tensor:
         """Logits [s beam v] of what follows `tokens` [s beam], given all earlier ones; advances the cache."""
         segments, beams = tokens.shape
-        if cache.entries == cache.own[0][0].shape[1]:
+        if cache.entries == cache.visible.shape[2]:
             _make_room(cache, beams, self.heads)
-        if cache.visible is not None:
-            own = torch.full((beams, beams), -math.inf, device=tokens.device).fill_diagonal_(0.0)
-            cache.visible[:, :, cache.entries : cache.entries + beams] = own
+        own = torch.full((beams, beams), -math.inf, device=tokens.device).fill_diagonal_(0.0)
+        cache.visible[:, :, cache.entries : cache.entries + beams] = own
         angle = cache.position * self.rate
         x = self.embedding[tokens.reshape(-1)]  # [(s beam) d]
         for layer, cross, stored in zip(self.layers, cache.cross, cache.own, strict=True):
@@ -203,11 +203,11 @@ class LeanDecoder:
         end = cache.entries + beams
         keys[:, cache.entries : end] = key
         values[:, cache.entries : end] = value
-        scores = torch.bmm(query, keys[:, :end].transpose(1, 2))
+        # Over all entries, used or not: of a part of them, bfloat16 products would make a copy first.
+        scores = torch.bmm(query, keys.transpose(1, 2))
         segments = x.shape[0] // beams
-        if cache.visible is not None:
-            scores.unflatten(0, (segments, self.heads)).add_(cache.visible[:, None, :, :end])
-        mixed = torch.bmm(torch.softmax(scores, dim=-1), values[:, :end])
+        scores.unflatten(0, (segments, self.heads)).add_(cache.visible[:, None])
+        mixed = torch.bmm(torch.softmax(scores, dim=-1), values)
         return functional.linear(self._merge(mixed, segments), layer.self_out)
 
     def _split(self, x: Tensor, beams: int) -> Tensor:
@@ -224,49 +224,41 @@ def _make_room(cache: Cache, beams: int, heads: int) -> None:
 
     Beams share most of their past: what is kept is little more than one entry a position.
     """
-    room = max(_ROOM * beams, cache.entries // 2 if beams == 1 else 0)
-    if cache.visible is None or not cache.entries:
-        cache.own = [(_longer(key, room), _longer(value, room)) for key, value in cache.own]
-        if cache.visible is not None:
-            cache.visible = cache.visible.new_full((*cache.visible.shape[:2], room), -math.inf)
-        return
-    alive = (cache.visible == 0).any(1)  # [s entry]
-    most = int(alive.sum(1).amax())
-    order = torch.argsort((~alive).to(torch.uint8), dim=1, stable=True)[:, :most]  # [s most], old to new
-    rows = order.repeat_interleave(heads, 0)[..., None].expand(-1, -1, cache.own[0][0].shape[2])
-    cache.own = [
-        (_longer(key.gather(1, rows), room), _longer(value.gather(1, rows), room)) for key, value in cache.own
-    ]
-    seen = cache.visible.gather(2, order[:, None].expand(-1, beams, -1))
-    cache.visible = torch.cat((seen, seen.new_full((*seen.shape[:2], room), -math.inf)), 2)
-    cache.entries = most
+    if beams > 1 and cache.entries:
+        alive = (cache.visible == 0).any(1)  # [s entry]
+        cache.entries = int(alive.sum(1).amax())
+        order = torch.argsort((~alive).to(torch.uint8), dim=1, stable=True)[:, : cache.entries]  # old to new
+        cache.visible = cache.visible.gather(2, order[:, None].expand(-1, beams, -1))
+        row = torch.arange(len(order) * heads, device=order.device)[:, None]
+        flat = (row * alive.shape[1] + order.repeat_interleave(heads, 0)).flatten()
+        cache.own = [(_pick(key, flat, row), _pick(value, flat, row)) for key, value in cache.own]
+    room = max(_ROOM * beams, cache.entries // 4)
+    room += -room % beams
+    cache.visible = functional.pad(cache.visible, (0, room), value=-math.inf)
+    cache.own = [(_longer(key, room), _longer(value, room)) for key, value in cache.own]
+
+
+def _pick(own: Tensor, flat: Tensor, row: Tensor) -> Tensor:
+    """Entries at places `flat` of own [n entry k] with its first two dimensions as one."""
+    return own.flatten(0, 1).index_select(0, flat).unflatten(0, (len(row), -1))
 
 
 def _longer(own: Tensor, room: int) -> Tensor:
-    """own [n entry k] with `room` more entries, of any value."""
-    longer = own.new_empty(own.shape[0], own.shape[1] + room, own.shape[2])
-    longer[:, : own.shape[1]] = own
-    return longer
+    """own [n entry k] with `room` more entries: zeros, for what is not seen is multiplied by 0."""
+    return functional.pad(own, (0, 0, 0, room))
 
 
 def reorder(cache: Cache, parents: Tensor) -> None:
     """Let beam b of each segment continue its old beam `parents[s, b]`: only the mask moves."""
-    if cache.visible is not None:
-        index = parents[:, :, None].expand(-1, -1, cache.visible.shape[2])
-        cache.visible = cache.visible.gather(1, index)
+    if parents.shape[1] > 1:
+        cache.visible = cache.visible.gather(1, parents[:, :, None].expand(-1, -1, cache.visible.shape[2]))
 
 
 def keep(cache: Cache, segments: Tensor, heads: int) -> None:
     """Keep only the given segments (indices, rising)."""
     rows = (segments[:, None] * heads + torch.arange(heads, device=segments.device)).flatten()
-
-    def pick(own: Tensor) -> Tensor:
-        kept = own.new_empty((len(rows), *own.shape[1:]))
-        kept[:, : cache.entries] = own[rows, : cache.entries]
-        return kept
-
     cache.cross = [(key[rows], value[rows]) for key, value in cache.cross]
-    cache.own = [(pick(key), pick(value)) for key, value in cache.own]
+    cache.own = [(key[rows], value[rows]) for key, value in cache.own]
     cache.time_keys = cache.time_keys[segments]
-    if cache.visible is not None:
+    if cache.visible.shape[1] > 1:
         cache.visible = cache.visible[segments]
