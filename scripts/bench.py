@@ -30,7 +30,10 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer repeats: about five minutes")
-    parser.add_argument("--only", nargs="*", default=[], metavar="PART")
+    only = "these parts; the others of --output are kept as they are"
+    parser.add_argument("--only", nargs="*", default=[], metavar="PART", help=only)
+    peer = "another system beside ours on the same recording: its command, with {audio} and {output} in it"
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND", help=peer)
     parser.add_argument("--checkpoint", type=Path, help="another than the bundled one")
     parser.add_argument("--output", type=Path, help="JSON file of all values")
     parser.add_argument("--docs", type=Path, help="Markdown file whose marked block is replaced")
@@ -42,22 +45,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"
     sys.path.insert(0, str(ROOT))
-    from scripts.bench_parts import PARTS, Setting
+    from scripts.bench_parts import PARTS as DECODING
+    from scripts.bench_parts import Setting
+    from scripts.bench_training import PARTS as TRAINING
 
-    unknown = sorted(set(args.only) - set(PARTS))
+    parts = {**DECODING, **TRAINING}
+    unknown = sorted(set(args.only) - set(parts))
     if unknown:
-        print(f"error: no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
+        print(f"error: no such part: {', '.join(unknown)}; there are {', '.join(parts)}", file=sys.stderr)
         return 2
-    report: dict[str, Any] = {"machine": machine(), "quick": args.quick, "rows": []}
+    peers = [tuple(text.split("=", 1)) for text in args.peer]
+    if any(len(peer) != 2 or not peer[1] for peer in peers):
+        print("error: --peer wants NAME=COMMAND", file=sys.stderr)
+        return 2
+    report: dict[str, Any] = {"rows": []}
+    if args.only and args.output and args.output.exists():
+        report = json.loads(args.output.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        setting = Setting(Path(scratch), args.quick, args.checkpoint)
-        for name, part in PARTS.items():
+        setting = Setting(Path(scratch), args.quick, args.checkpoint, peers)
+        for name, part in parts.items():
             if not args.only or name in args.only:
-                rows = part(setting)
-                report["rows"] += [{"part": name, **row} for row in rows]
+                about = machine()
+                rows = [{"part": name, **row, "machine": about} for row in part(setting)]
+                report["rows"] = [row for row in report["rows"] if row["part"] != name] + rows
                 print(table(name, rows), flush=True)
-    if args.output:
-        args.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
+                if args.output:
+                    args.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    order = list(parts)
+    report["rows"].sort(key=lambda row: order.index(row["part"]))
     if args.docs:
         fill(args.docs, report)
     return 0
@@ -109,11 +124,12 @@ def fill(path: Path, report: dict[str, Any]) -> None:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path}: no {BEGIN} and {END} in it")
-    about = ", ".join(f"{key} {value}" for key, value in report["machine"].items())
-    parts = dict.fromkeys(row["part"] for row in report["rows"])
-    tables = [table(part, [row for row in report["rows"] if row["part"] == part]) for part in parts]
-    kind = "`--quick`: few repeats" if report["quick"] else "full"
-    block = "\n".join(["", f"Measured ({kind}) on: {about}.", "", *tables])
+    lines = [""]
+    for part in dict.fromkeys(row["part"] for row in report["rows"]):
+        rows = [row for row in report["rows"] if row["part"] == part]
+        about = ", ".join(f"{key} {value}" for key, value in rows[0]["machine"].items())
+        lines += [table(part, rows), f"*{about}*", ""]
+    block = "\n".join(lines)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(before + begin + block + end + after, encoding="utf-8")
     temporary.replace(path)

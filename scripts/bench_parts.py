@@ -1,14 +1,14 @@
-"""What scripts/bench.py measures. Every part returns rows: name, unit and the values of all repeats."""
+"""What scripts/bench.py measures of decoding. Every part returns rows: name, unit, values of all repeats."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,24 @@ import numpy as np
 import soundfile
 import torch
 
-from data.augment import AugmentConfig
-from data.clips import Palette, RenderConfig
-from data.loader import Batch, LoaderConfig, make_loader
-from data.makers import RenderedShards
 from data.render import render_drums
 from data.sample import SAMPLE_RATE
-from data.shards import make_shards, shard_paths
 from data.synth import synthesise_kit
 from mt3drum.checkpoint import bundled, load_model
+from mt3drum.lean import LeanModel
 from mt3drum.model import DrumModel, Encoded
 from mt3drum.step import LeanDecoder
+from mt3drum.transcribe import Transcriber
 from tokenizer.codec import BOS
 from tokenizer.hits import Hit
 
 Row = dict[str, Any]
 MINUTES = 10
 HITS_PER_SECOND = 10
-ROWS, POSITIONS = 32, 128  # of the decoder step: a batch of segments with some 40 hits each
+ROWS, POSITIONS = 32, 96  # of the decoder step: a batch of segments with some 32 hits each
+SEGMENTS = 32  # a batch of the encoder
 BATCH = 8
+SPEED = "s of audio per CPU-s"
 
 
 @dataclass
@@ -44,25 +43,29 @@ class Setting:
     scratch: Path
     quick: bool
     checkpoint: Path | None
+    peers: Sequence[tuple[str, str]] = ()
+    """Name and command of other systems, with {audio} and {output} in it."""
 
     def repeats(self, quick: int, full: int) -> int:
         return quick if self.quick else full
 
-    @cached_property
-    def dense(self) -> np.ndarray:
-        """Ten minutes of a synthesised kit, ten hits a second: hats on every step, kick and snare between."""
+    def music(self, minutes: int, rate: float = HITS_PER_SECOND) -> np.ndarray:
+        """A synthesised kit, `rate` hits a second: hats on every second step, kick and snare between."""
         rng = np.random.default_rng(0)
         kit, sound = synthesise_kit(rng), []
-        for _ in range(MINUTES):
-            times = np.arange(60 * HITS_PER_SECOND) / HITS_PER_SECOND + rng.normal(
-                0, 0.004, 60 * HITS_PER_SECOND
-            )
+        count = round(60 * rate)
+        for _ in range(minutes):
+            times = np.arange(count) / rate + rng.normal(0, 0.004, count)
             hits = [
                 Hit(max(0.0, float(t)), (0, 4, 1, 4)[i % 4], int(rng.integers(30, 127)))
                 for i, t in enumerate(times)
             ]
             sound.append(render_drums(sorted(hits), [kit], rng, 60.0).audio)
         return np.concatenate(sound)
+
+    @cached_property
+    def dense(self) -> np.ndarray:
+        return self.music(MINUTES)
 
     def recording(self, minutes: int) -> Path:
         path = self.scratch / f"{minutes}.wav"
@@ -74,82 +77,162 @@ class Setting:
     def model(self) -> DrumModel:
         return load_model(self.checkpoint or bundled())[0]
 
-    @cached_property
-    def shards(self) -> list[str]:
-        config = RenderConfig("train", synthetic=1.0, patterns=1.0, band=0.5, negatives=0.0)
-        folder = self.scratch / "shards"
-        make_shards(folder, RenderedShards(config, Palette(), 0, 16, per_shard=8))
-        return shard_paths(folder)
+    def transcriber(self, **options: Any) -> Transcriber:
+        return Transcriber.load(self.checkpoint, "cpu", **options)
 
 
-def command(arguments: list[str], threads: int) -> tuple[float, float]:
-    """CPU and wall seconds of a `mt3drum` command in a new interpreter.
+def command(
+    arguments: Sequence[str], threads: int, ranks: Sequence[tuple[int, int]] = ((0, 1),)
+) -> tuple[float, float]:
+    """CPU seconds of a command in new processes, one a (rank, world), and wall seconds until all have ended.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: one failed.
     """
-    start = time.perf_counter()
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    program = [sys.executable, "-m", "mt3drum.cli", *arguments]
+    start, cpu, children = time.perf_counter(), 0.0, []
     quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    child = os.posix_spawn(sys.executable, program, environment, file_actions=quiet)
-    _, status, used = os.wait4(child, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise RuntimeError(f"{' '.join(program)} failed")
-    return used.ru_utime + used.ru_stime, time.perf_counter() - start
+    for rank, world in ranks:
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        if world > 1:
+            environment |= {"RANK": str(rank), "WORLD_SIZE": str(world)}
+        children.append(os.posix_spawnp(arguments[0], list(arguments), environment, file_actions=quiet))
+    codes = []
+    for child in children:
+        _, status, used = os.wait4(child, 0)
+        codes.append(os.waitstatus_to_exitcode(status))
+        cpu += used.ru_utime + used.ru_stime
+    if any(codes):
+        raise RuntimeError(f"{shlex.join(arguments)} failed")
+    return cpu, time.perf_counter() - start
+
+
+def mt3drum(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "mt3drum.cli", *arguments]
+
+
+def _transcribe(setting: Setting, path: Path, *more: str) -> list[str]:
+    model = [] if setting.checkpoint is None else ["--checkpoint", str(setting.checkpoint)]
+    out = str(setting.scratch / "out")
+    return mt3drum("transcribe", str(path), "-o", out, "--quiet", "--device", "cpu", *model, *more)
+
+
+def in_turn(work: dict[str, Callable[[], float]], repeats: int, unit: str) -> list[Row]:
+    """Every measurement in turn, `repeats` rounds: what disturbs the machine disturbs all alike."""
+    values: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(repeats):
+        for name, one in work.items():
+            values[name].append(one())
+    return [{"name": name, "unit": unit, "values": each} for name, each in values.items()]
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Of this process."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def decoding(setting: Setting) -> list[Row]:
     """Seconds of audio per CPU second, whole command, ten minutes of dense drums, one thread."""
-    path, rows = setting.recording(MINUTES), []
-    for name, more in (
-        ("greedy", ["--beam", "1"]), ("beam 4", ["--beam", "4"]),
-        ("onset head alone", ["--beam", "1", "--prior-weight", "1"]),
-    ):  # fmt: skip
-        values = []
-        for _ in range(setting.repeats(2 if name == "greedy" else 1, 5)):
-            cpu, _ = command(_transcribe(setting, path, more), 1)
-            values.append(MINUTES * 60 / cpu)
-        rows.append({"name": name, "unit": "s of audio per CPU-s", "values": values})
-    return rows
+    path = setting.recording(MINUTES)
+
+    def speed(arguments: list[str]) -> Callable[[], float]:
+        return lambda: MINUTES * 60 / command(arguments, 1)[0]
+
+    work = {
+        "greedy": speed(_transcribe(setting, path, "--beam", "1")),
+        "beam 4": speed(_transcribe(setting, path, "--beam", "4")),
+        "onset head alone": speed(_transcribe(setting, path, "--beam", "1", "--prior-weight", "1")),
+    }
+    for name, text in setting.peers:
+        filled = [w.format(audio=path, output=setting.scratch / "peer") for w in shlex.split(text)]
+        work[name] = speed(filled)
+    return in_turn(work, setting.repeats(2, 5), SPEED)
 
 
 def cold_start(setting: Setting) -> list[Row]:
-    """Wall seconds of a song of three minutes on two threads, and of `--help`."""
+    """A song of three minutes on two threads from a new interpreter, and `--help`: wall and CPU seconds."""
     path = setting.recording(3)
-    song = [command(_transcribe(setting, path, []), 2)[1] for _ in range(setting.repeats(3, 7))]
-    text = [command(["--help"], 1)[1] for _ in range(setting.repeats(5, 15))]
-    return [
-        {"name": "three minutes, cold, two threads", "unit": "s", "values": song},
-        {"name": "--help", "unit": "s", "values": text},
-    ]
-
-
-def _transcribe(setting: Setting, path: Path, more: list[str]) -> list[str]:
-    model = [] if setting.checkpoint is None else ["--checkpoint", str(setting.checkpoint)]
-    return [
-        "transcribe",
-        str(path),
-        "-o",
-        str(setting.scratch / "out"),
-        "--quiet",
-        "--device",
-        "cpu",
-        *model,
-        *more,
-    ]
+    song = [command(_transcribe(setting, path), 2) for _ in range(setting.repeats(3, 7))]
+    text = [command(mt3drum("--help"), 1) for _ in range(setting.repeats(5, 15))]
+    rows = []
+    for name, both in (("three minutes, cold, two threads", song), ("--help", text)):
+        rows.append({"name": name, "unit": "s of wall time", "values": [wall for _, wall in both]})
+        rows.append({"name": name, "unit": "CPU-s", "values": [cpu for cpu, _ in both]})
+    return rows
 
 
 def growth(setting: Setting) -> list[Row]:
-    """The cost of more minutes: CPU seconds of the whole command, greedy."""
-    rows = []
-    for minutes in (1, 3) if setting.quick else (1, 3, MINUTES):
-        path = setting.recording(minutes)
-        values = [
-            command(_transcribe(setting, path, ["--beam", "1"]), 1)[0] for _ in range(setting.repeats(1, 3))
-        ]
-        rows.append({"name": f"{minutes} min", "unit": "CPU-s", "values": values})
-    return rows
+    """Speed as work grows, model loaded: length, hits per second, segments a batch, beams; and ranks."""
+    torch.set_num_threads(1)
+    known = setting.transcriber()
+
+    def speed(transcriber: Transcriber, audio: np.ndarray) -> Callable[[], float]:
+        seconds = len(audio) / SAMPLE_RATE
+        return lambda: seconds / cpu_seconds(lambda: transcriber.transcribe_array(audio, SAMPLE_RATE))
+
+    def at(beam: int = 1, batch: int = known.batch) -> Transcriber:
+        return Transcriber(known.model, replace(known.config, beam=beam), batch=batch)
+
+    minute = setting.dense[: 60 * SAMPLE_RATE]
+    work = {"1 min, 10 hits/s, batch 32, beam 1": speed(at(), minute)}
+    for minutes in (3, MINUTES)[: setting.repeats(1, 2)]:
+        work[f"{minutes} min"] = speed(at(), setting.dense[: minutes * 60 * SAMPLE_RATE])
+    work |= {f"{rate} hits/s": speed(at(), setting.music(1, rate)) for rate in (2, 5, 20)}
+    work |= {f"batch {size}": speed(at(batch=size), minute) for size in (1, 8, 64)}
+    work |= {f"beam {beam}": speed(at(beam=beam), minute) for beam in (2, 4, 8)}
+    work["1 min, 10 hits/s, batch 32, beam 1"]()  # warms up
+    return in_turn(work, setting.repeats(2, 5), SPEED)
+
+
+def ranks(setting: Setting) -> list[Row]:
+    """Four recordings of a minute, whole command, one thread a rank: all ranks' CPU seconds together."""
+    folder = setting.scratch / "many"
+    folder.mkdir(exist_ok=True)
+    for index in range(4):
+        soundfile.write(folder / f"{index}.flac", setting.dense[: 60 * SAMPLE_RATE], SAMPLE_RATE)
+    manifests = iter(range(10**6))
+
+    def speed(world: int) -> Callable[[], float]:
+        def once() -> float:
+            ledger = str(setting.scratch / f"manifest-{next(manifests)}")
+            every = [(rank, world) for rank in range(world)]
+            return 240 / command(_transcribe(setting, folder, "--manifest", ledger), 1, every)[0]
+
+        return once
+
+    work = {f"{world} rank{'s' * (world > 1)}": speed(world) for world in (1, 2)}
+    return in_turn(work, setting.repeats(1, 3), SPEED)
+
+
+@torch.inference_mode()
+def encoder(setting: Setting) -> list[Row]:
+    """Audio to states and onset head, `SEGMENTS` segments: ways to do it, and what each costs in accuracy."""
+    torch.set_num_threads(1)
+    model, length = setting.model, setting.model.config.segment_samples
+    audio = torch.from_numpy(setting.dense[: SEGMENTS * length].astype(np.float32)).view(SEGMENTS, length)
+    exactly = LeanModel(model.config, model.state_dict())
+    rounded = LeanModel(model.config, model.state_dict(), torch.bfloat16)
+    quantised = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)
+
+    ways: dict[str, Callable[[], Encoded]] = {
+        "x-transformers, float32, 32 at once": lambda: model.encode(audio),
+        "x-transformers, float32, 4 at once": lambda: _in_parts(model, audio),
+        "x-transformers, int8 (dynamic), 4 at once": lambda: _in_parts(quantised, audio),
+        "lean, float32": lambda: exactly.encode(audio),
+        "lean, bfloat16": lambda: rounded.encode(audio),
+    }
+    exact = model.encode(audio).onset_logits
+    errors = {name: float((way().onset_logits - exact).std() / exact.std()) for name, way in ways.items()}
+    work = {name: lambda way=way: SEGMENTS / cpu_seconds(way) for name, way in ways.items()}
+    rows = in_turn(work, setting.repeats(2, 7), "segments per CPU-s")
+    unit = "% rms error of the onset logits"
+    return rows + [{"name": name, "unit": unit, "values": [100 * error]} for name, error in errors.items()]
+
+
+def _in_parts(model: DrumModel, audio: torch.Tensor, size: int = 4) -> Encoded:
+    parts = [model.encode(audio[at : at + size]) for at in range(0, len(audio), size)]
+    return Encoded(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 @torch.inference_mode()
@@ -175,110 +258,32 @@ def decoder_step(setting: Setting) -> list[Row]:
             )
             model.logits(states[:, -1:], encoded.time_keys)
 
-    def lean() -> None:
-        decoder = LeanDecoder(model)
-        cache = decoder.begin(encoded)
-        for place in range(POSITIONS):
-            decoder.step(cache, tokens[:, place, None])
+    def lean(kind: torch.dtype) -> Callable[[], None]:
+        decoder = LeanDecoder(config, model.state_dict(), kind)
 
-    def per_second(work: Callable[[], None]) -> float:
-        start = time.process_time()
-        work()
-        return ROWS * POSITIONS / (time.process_time() - start)
+        def work() -> None:
+            cache = decoder.begin(encoded)
+            for place in range(POSITIONS):
+                decoder.step(cache, tokens[:, place, None])
 
-    for work in (library, lean):
-        work()
-    both = [(per_second(library), per_second(lean)) for _ in range(setting.repeats(3, 9))]
-    return [
-        {"name": "x-transformers, cached", "unit": "tokens per CPU-s", "values": [a for a, _ in both]},
-        {"name": "lean step", "unit": "tokens per CPU-s", "values": [b for _, b in both]},
-    ]
+        return work
 
-
-class PlainEngine:
-    """What `train.run.Run` needs of DeepSpeed's engine, in plain torch."""
-
-    def __init__(self, model: DrumModel, clip: float) -> None:
-        self.module, self.clip = model, clip
-        self.optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
-
-    def __call__(self, *inputs: torch.Tensor) -> Any:
-        return self.module(*inputs)
-
-    def zero_optimization_stage(self) -> int:
-        return 0
-
-    def bfloat16_enabled(self) -> bool:
-        return False
-
-    def backward(self, loss: torch.Tensor) -> None:
-        loss.backward()
-
-    def step(self) -> None:
-        torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-
-
-def training(setting: Setting) -> list[Row]:
-    """Segments per CPU second, one rank and one thread: reading, mixing and the step, apart and together."""
-    from train.config import TrainConfig
-    from train.main import make_engine, set_up_ranks
-    from train.run import Run, build_model
-
-    torch.set_num_threads(1)
-    set_up_ranks()
-    os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    count = setting.repeats(6, 20)
-    config = TrainConfig(shards=str(Path(setting.shards[0]).parent), batch=BATCH, workers=0)
-    codec = setting.model.config.codec
-
-    def batches(augment: AugmentConfig) -> Iterator[Batch]:
-        return iter(make_loader(setting.shards, codec, LoaderConfig(BATCH, 0, 0, augment)))
-
-    engines = {"DeepSpeed": make_engine(config, None)}
-    engines["plain torch"] = PlainEngine(build_model(config), config.clip)
-    runs = {name: Run(config, engine, setting.scratch, 0, 1) for name, engine in engines.items()}
-    fixed, mixed, plain = (
-        next(batches(config.augment)),
-        batches(config.augment),
-        batches(AugmentConfig.none()),
-    )
-    work: dict[str, Callable[[], object]] = {
-        "step alone, DeepSpeed": lambda: runs["DeepSpeed"].step([fixed]),
-        "step alone, plain torch": lambda: runs["plain torch"].step([fixed]),
-        "step with reading and augmentation": lambda: runs["DeepSpeed"].step([next(mixed)]),
-        "step with reading alone": lambda: runs["DeepSpeed"].step([next(plain)]),
-        "reading and augmentation alone": lambda: next(mixed),
-        "reading alone": lambda: next(plain),
+    ways = {
+        "x-transformers, cached": library,
+        "lean, float32": lean(torch.float32),
+        "lean, bfloat16": lean(torch.bfloat16),
     }
-    values: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(count + 1):  # taking turns; the first round warms up
-        for name, one in work.items():
-            start = time.process_time()
-            one()
-            values[name].append(BATCH / (time.process_time() - start))
-    return [{"name": n, "unit": "segments per CPU-s", "values": v[1:]} for n, v in values.items()]
-
-
-def rendering(setting: Setting) -> list[Row]:
-    """CPU milliseconds to render four seconds of drums from a synthesised kit."""
-    rng = np.random.default_rng(0)
-    kit = synthesise_kit(rng)
-    hits = [Hit(i / HITS_PER_SECOND, (0, 4, 1, 4)[i % 4], 90) for i in range(12 * HITS_PER_SECOND)]
-    moments = [time.process_time()]
-    for _ in range(setting.repeats(5, 20)):
-        render_drums(hits, [kit], rng, 12.0)
-        moments.append(time.process_time())
-    values = [1000 * (after - before) / 3 for before, after in pairwise(moments)]
-    return [{"name": "4 s of drums", "unit": "CPU-ms", "values": values}]
+    for way in ways.values():
+        way()
+    work = {n: lambda way=way: ROWS * POSITIONS / cpu_seconds(way) for n, way in ways.items()}
+    return in_turn(work, setting.repeats(2, 9), "tokens per CPU-s")
 
 
 PARTS: dict[str, Callable[[Setting], list[Row]]] = {
     "decoding": decoding,
     "cold start": cold_start,
     "growth": growth,
+    "ranks": ranks,
+    "encoder": encoder,
     "decoder step": decoder_step,
-    "training": training,
-    "rendering": rendering,
 }

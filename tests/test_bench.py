@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
+import scripts.bench_parts as parts
+import scripts.bench_training as training
 from scripts.bench import BEGIN, END, ROOT, fill, main, table
+from scripts.bench_parts import Setting
 
 ROWS = [
     {"name": "slow", "unit": "s", "values": [4.0, 2.0, 3.0]},
@@ -27,12 +32,12 @@ def test_ratios_are_of_medians_to_the_first_row_of_the_unit() -> None:
 def test_only_the_marked_block_of_the_page_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    report = {"machine": {"cpu": "x"}, "quick": True, "rows": [{"part": "decoding", **row} for row in ROWS]}
+    report = {"rows": [{"part": "decoding", "machine": {"cpu": "x"}, **row} for row in ROWS]}
     fill(page, report)
     fill(page, report)
     text = page.read_text()
     assert text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n")
-    assert "old" not in text and text.count("| fast |") == 1
+    assert "old" not in text and text.count("| fast |") == 1 and "*cpu x*" in text
     page.write_text("nothing")
     with pytest.raises(ValueError, match=r"page\.md: no <!-- bench"):
         fill(page, report)
@@ -46,3 +51,38 @@ def test_the_page_has_its_markers() -> None:
 def test_unknown_parts_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--only", "nonsense"]) == 2
     assert "no such part: nonsense" in capsys.readouterr().err
+
+
+def test_a_peer_is_measured_beside_us(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Any command is; the recording and a place to write are put into it."""
+    said: list[list[str]] = []
+    monkeypatch.setattr(parts, "command", lambda arguments, threads: said.append(arguments) or (6.0, 1.0))
+    setting = Setting(tmp_path, True, None, [("other", "other --in {audio} '{output}/a b'")])
+    monkeypatch.setattr(Setting, "recording", lambda self, minutes: tmp_path / "ten.wav")
+    rows = parts.decoding(setting)
+    assert [row["name"] for row in rows] == ["greedy", "beam 4", "onset head alone", "other"]
+    assert rows[-1]["values"] == [100.0, 100.0]  # ten minutes in six seconds
+    assert said[3] == ["other", "--in", str(tmp_path / "ten.wav"), f"{tmp_path / 'peer'}/a b"]
+
+
+def test_cpu_seconds_are_those_of_all_processes() -> None:
+    code = "import time\nwhile time.process_time() < 0.2: pass"
+    cpu, wall = parts.command([sys.executable, "-c", code], 1, [(0, 2), (1, 2)])
+    assert cpu > 0.4 and wall > 0.2
+    with pytest.raises(RuntimeError, match="exit"):
+        parts.command([sys.executable, "-c", "exit(3)"], 1)
+
+
+def test_parts_of_an_earlier_run_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, seconds in (("rendering", 1.0), ("ranks", 2.0), ("rendering", 3.0)):
+        row = {"name": name, "unit": "s", "values": [seconds]}
+        owner = training.PARTS if name in training.PARTS else parts.PARTS
+        monkeypatch.setitem(owner, name, lambda setting, row=row: [row])
+        assert main(["--only", name, "--output", str(tmp_path / "bench.json")]) == 0
+    rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert {row["name"]: row["values"] for row in rows} == {"ranks": [2.0], "rendering": [3.0]}
+
+
+def test_a_peer_without_a_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--peer", "adtof"]) == 2
+    assert "--peer wants NAME=COMMAND" in capsys.readouterr().err
