@@ -66,10 +66,8 @@ def render_drums(
     main = choose_kit(kits, rng)
     found = voices(sorted({hit.drum for hit in played}), main, kits, rng)
     strokes = _stops([hit for hit in played if hit.drum in found], rng)
-    buses = np.zeros((3, count), dtype=np.float32)
     layers = _layers(found, kits, main, rng)
-    levels = [_strike(stroke, found[stroke.hit.drum], buses, rng, layers) for stroke in strokes]
-    audio = mix_down(buses, rng, acoustic=main.kind == "acoustic")
+    audio, levels = _perform(TunedKit(main, found, layers), strokes, count, rng, rng)
     peak = float(np.abs(audio).max()) if strokes else 0.0
     if peak <= 0:
         return Rendered(np.zeros(count, dtype=np.float32), (), (main.name,))
@@ -78,6 +76,40 @@ def render_drums(
     kept = [s.hit for s, level in zip(strokes, levels, strict=True) if s.hit.time >= 0 and level >= floor]
     used = {main.name} | {voice.kit for voice in (*found.values(), *layers.values())}
     return Rendered(audio, tuple(kept), tuple(sorted(used)))
+
+
+@dataclass(frozen=True)
+class TunedKit:
+    """The drums of one player as they stand and sound for one session."""
+
+    main: Kit
+    voices: dict[int, Voice]
+    layers: dict[int, Voice]
+
+
+def tune_kit(drums: Sequence[int], kits: Sequence[Kit], rng: np.random.Generator) -> TunedKit:
+    """A kit to `play` more than once."""
+    main = choose_kit(kits, rng)
+    found = voices(drums, main, kits, rng)
+    return TunedKit(main, found, _layers(found, kits, main, rng))
+
+
+def play(
+    tuned: TunedKit, hits: Sequence[Hit], rng: np.random.Generator, room: np.random.Generator, seconds: float
+) -> tuple[np.ndarray, list[tuple[Hit, float]]]:
+    """Audio before it is levelled, and each stroke with its peak. Recordings of one length whose `room` is in
+    the same state are made in one room with the same microphones."""
+    strokes = _stops([hit for hit in _merge(hits, seconds) if hit.drum in tuned.voices], rng)
+    audio, levels = _perform(tuned, strokes, round(seconds * SAMPLE_RATE), rng, room)
+    return audio, [(stroke.hit, level) for stroke, level in zip(strokes, levels, strict=True)]
+
+
+def _perform(
+    tuned: TunedKit, strokes: list[_Stroke], count: int, rng: np.random.Generator, room: np.random.Generator
+) -> tuple[np.ndarray, list[float]]:
+    buses = np.zeros((3, count), dtype=np.float32)
+    levels = [_strike(stroke, tuned.voices[stroke.hit.drum], buses, rng, tuned.layers) for stroke in strokes]
+    return mix_down(buses, room, acoustic=tuned.main.kind == "acoustic"), levels
 
 
 def _merge(hits: Sequence[Hit], seconds: float) -> list[Hit]:

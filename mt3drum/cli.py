@@ -100,8 +100,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--kit",
         type=Path,
         metavar="DIR",
-        help="samples of your own drums, each file named by its drum, as in tom1_head_2.wav: tells apart what "
-        "sounds alike",
+        help="samples of your own drums, each file named by its drum, as in tom1_head_2.wav: tells apart "
+        "what sounds alike",
     )
     add("--checkpoint", type=Path, metavar="FILE", help="another checkpoint than the bundled one")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")

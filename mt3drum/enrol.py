@@ -93,7 +93,7 @@ def practice(
         level = {drum: rng.uniform(-14.0, 0.0) for drum in strokes}  # dB
         events = _events(list(strokes), segment_steps * HOP / SAMPLE_RATE, rng)
         for at, (time, drum) in enumerate(events):
-            stroke = strokes[drum][rng.integers(len(strokes[drum]))]
+            stroke = strokes[drum][int(rng.integers(len(strokes[drum])))]
             start = round(time * SAMPLE_RATE) - PREROLL
             end = min(start + len(stroke), len(audio))
             if DRUMS[drum].family == "hihat":  # the next stroke on the hats ends this one
@@ -114,9 +114,9 @@ def _events(drums: Sequence[int], seconds: float, rng: np.random.Generator) -> l
     events: list[tuple[float, int]] = []
     time = 0.15
     while time < seconds - 0.2:
-        drum = drums[rng.integers(len(drums))]
+        drum = drums[int(rng.integers(len(drums)))]
         events.append((time, drum))
-        other = drums[rng.integers(len(drums))]
+        other = drums[int(rng.integers(len(drums)))]
         if rng.random() < _TOGETHER and INSTRUMENT_OF[drum] != INSTRUMENT_OF[other]:
             events.append((time, other))
         time += rng.uniform(*_SPACING)
