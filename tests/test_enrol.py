@@ -18,6 +18,7 @@ from mt3drum.config import SAMPLE_RATE
 from mt3drum.decoding import DecodeConfig
 from mt3drum.enrol import PRACTICE_SEGMENTS, EnrolledKit, discriminant, enrol, features, practice, rescore
 from mt3drum.hypothesis import Hypothesis
+from mt3drum.lean import LeanModel
 from mt3drum.samples import (
     MAX_FILE_BYTES,
     MAX_SECONDS,
@@ -303,10 +304,13 @@ def test_the_command_line(
 ) -> None:
     soundfile.write(tmp_path / "song.wav", recorded(tuned, song), SAMPLE_RATE, "FLOAT")
     command = ["transcribe", str(tmp_path / "song.wav"), "-o", str(tmp_path), "--format", "csv"]
-    taken = []
-    monkeypatch.setattr(
-        "mt3drum.transcribe.enrol", lambda model, path: taken.append(path) or enrol(model, path)
-    )
+    taken: list[Path] = []
+
+    def noted(model: LeanModel, folder: Path) -> EnrolledKit:
+        taken.append(folder)
+        return enrol(model, folder)
+
+    monkeypatch.setattr("mt3drum.transcribe.enrol", noted)
     assert main([*command, "--kit", str(samples)]) == 0
     assert taken == [samples] and (tmp_path / "song.csv").read_text().count("\n") > 20
     capsys.readouterr()
