@@ -1,10 +1,10 @@
-"""How well beats, downbeats and meters are found: mir_eval's measures on annotated beats.
+"""How well beats, downbeats, tempo and meter are found: mir_eval's measures on annotated beats.
 
-    python scripts/beat_report.py --mdb ../shared/data/real/mdb_drums_dev
-    python scripts/beat_report.py --groove ../shared/data/midi/groove --split test,validation
+    python scripts/beat_report.py --data ../shared/data --reports report --page docs/beats.md
 
-MDB Drums: hits are the annotated ones, or those of `--estimate FOLDER` (MIDI files named like the tracks).
-Groove: performances to a click, whose MIDI files start on a downbeat.
+MDB Drums: hits are the annotated ones, those of ADTOF, or those in `--reports` (see docs/reproduce.md);
+beside them librosa's beat tracker on the audio. Groove: performances to a click, whose MIDI files start on a
+downbeat.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +23,19 @@ import soundfile
 from eval.annotations import read_annotation
 from mt3drum.grid import Grid
 from mt3drum.meter import estimate
+from scripts.update_results import fill, write_text
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
 from tokenizer.midi import read_midi
+
+
+MARKS = "<!-- beats:begin -->", "<!-- beats:end -->"
+TEMPO_WINDOW = 0.04
+"""A tempo is right within this share of the truth (Gouyon et al. 2006, accuracy 1)."""
+HEAD = (
+    "| hits | recordings | beats F | downbeats F | CMLt | AMLt | tempo right | meter right |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|\n"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ def mdb(root: Path, estimate_folder: Path | None) -> Iterator[Track]:
             stems = {short, name, f"{name}_Drum"}
             found = sorted(path for path in estimate_folder.iterdir() if path.stem in stems)
             if not found:
-                raise SystemExit(f"{estimate_folder}: no estimate for {name}")
+                raise ValueError(f"{estimate_folder}: no estimate for {name}")
             hits = read_annotation(found[0], LABEL_MAPS["gm"]).hits
         rows = np.loadtxt(path)
         beats, places = rows[:, 0], rows[:, 1]
@@ -96,57 +106,103 @@ def measure(track: Track, beats: np.ndarray, downbeats: np.ndarray) -> list[floa
     return [mir_eval.beat.f_measure(truth, beats), bars, cmlt, amlt]
 
 
-def report(tracks: Iterator[Track], verbose: bool) -> None:
-    """Print a row per track and their mean."""
-    print(
-        "track | beats F | downbeats F | CMLt | AMLt | bpm | meter | steadiness\n"
-        "---|---|---|---|---|---|---|---"
-    )
+def values_of(track: Track) -> tuple[list[float], str]:
+    """The measures, tempo right, meter right; and a word on what was found. Nothing found: all zero."""
+    grid: Grid | None = estimate(track.hits, track.seconds)
+    if grid is None:
+        return [0.0] * 6, "no steady grid"
+    truth = 60 / float(np.median(np.diff(track.beats)))
+    tempo = float(abs(grid.bpm / truth - 1) <= TEMPO_WINDOW)
+    found = measure(track, np.array(grid.beats), np.array(grid.downbeats))
+    text = f"{grid.bpm:.1f} bpm ({truth:.1f}), {grid.meter} ({track.meter}), steady {grid.steadiness:.2f}"
+    return [*found, tempo, float(str(grid.meter) == track.meter)], text
+
+
+def report(name: str, tracks: Iterable[Track], verbose: bool) -> str:
+    """The row of a set of recordings; prints one line a recording.
+
+    Raises:
+        ValueError: there is none.
+    """
     rows = []
     for track in tracks:
-        grid: Grid | None = estimate(track.hits, track.seconds)
-        if grid is None:
-            rows.append([0.0] * 4 + [0.0])
-            print(f"{track.name} | no steady grid", flush=True)
-            continue
-        values = measure(track, np.array(grid.beats), np.array(grid.downbeats))
-        rows.append([*values, float(str(grid.meter) == track.meter)])
+        values, text = values_of(track)
+        rows.append(values)
         if verbose:
-            cells = " | ".join(f"{value:.3f}" for value in values)
-            print(
-                f"{track.name} | {cells} | {grid.bpm:.1f} | {grid.meter} | {grid.steadiness:.2f}", flush=True
-            )
-    if not rows:
-        raise SystemExit("nothing to measure there")
-    mean = " | ".join(f"{value:.3f}" for value in np.mean(rows, 0))
-    print(f"mean of {len(rows)} | {mean} (meter right)")
+            print(f"{track.name}: {' '.join(f'{value:.3f}' for value in values)}; {text}", flush=True)
+    return row(name, rows)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Returns the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--mdb", type=Path, help="folder of MDB Drums")
-    parser.add_argument("--estimate", type=Path, help="folder of MIDI files to take the hits from")
-    parser.add_argument(
-        "--librosa", metavar="MIX", help="librosa on the recordings of drum_only or pseudo_mix"
+def librosa_report(root: Path, mix: str, verbose: bool) -> str:
+    """The same of librosa on a mix of MDB Drums; it knows no downbeats and no meter."""
+    rows = []
+    for track in mdb(root, None):
+        (audio,) = (root / "audio" / mix).glob(f"MusicDelta_{track.name}_*.flac")
+        beats = librosa_beats(audio)
+        values = measure(track, beats, np.array([]))
+        truth = 60 / float(np.median(np.diff(track.beats)))
+        tempo = float(abs(60 / float(np.median(np.diff(beats))) / truth - 1) <= TEMPO_WINDOW)
+        rows.append([values[0], np.nan, values[2], values[3], tempo, np.nan])
+        if verbose:
+            print(f"{track.name}: librosa {' '.join(f'{value:.3f}' for value in rows[-1])}", flush=True)
+    return row(f"librosa's beat tracker on the audio, {mix.replace('_', ' ')}", rows)
+
+
+def row(name: str, values: Sequence[Sequence[float]]) -> str:
+    """A row of the table: means.
+
+    Raises:
+        ValueError: there is nothing to take a mean of.
+    """
+    if not values:
+        raise ValueError(f"{name}: nothing to measure")
+    cells = ["-" if np.isnan(mean) else f"{mean:.3f}" for mean in np.mean(np.array(values), 0)]
+    return f"| {name} | {len(values)} | {' | '.join(cells)} |\n"
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--groove", type=Path, help="folder of the Groove MIDI Dataset")
-    parser.add_argument("--split", default="test,validation")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with real/mdb_drums_dev, midi/groove"
+    )
+    parser.add_argument("--reports", type=Path, help="folder with drum_only and pseudo_mix of the benchmark")
+    parser.add_argument("--split", default="test,validation", help="of Groove (default: test,validation)")
     parser.add_argument("--seconds", type=float, default=45.0, help="of each groove (default: 45)")
-    parser.add_argument("--quiet", action="store_true", help="only the mean")
-    args = parser.parse_args(argv)
-    if args.mdb is not None and args.librosa:
-        for track in mdb(args.mdb, None):
-            (audio,) = (args.mdb / "audio" / args.librosa).glob(f"MusicDelta_{track.name}_*.flac")
-            values = measure(track, librosa_beats(audio), np.array([]))
-            print(
-                f"{track.name} | librosa | {values[0]:.3f} | - | {values[2]:.3f} | {values[3]:.3f}",
-                flush=True,
+    parser.add_argument("--page", type=Path, metavar="FILE", help="fill the table in this page")
+    parser.add_argument("--quiet", action="store_true", help="only the table")
+    return parser.parse_args(arguments)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    args = parse_args(argv)
+    root, verbose = args.data / "real" / "mdb_drums_dev", not args.quiet
+    table = HEAD
+    try:
+        table += report("MDB Drums, development, annotated hits", mdb(root, None), verbose)
+        for mix in ("drum_only", "pseudo_mix"):
+            name = mix.replace("_", " ")
+            if args.reports is not None:
+                heard = mdb(root, args.reports / mix / "estimates" / "mt3drum")
+                table += report(f"the same, hits of the bundled model, {name}", heard, verbose)
+            table += report(
+                f"the same, hits of ADTOF, {name}", mdb(root, root / "estimates" / "adtof" / mix), verbose
             )
-    elif args.mdb is not None:
-        report(mdb(args.mdb, args.estimate), not args.quiet)
-    if args.groove is not None:
-        report(groove(args.groove, set(args.split.split(",")), args.seconds), not args.quiet)
+            table += librosa_report(root, mix, verbose)
+        grooves = groove(args.data / "midi" / "groove", set(args.split.split(",")), args.seconds)
+        name = (
+            f"Groove MIDI Dataset, {args.split.replace(',', ' and ')}, {args.seconds:.0f} s each, as played"
+        )
+        table += report(name, grooves, verbose)
+        print(table, end="")
+        if args.page is not None:
+            text = args.page.read_text(encoding="utf-8")
+            write_text(args.page, fill(text, table, str(args.page), MARKS))
+    except (ValueError, OSError) as error:
+        print(f"beat_report: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

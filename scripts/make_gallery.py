@@ -90,7 +90,7 @@ def score(browser: Any, musicxml: str) -> bytes:
 
 
 def chart(text: str, beats: int = 8) -> bytes:
-    """The first beats of the Expert drums of a notes.chart, as they come towards a player, laid on their side."""
+    """The first beats of the Expert drums of a notes.chart: a player's highway, laid on its side."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -190,7 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"make_gallery: {error}", file=sys.stderr)
         return 1
-    print(f"wrote {', '.join(pictures)} and {args.readme}: {len(truth)} strokes played, {len(result.hits)} heard")
+    print(
+        f"wrote {', '.join(pictures)} and {args.readme}: {len(truth)} strokes played, {len(result.hits)} heard"
+    )
     return 0
 
 

@@ -28,7 +28,7 @@ def commands(text: str) -> Iterator[list[str]]:
                 except ValueError:  # not a shell's line
                     continue
                 words = [word for i, word in enumerate(words) if i > 0 or "=" not in word]
-                if words[:2] == ["mt3drum", "transcribe"] or words[:1] == ["deepspeed"]:
+                if words[:1] in (["mt3drum"], ["deepspeed"]):
                     yield words
                 elif words[:1] == ["python"] and words[1:2] != ["-m"]:
                     yield words[1:]
