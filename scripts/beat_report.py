@@ -28,7 +28,6 @@ from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
 from tokenizer.midi import read_midi
 
-
 MARKS = "<!-- beats:begin -->", "<!-- beats:end -->"
 TEMPO_WINDOW = 0.04
 """A tempo is right within this share of the truth (Gouyon et al. 2006, accuracy 1)."""

@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from playwright.sync_api import sync_playwright
 
     try:
-        transcriber = Transcriber.load(args.checkpoint)
+        transcriber, images = Transcriber.load(args.checkpoint), args.output
         twice = {name: f"{bars}|{bars}" for name, bars in GROOVE.items()}
         audio, truth = render(args.seed, args.kit, twice)
         with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "chart.png": lambda: chart(notes),
             }
             for file, draw in pictures.items():
-                (args.output / file).write_bytes(small(draw()))
+                (images / file).write_bytes(small(draw()))
             browser.close()
             tab = (folder / f"song{SUFFIX['tab']}").read_text("utf-8")
         text = args.readme.read_text("utf-8")
