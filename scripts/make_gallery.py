@@ -190,9 +190,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"make_gallery: {error}", file=sys.stderr)
         return 1
-    print(
-        f"wrote {', '.join(pictures)} and {args.readme}: {len(truth)} strokes played, {len(result.hits)} heard"
-    )
+    counts = f"{len(truth)} strokes played, {len(result.hits)} heard"
+    print(f"wrote {', '.join(pictures)} and {args.readme}: {counts}")
     return 0
 
 
