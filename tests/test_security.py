@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import re
 import stat
 import sys
 import tarfile
@@ -31,7 +32,10 @@ PACKAGES = ("tokenizer", "mt3drum", "data", "eval", "train", "scripts")
 FORBIDDEN_CALLS = {
     "eval", "exec", "compile", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load", "yaml.full_load",
     "torch.load", "torch.hub.load", "pickle.load", "pickle.loads", "tempfile.mktemp", "__import__",
+    # These run what a name that begins with pipe: says.
+    "webdataset.WebDataset", "webdataset.gopen", "webdataset.gopen.gopen",
 }  # fmt: skip
+SHELLS = {"bash", "/bin/sh", "/bin/bash", "-c"}
 FORBIDDEN_METHODS = {"extractall", "extract"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 
@@ -48,6 +52,8 @@ def wrong_in(source: str, where: str) -> list[str]:
             for keyword in node.keywords:
                 if (keyword.arg, ast.unparse(keyword.value)) in {("shell", "True"), ("allow_pickle", "True")}:
                     found.append(f"{line} {keyword.arg}=True")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in SHELLS:
+            found.append(f"{line} names a shell")
         elif isinstance(node, ast.Import | ast.ImportFrom):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
             found += [f"{line} imports {m}" for m in modules if m.split(".")[0] in FORBIDDEN_MODULES]
@@ -57,16 +63,19 @@ def wrong_in(source: str, where: str) -> list[str]:
 def test_nothing_runs_what_it_reads() -> None:
     sources = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     assert len(sources) > 50
-    assert [
-        w for path in sources for w in wrong_in(path.read_text("utf-8"), str(path.relative_to(ROOT)))
-    ] == []
+    wrong = []
+    for path in sources:
+        wrong += wrong_in(path.read_text("utf-8"), str(path.relative_to(ROOT)))
+    # `pipe:` commands, from whoever types them; test_tars.py and test_shard_list.py try everything else.
+    assert len(wrong) == 2
+    assert all(re.fullmatch(r"mt3drum/pipes\.py:\d+ names a shell", found) for found in wrong)
 
 
 @pytest.mark.parametrize(
     "source",
     ["import pickle", "from marshal import loads", "torch.load('x')", "eval('1')", "os.system('ls')",
      "yaml.load(x)", "subprocess.run('ls', shell=True)", "numpy.load(x, allow_pickle=True)",
-     "tar.extractall()"],
+     "tar.extractall()", "subprocess.run(['sh', '-c', x])", "webdataset.WebDataset(x)"],
 )  # fmt: skip
 def test_the_search_finds(source: str) -> None:
     assert len(wrong_in(source, "x")) == 1
