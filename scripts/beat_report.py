@@ -144,7 +144,7 @@ def librosa_report(root: Path, mix: str, verbose: bool) -> str:
         rows.append([values[0], np.nan, values[2], values[3], tempo, np.nan])
         if verbose:
             print(f"{track.name}: librosa {' '.join(f'{value:.3f}' for value in rows[-1])}", flush=True)
-    return row(f"librosa's beat tracker on the audio, {mix.replace('_', ' ')}", rows)
+    return row(f"MDB Drums, librosa's beat tracker on the audio, {mix.replace('_', ' ')}", rows)
 
 
 def row(name: str, values: Sequence[Sequence[float]]) -> str:
@@ -180,14 +180,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     root, verbose = args.data / "real" / "mdb_drums_dev", not args.quiet
     table = HEAD
     try:
-        table += report("MDB Drums, development, annotated hits", mdb(root, None), verbose)
+        table += report("MDB Drums (development), annotated hits", mdb(root, None), verbose)
         for mix in ("drum_only", "pseudo_mix"):
             name = mix.replace("_", " ")
             if args.reports is not None:
                 heard = mdb(root, args.reports / mix / "estimates" / "mt3drum")
-                table += report(f"the same, hits of the bundled model, {name}", heard, verbose)
+                table += report(f"MDB Drums, hits of the bundled model, {name}", heard, verbose)
             table += report(
-                f"the same, hits of ADTOF, {name}", mdb(root, root / "estimates" / "adtof" / mix), verbose
+                f"MDB Drums, hits of ADTOF, {name}", mdb(root, root / "estimates" / "adtof" / mix), verbose
             )
             table += librosa_report(root, mix, verbose)
         grooves = groove(args.data / "midi" / "groove", set(args.split.split(",")), args.seconds)
