@@ -106,6 +106,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--checkpoint", type=Path, metavar="FILE", help="another checkpoint than the bundled one")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     add("--batch", type=int, metavar="N", help="segments decoded at once")
+    kinds = "auto", "float32", "bfloat16"
+    add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
     add("--quiet", action="store_true", help="no progress bar and no line for what went well")
     add("--beam", type=int, metavar="N", help="beams; 1 is greedy (default: the checkpoint's)")
     add(

@@ -168,7 +168,9 @@ class Work:
         try:
             checkpoint, batch = self.args.checkpoint, self.args.batch or BATCH
             kit = self.args.kit
-            self.transcriber = Transcriber.load(checkpoint, device, batch=batch, kit=kit, **self.options)
+            self.transcriber = Transcriber.load(
+                checkpoint, device, batch, self.args.precision, kit=kit, **self.options
+            )
         except (ValueError, OSError) as problem:
             error(str(problem))
             return False

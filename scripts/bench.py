@@ -1,6 +1,7 @@
 """Measure speed side by side in one run, as ratios with medians and spread.
 
-    python scripts/bench.py --quick --output bench.json --docs docs/performance.md
+    python scripts/bench.py --quick --output bench.json --docs docs/performance.md \\
+        --development ../shared/data/real/mdb_drums_dev
 
 One thread unless a row says otherwise. CPU seconds are those of the whole command, imports included. With
 `--docs`, the block between the two markers of that file is replaced by the tables; nobody types numbers.
@@ -32,6 +33,7 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer repeats: about five minutes")
     only = "these parts; the others of --output are kept as they are"
     parser.add_argument("--only", nargs="*", default=[], metavar="PART", help=only)
+    parser.add_argument("--development", type=Path, metavar="DIR", help="mdb_drums_dev, for `precision`")
     peer = "another system beside ours on the same recording: its command, with {audio} and {output} in it"
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND", help=peer)
     parser.add_argument("--checkpoint", type=Path, help="another than the bundled one")
@@ -47,9 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.path.insert(0, str(ROOT))
     from scripts.bench_parts import PARTS as DECODING
     from scripts.bench_parts import Setting
+    from scripts.bench_precision import PARTS as PRECISION
     from scripts.bench_training import PARTS as TRAINING
 
-    parts = {**DECODING, **TRAINING}
+    parts = {**DECODING, **PRECISION, **TRAINING}
     unknown = sorted(set(args.only) - set(parts))
     if unknown:
         print(f"error: no such part: {', '.join(unknown)}; there are {', '.join(parts)}", file=sys.stderr)
@@ -62,13 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.only and args.output and args.output.exists():
         report = json.loads(args.output.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        setting = Setting(Path(scratch), args.quick, args.checkpoint, peers)
+        setting = Setting(Path(scratch), args.quick, args.checkpoint, peers, args.development)
         for name, part in parts.items():
             if not args.only or name in args.only:
                 about = machine()
                 rows = [{"part": name, **row, "machine": about} for row in part(setting)]
                 report["rows"] = [row for row in report["rows"] if row["part"] != name] + rows
-                print(table(name, rows), flush=True)
+                if rows:
+                    print(table(name, rows), flush=True)
                 if args.output:
                     args.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
     order = list(parts)

@@ -45,6 +45,8 @@ class Setting:
     checkpoint: Path | None
     peers: Sequence[tuple[str, str]] = ()
     """Name and command of other systems, with {audio} and {output} in it."""
+    development: Path | None = None
+    """Recordings with annotations (mdb_drums_dev)."""
 
     def repeats(self, quick: int, full: int) -> int:
         return quick if self.quick else full

@@ -127,9 +127,10 @@ def _decode(
     from mt3drum.transcribe import Failure
 
     known = [option.name for option in fields(DecodeConfig)]
-    unknown = sorted(set(options) - {*known, "device"})
+    more = ("device", "precision")
+    unknown = sorted(set(options) - {*known, *more})
     if unknown:
-        raise ValueError(f"--decode: no option {', '.join(unknown)}; known: device, {', '.join(known)}")
+        raise ValueError(f"--decode: no option {', '.join(unknown)}; known: {', '.join((*more, *known))}")
     transcriber = Transcriber.load(checkpoint, **options)
     codec = transcriber.model.config.codec
     stride = codec.segment_steps - 2 * transcriber.config.margin_steps(codec)

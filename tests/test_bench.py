@@ -12,6 +12,8 @@ import scripts.bench_parts as parts
 import scripts.bench_training as training
 from scripts.bench import BEGIN, END, ROOT, fill, main, table
 from scripts.bench_parts import Setting
+from scripts.bench_precision import _mean, alike
+from tokenizer.hits import Hit
 
 ROWS = [
     {"name": "slow", "unit": "s", "values": [4.0, 2.0, 3.0]},
@@ -63,6 +65,14 @@ def test_a_peer_is_measured_beside_us(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert [row["name"] for row in rows] == ["greedy", "beam 4", "onset head alone", "other"]
     assert rows[-1]["values"] == [100.0, 100.0]  # ten minutes in six seconds
     assert said[3] == ["other", "--in", str(tmp_path / "ten.wav"), f"{tmp_path / 'peer'}/a b"]
+
+
+def test_hits_are_alike_on_the_same_drum_and_near() -> None:
+    one = [Hit(1.0, 3, 60), Hit(1.0, 4, 60), Hit(2.0, 3, 60)]
+    other = [Hit(1.015, 3, 66), Hit(1.005, 3, 63), Hit(1.0, 5, 60), Hit(2.03, 3, 60)]
+    pairs = alike(one, other)
+    assert pairs == [(one[0], other[1])]
+    assert _mean(pairs, "velocity") == 3 and _mean([], "velocity") == 0
 
 
 def test_cpu_seconds_are_those_of_all_processes() -> None:
