@@ -145,6 +145,7 @@ def run(target: Target, count: int, seed: int, failures: Path | None) -> Counter
 
 def attempt(target: Target, path: Path, content: bytes, name: str, failures: Path | None) -> str:
     """One case: "result", "refused" or "failed"; of the last the reason is said and the file kept."""
+    path.unlink(missing_ok=True)  # ext4 would send a file that is cut and written again to the disk at once
     path.write_bytes(content)
     said = outcome(target, path)
     if said.startswith("FAILED"):
