@@ -1,7 +1,7 @@
 """What `--kit` is worth: rendered songs of kits that training never heard, before and after enrolling them.
 
     python scripts/enrolment_report.py --write docs/kit.md
-    python scripts/enrolment_report.py --split validation --strokes 3 --weight 0.006,0.012,0.024
+    python scripts/enrolment_report.py --split validation --strokes 3 --weight 0.06,0.12,0.24
 
 Every song is played on a kit of the split, tuned anew. The samples are recorded on that tuned kit, in the
 same room through the same microphones, one file for each of the 26 drums, with strokes of several velocities.

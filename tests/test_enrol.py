@@ -178,7 +178,7 @@ def test_the_discriminant_is_that_of_the_plain_formula() -> None:
         (v - means[d // 4])[:, None] * (v - means[d // 4]) for v, d in zip(values, drum, strict=True)
     )
     level = np.mean([(v - means[d // 4]) ** 2 for v, d in zip(values, drum, strict=True)])
-    inverse = np.linalg.inv(0.1 * spread / 197 + 0.9 * level * np.eye(5))
+    inverse = np.linalg.inv((1 - SHRINK) * spread / 197 + SHRINK * level * np.eye(5))
     for row in range(3):
         assert slope[row] == pytest.approx(means[row] @ inverse)
         assert offset[row] == pytest.approx(-0.5 * means[row] @ inverse @ means[row])
@@ -262,7 +262,7 @@ def test_an_enrolled_kit_tells_its_toms_apart_and_changes_nothing_else(
         return [hit for hit in hits if DRUMS[hit.drum].family != "tom"]
 
     before = transcriber.transcribe_array(audio).hits
-    after, certain = with_kit(kit), with_kit(replace(kit, weight=1.0))  # the latter: the samples alone decide
+    after, certain = with_kit(kit), with_kit(replace(kit, weight=10.0))  # the latter: the samples alone decide
     for changed in (after, certain):
         assert rest(changed) == rest(before)
         assert others(changed) == others(before)
@@ -272,14 +272,14 @@ def test_an_enrolled_kit_tells_its_toms_apart_and_changes_nothing_else(
     assert transcriber.transcribe_array(audio).hits == before  # the model itself is as it was
 
     two = frozenset({CLASS_INDEX["tom1_head"], CLASS_INDEX["kick"]})
-    only = with_kit(replace(kit, weight=1.0), replace(transcriber.config, classes=two))
+    only = with_kit(replace(kit, weight=10.0), replace(transcriber.config, classes=two))
     assert {hit.drum for hit in only} <= two
 
 
 def test_two_hits_at_once_never_become_one(transcriber: Transcriber) -> None:
     """Whatever the samples say: drums that sound together stay as many."""
     toms = [CLASS_INDEX[name] for name in TOMS]
-    sure = EnrolledKit(tuple(toms), np.zeros((4, 768)), np.array([0.0, 9.0, 0.0, 0.0]), weight=1.0)
+    sure = EnrolledKit(tuple(toms), np.zeros((4, 768)), np.array([0.0, 9.0, 0.0, 0.0]), weight=10.0)
     hits = (Hit(0.5, toms[0], 90), Hit(0.5, toms[1], 90), Hit(1.0, toms[3], 90))
     found = Hypothesis((), 0.0, hits, (50, 50, 100))
     audio, logits = torch.zeros(1, 4 * SAMPLE_RATE), torch.zeros(1, 400, NUM_CLASSES)
