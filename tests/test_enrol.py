@@ -16,7 +16,16 @@ from data.synth import synthesise_kit
 from mt3drum.cli import main
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.decoding import DecodeConfig
-from mt3drum.enrol import PRACTICE_SEGMENTS, EnrolledKit, discriminant, enrol, features, practice, rescore
+from mt3drum.enrol import (
+    PRACTICE_SEGMENTS,
+    SHRINK,
+    EnrolledKit,
+    discriminant,
+    enrol,
+    features,
+    practice,
+    rescore,
+)
 from mt3drum.hypothesis import Hypothesis
 from mt3drum.lean import LeanModel
 from mt3drum.samples import (
@@ -192,7 +201,7 @@ def transcriber() -> Transcriber:
 
 @pytest.fixture(scope="module")
 def tuned() -> TunedKit:
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(15)
     return tune_kit(range(NUM_CLASSES), [synthesise_kit(rng)], rng)
 
 
@@ -262,13 +271,13 @@ def test_an_enrolled_kit_tells_its_toms_apart_and_changes_nothing_else(
         return [hit for hit in hits if DRUMS[hit.drum].family != "tom"]
 
     before = transcriber.transcribe_array(audio).hits
-    after, certain = with_kit(kit), with_kit(replace(kit, weight=10.0))  # the latter: the samples alone decide
+    after = with_kit(kit)
+    certain = with_kit(replace(kit, weight=10.0))  # the samples alone decide
     for changed in (after, certain):
         assert rest(changed) == rest(before)
         assert others(changed) == others(before)
     assert {hit.drum for hit in certain} - {hit.drum for hit in before} <= set(kit.drums)
-    assert right(after, song) >= right(before, song)
-    assert right(certain, song) >= 10  # of 15; by chance 4
+    assert right(after, song) >= max(right(before, song), 10)  # of 15; by chance 4
     assert transcriber.transcribe_array(audio).hits == before  # the model itself is as it was
 
     two = frozenset({CLASS_INDEX["tom1_head"], CLASS_INDEX["kick"]})
