@@ -211,12 +211,16 @@ class LeanDecoder:
         return functional.linear(self._merge(mixed, segments), layer.self_out)
 
     def _split(self, x: Tensor, beams: int) -> Tensor:
+        """[(s beam) (h k)] -> [(s h) beam k]; einops would take longer than the work itself."""
         if beams == 1:
             return x.reshape(-1, 1, self.head_width)  # no copy: heads lie in order
-        return rearrange(x, "(s beam) (h k) -> (s h) beam k", beam=beams, h=self.heads)
+        return x.reshape(-1, beams, self.heads, self.head_width).transpose(1, 2).flatten(0, 1)
 
     def _merge(self, x: Tensor, segments: int) -> Tensor:
-        return rearrange(x, "(s h) beam k -> (s beam) (h k)", s=segments)
+        """The inverse of `_split`."""
+        if x.shape[1] == 1:
+            return x.reshape(segments, self.width)
+        return x.unflatten(0, (segments, self.heads)).transpose(1, 2).reshape(-1, self.width)
 
 
 def _make_room(cache: Cache, beams: int, heads: int) -> None:
