@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scripts import fuzz_guided
 from scripts.fuzz import main, outcome
 from scripts.fuzz_targets import TARGETS, Target
 
+ROOT = Path(__file__).resolve().parent.parent
 PARAMETERS = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
 
@@ -59,8 +65,31 @@ def test_a_reader_that_fails_is_noticed(tmp_path: Path) -> None:
         assert why in outcome(replace(TARGETS[0], read=reader), tmp_path / "a")
 
 
-def test_the_command_counts_every_case(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--cases", "40", "--only", "MIDI", "kit splits"]) == 0
+def test_the_command_counts_every_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- fuzz: begin -->\n<!-- fuzz: end -->\n")
+    assert main(["--cases", "40", "--only", "MIDI", "kit splits", "--write", str(page)]) == 0
+    assert "| all | 40 |" in page.read_text()
     rows = {line.split(" | ")[0].strip("| "): line for line in capsys.readouterr().out.splitlines()}
     assert "| MIDI | 35 |" in rows["MIDI"] and "| all | 40 |" in rows["all"]
     assert main(["--only", "nothing"]) == 2
+
+
+def test_guided_fuzzing_needs_atheris(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fuzz_guided, "find_spec", lambda name: None)
+    assert main(["--guided"]) == 2
+    assert capsys.readouterr().err == "error: atheris is not installed; pip install 'mt3drum[fuzz]'\n"
+
+
+def test_what_is_guided_is_there() -> None:
+    assert set(fuzz_guided.READ_IN_PYTHON) < {target.name for target in TARGETS}
+
+
+@pytest.mark.skipif(not find_spec("atheris"), reason="the extra 'fuzz' is not installed")
+def test_guided_fuzzing_counts_every_case() -> None:
+    command = [sys.executable, "scripts/fuzz.py", "--guided", "--cases", "60", "--only", "kit splits"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "| all | 60 |" in done.stdout, done.stderr[-2000:]
