@@ -3,7 +3,7 @@
 The samples are mixed into short practice segments, at random times and levels, some at once, and the network
 hears those. What its stem says at each stroke gives every enrolled drum a prototype, and all of them one
 covariance: a linear discriminant (Fisher 1936, with the covariance shrunk to a multiple of the identity,
-Ledoit & Wolf 2004). Prototypes of samples heard alone did worse than none (docs/kit.md).
+Ledoit & Wolf 2004). What else was tried: docs/kit.md.
 
 A decoded hit on an enrolled drum then goes to the enrolled drum of its family with the highest
 
