@@ -50,9 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from scripts.bench_parts import PARTS as DECODING
     from scripts.bench_parts import Setting
     from scripts.bench_precision import PARTS as PRECISION
+    from scripts.bench_profile import PARTS as PROFILE
     from scripts.bench_training import PARTS as TRAINING
 
-    parts = {**DECODING, **PRECISION, **TRAINING}
+    parts = {**PROFILE, **DECODING, **PRECISION, **TRAINING}
     unknown = sorted(set(args.only) - set(parts))
     if unknown:
         print(f"error: no such part: {', '.join(unknown)}; there are {', '.join(parts)}", file=sys.stderr)
@@ -109,10 +110,11 @@ def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         values = row["values"]
         middle = statistics.median(values)
-        ratio = middle / first.setdefault(row["unit"], middle)
+        base = first.setdefault(row["unit"], middle)
+        ratio = f"{middle / base:.2f}" if base else "-"
         lines.append(
             f"| {row['name']} | {middle:.3g} {row['unit']} | {min(values):.3g} to {max(values):.3g} | "
-            f"{len(values)} | {ratio:.2f} |"
+            f"{len(values)} | {ratio} |"
         )
     return "\n".join([*lines, ""])
 

@@ -34,10 +34,10 @@ def precision(setting: Setting) -> list[Row]:
             found = {name: _hear(transcriber, source) for name, source in group.audio.items()}
             heard[kind] += found.values()
             f = score(group.hits, found, scheme="5", window=0.05, unjudged=group.unjudged).micro.f
-            rows.append({"name": f"{group.name}, {kind}", "unit": "micro F", "values": [f]})
+            rows.append({"name": kind, "unit": f"micro F, {group.name}", "values": [f]})
     pairs = [near for pair in zip(*heard.values(), strict=True) for near in alike(*pair)]
     total = sum(map(len, heard["float32"]))
-    rows.sort(key=lambda row: row["name"].split(",")[0])
+    rows.sort(key=lambda row: row["unit"])
     more = {
         "hits of float32 that bfloat16 has too, within 20 ms": (100 * len(pairs) / total, "% of hits"),
         "how far they are apart, mean": (1000 * _mean(pairs, "time"), "ms"),

@@ -19,15 +19,17 @@ ROWS = [
     {"name": "slow", "unit": "s", "values": [4.0, 2.0, 3.0]},
     {"name": "fast", "unit": "s", "values": [1.5]},
     {"name": "other", "unit": "MB", "values": [10.0]},
+    {"name": "nothing", "unit": "%", "values": [0.0]},
 ]
 
 
 def test_ratios_are_of_medians_to_the_first_row_of_the_unit() -> None:
     lines = table("decoding", ROWS).splitlines()
-    assert lines[4:7] == [
+    assert lines[4:8] == [
         "| slow | 3 s | 2 to 4 | 3 | 1.00 |",
         "| fast | 1.5 s | 1.5 to 1.5 | 1 | 0.50 |",
         "| other | 10 MB | 10 to 10 | 1 | 1.00 |",
+        "| nothing | 0 % | 0 to 0 | 1 | - |",
     ]
 
 
