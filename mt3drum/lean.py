@@ -66,7 +66,7 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 def fastest_dtype(device: str) -> torch.dtype:
     """bfloat16 on a processor that multiplies it (AVX512-BF16, AMX), twice as fast there; else float32."""
     probe = getattr(torch.cpu, "get_capabilities", dict)  # newer than the oldest torch that is supported
-    known = probe() if device == "cpu" else {}
+    known: dict[str, object] = probe() if device == "cpu" else {}
     return torch.bfloat16 if known.get("avx512_bf16") or known.get("amx_bf16") else torch.float32
 
 

@@ -6,9 +6,9 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def _transcribe(setting: Setting, path: Path, *more: str) -> list[str]:
     return mt3drum("transcribe", str(path), "-o", out, "--quiet", "--device", "cpu", *model, *more)
 
 
-def in_turn(work: dict[str, Callable[[], float]], repeats: int, unit: str) -> list[Row]:
+def in_turn(work: Mapping[str, Callable[[], float]], repeats: int, unit: str) -> list[Row]:
     """Every measurement in turn, `repeats` rounds: what disturbs the machine disturbs all alike."""
     values: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(repeats):
@@ -132,6 +132,11 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
+
+
+def a_cpu_second(count: float, work: Callable[[], object]) -> float:
+    """How many, where `work` does `count`."""
+    return count / cpu_seconds(work)
 
 
 def decoding(setting: Setting) -> list[Row]:
@@ -228,7 +233,7 @@ def encoder(setting: Setting) -> list[Row]:
     errors = {
         name: float((way().onset_logits - exact).std() / exact.std()) for name, way in list(ways.items())[1:]
     }
-    work = {name: lambda way=way: SEGMENTS / cpu_seconds(way) for name, way in ways.items()}
+    work = {name: partial(a_cpu_second, SEGMENTS, way) for name, way in ways.items()}
     rows = in_turn(work, setting.repeats(2, 7), "segments per CPU-s")
     unit = "% rms error of the onset logits"
     return rows + [{"name": name, "unit": unit, "values": [100 * error]} for name, error in errors.items()]
@@ -279,7 +284,7 @@ def decoder_step(setting: Setting) -> list[Row]:
     }
     for way in ways.values():
         way()
-    work = {n: lambda way=way: ROWS * POSITIONS / cpu_seconds(way) for n, way in ways.items()}
+    work = {n: partial(a_cpu_second, ROWS * POSITIONS, way) for n, way in ways.items()}
     return in_turn(work, setting.repeats(2, 9), "tokens per CPU-s")
 
 

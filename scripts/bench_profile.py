@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def one_batch(transcriber: Transcriber, sound: np.ndarray) -> dict[str, float]:
         setattr(model.decoder, "step", step)  # noqa: B010 (a method of this one object)
         clock.watch(stages[0], model.decoder, "step")
         chosen, until = replace(config, beam=beam), codec.segment_steps - margin
-        clock(stages[1], lambda chosen=chosen, until=until: generate(model, encoded, chosen, until))
+        clock(stages[1], partial(generate, model, encoded, chosen, until))
         clock.spent[stages[1]] -= clock.spent[stages[0]]
     return {stage: seconds / len(cut) for stage, seconds in clock.spent.items()}
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from data.shards import make_shards, shard_paths  # noqa: E402
 from data.synth import synthesise_kit  # noqa: E402
 from mt3drum.config import PRESETS  # noqa: E402
 from mt3drum.model import DrumModel  # noqa: E402
-from scripts.bench_parts import BATCH, HITS_PER_SECOND, Row, Setting, cpu_seconds, in_turn  # noqa: E402
+from scripts.bench_parts import BATCH, HITS_PER_SECOND, Row, Setting, a_cpu_second, cpu_seconds, in_turn  # noqa: E402
 from tokenizer.hits import Hit  # noqa: E402
 
 UNIT = "segments per CPU-s"
@@ -97,20 +98,25 @@ def training(setting: Setting) -> list[Row]:
     run = runs["DeepSpeed, bfloat16"]
     fixed, mixed = next(_batches(shards, config.augment)), _batches(shards, config.augment)
     plain = _batches(shards, AugmentConfig.none())
+
+    def rendered_step() -> None:
+        _render(BATCH)
+        run.step([fixed])
+
     work: dict[str, Callable[[], object]] = {
-        f"step alone, {name}": lambda one=one: one.step([fixed]) for name, one in runs.items()
+        f"step alone, {name}": partial(one.step, [fixed]) for name, one in runs.items()
     }
     work |= {
         "step with reading and augmentation": lambda: run.step([next(mixed)]),
         "step with reading alone": lambda: run.step([next(plain)]),
         "reading and augmentation alone": lambda: next(mixed),
         "reading alone": lambda: next(plain),
-        "rendering anew (drums of one kit, no band)": lambda: _render(BATCH),
-        "step with rendering anew": lambda: (run.step([fixed]), _render(BATCH)),
+        "rendering anew (drums of one kit, no band)": partial(_render, BATCH),
+        "step with rendering anew": rendered_step,
     }
-    for one in work.values():
-        one()  # warms up
-    speeds = {name: lambda one=one: BATCH / cpu_seconds(one) for name, one in work.items()}
+    for each in work.values():
+        each()  # warms up
+    speeds = {name: partial(a_cpu_second, BATCH, one) for name, one in work.items()}
     return in_turn(speeds, setting.repeats(3, 15), UNIT)
 
 
@@ -171,7 +177,7 @@ def rank_main(folder: str, steps: int) -> float:
     config = TrainConfig(shards=folder, batch=BATCH, workers=0)
     with contextlib.redirect_stdout(io.StringIO()):
         run = Run(config, make_engine(config, None), Path(folder), rank, world)
-    batch = next(_batches(shard_paths(folder), config.augment))
+    batch = next(_batches(shard_paths(Path(folder)), config.augment))
     for _ in range(2):
         run.step([batch])
     return cpu_seconds(lambda: [run.step([batch]) for _ in range(steps)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import scripts.bench_parts as parts
 import scripts.bench_training as training
 from scripts.bench import BEGIN, END, ROOT, fill, main, table
-from scripts.bench_parts import Setting
+from scripts.bench_parts import Row, Setting
 from scripts.bench_precision import _mean, alike
 from tokenizer.hits import Hit
 
@@ -60,7 +61,12 @@ def test_unknown_parts_are_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_peer_is_measured_beside_us(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Any command is; the recording and a place to write are put into it."""
     said: list[list[str]] = []
-    monkeypatch.setattr(parts, "command", lambda arguments, threads: said.append(arguments) or (6.0, 1.0))
+
+    def command(arguments: list[str], threads: int) -> tuple[float, float]:
+        said.append(arguments)
+        return 6.0, 1.0
+
+    monkeypatch.setattr(parts, "command", command)
     setting = Setting(tmp_path, True, None, [("other", "other --in {audio} '{output}/a b'")])
     monkeypatch.setattr(Setting, "recording", lambda self, minutes: tmp_path / "ten.wav")
     rows = parts.decoding(setting)
@@ -85,11 +91,15 @@ def test_cpu_seconds_are_those_of_all_processes() -> None:
         parts.command([sys.executable, "-c", "exit(3)"], 1)
 
 
+def _part_of(rows: list[Row]) -> Callable[[Setting], list[Row]]:
+    return lambda setting: rows
+
+
 def test_parts_of_an_earlier_run_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, seconds in (("rendering", 1.0), ("ranks", 2.0), ("rendering", 3.0)):
-        row = {"name": name, "unit": "s", "values": [seconds]}
+        row: Row = {"name": name, "unit": "s", "values": [seconds]}
         owner = training.PARTS if name in training.PARTS else parts.PARTS
-        monkeypatch.setitem(owner, name, lambda setting, row=row: [row])
+        monkeypatch.setitem(owner, name, _part_of([row]))
         assert main(["--only", name, "--output", str(tmp_path / "bench.json")]) == 0
     rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
     assert {row["name"]: row["values"] for row in rows} == {"ranks": [2.0], "rendering": [3.0]}
