@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,15 +54,16 @@ def review(args: argparse.Namespace) -> int:
     transcriber = _load(args)
     if transcriber is None:
         return EXIT_FAILED
-    from mt3drum.output import summary
+    from mt3drum.output import Rendering
     from mt3drum.review import shown, write_page
 
     try:
         result = transcriber.transcribe_file(args.file)
-        write_page(result, args.file, page, options)
+        rendering = Rendering(result, "gm", options)
+        write_page(result, args.file, page, replace(options, beats=rendering.grid))
     except (ValueError, OSError) as error:
         return _error(shown(str(error)))
-    print(shown(f"{args.file} -> {page}: {summary(result)}"))
+    print(shown(f"{args.file} -> {page}: {rendering.summary}"))
     return 0
 
 

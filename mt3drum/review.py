@@ -24,9 +24,8 @@ from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import write_whole
 from mt3drum.formats.tables import tempo_record
 from mt3drum.grid import Grid
-from mt3drum.meter import estimate
 from mt3drum.options import ScoreOptions
-from mt3drum.output import tempo_text
+from mt3drum.output import Rendering, tempo_text
 from mt3drum.picture import spectrogram_tiles
 from mt3drum.tempo_map import tempo_map
 from mt3drum.transcribe import Transcription
@@ -92,7 +91,7 @@ def build_page(
         name: what the recording is called (default: the file's name).
         server: of the web app: `export` and `tempo` (addresses), `formats` (name -> suffix), `labels` and
             `meters`.
-        options: tempo and meter, where they are known; beats are estimated.
+        options: tempo and meter, where they are known, or the beats.
 
     Raises:
         AudioError: the recording cannot be read.
@@ -104,8 +103,7 @@ def build_page(
             f"{MAX_SECONDS / 60:.0f} minutes or less"
         )
     recording = open_file(audio)
-    options = options or ScoreOptions()
-    grid = estimate(result.hits, result.seconds, bpm=options.bpm, meter=options.meter)
+    grid = Rendering(result, "gm", options or ScoreOptions()).grid
     kind, sound = embedded_audio(audio, recording)
     source = shown(audio.name if name is None else name)
     data = {

@@ -37,8 +37,9 @@ from mt3drum.transcribe import Transcriber, Transcription
 
 HOST = "127.0.0.1"
 MAX_JSON_BYTES = 16 * 2**20
-LABELS = {"musicxml": "MusicXML", "jams": "JAMS", "jsonl": "JSONL", "tab": "Drum tab", "chart": "Clone Hero",
+LABELS = {"musicxml": "MusicXML", "jams": "JAMS", "tab": "Drum tab", "chart": "Clone Hero (zip)",
           "wav": "WAV: click and drums"}  # fmt: skip
+"""Of the formats that the page cannot write itself."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -180,7 +180,8 @@ def test_folders_patterns_and_skipping(
     args = (tmp_path / "in", tmp_path / "more" / "**" / "*.wav", "-o", out)
     assert run(*args, checkpoint=checkpoint) == 0
     assert tree(out) == {"a.mid", "x/a.mid", "x/y/b.mid", "c.mid", "d/c.mid"}
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5 and all(line.endswith("; unsteady: no grid") for line in lines)
 
     (out / "x" / "a.mid").unlink()
     monkeypatch.setattr("mt3drum.transcribe.BATCH", 1)

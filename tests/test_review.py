@@ -167,9 +167,19 @@ def test_the_command(recording: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Transcriber, "load", staticmethod(lambda *_, **__: Stub()))
     target = tmp_path / "new" / "page.html"
     assert cli.main(["review", str(recording), "-o", str(target)]) == 0
-    assert f"-> {target}: 8 hits" in capsys.readouterr().out
+    line = capsys.readouterr().out
+    assert f"-> {target}: 8 hits" in line and line.endswith("; unsteady: no grid\n")
     assert len(data_of(target.read_text(encoding="utf-8"))["hits"]) == 8  # type: ignore[arg-type]
+    assert data_of(target.read_text(encoding="utf-8"))["tempo"] is None
     assert [path.name for path in target.parent.iterdir()] == ["page.html"]
+    assert cli.main(["review", str(recording), "-o", str(target), "--bpm", "90", "--meter", "3/4"]) == 0
+    assert capsys.readouterr().out.endswith("; 90.0 bpm, 3/4\n")
+    tempo = data_of(target.read_text(encoding="utf-8"))["tempo"]
+    assert (
+        isinstance(tempo, dict) and tempo["text"] == "90.0 bpm, 3/4" and tempo["downbeats"][0] == HITS[0].time
+    )
+    assert cli.main(["review", str(recording), "--bpm", "5"]) == 2
+    assert "--bpm 5 is outside 20..500" in capsys.readouterr().err
     assert cli.main(["review", str(tmp_path / "absent.wav")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and "absent.wav: no such file" in error and error.count("\n") == 1
