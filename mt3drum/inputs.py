@@ -105,8 +105,8 @@ def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tup
 
     A file `x/song.wav` becomes `output/song`. What comes from a folder, or from a pattern, keeps its place
     below the folder, or below the part of the pattern without wildcards; what comes from a list, below the
-    folder that holds all that is listed. Sources that would share a target by
-    their names alone (song.wav and song.mp3) keep their suffix in it: `song.wav.mid`, `song.mp3.mid`.
+    folder that holds all that is listed. Sources that would share a target by their names alone (song.wav
+    and song.mp3) keep their suffix in it: `song.wav.mid`, `song.mp3.mid`.
 
     Raises:
         ValueError: two sources would still be written to one file.
@@ -121,7 +121,8 @@ def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tup
         except OSError:  # a name too long, a folder one may not look into: trying it will say so
             is_folder, is_there = False, True
         if is_folder:
-            members = [p for p in sorted(path.rglob("*")) if _is_recording(p)]
+            members, unread = _recordings_in(path)
+            problems += [Problem(str(error.filename), f"{text}: {error}") for error in unread]
             places = {p: p.relative_to(path) for p in members}
             problem = f"{text}: no audio file in this folder"
         elif is_there or kept is not None or not glob.has_magic(text):
@@ -162,6 +163,15 @@ def _is_recording(path: Path) -> bool:
 def _is_file(path: Path) -> bool:
     """A file, and none of our own renderings, which may lie beside the recordings."""
     return path.is_file() and not path.name.endswith(SUFFIX["wav"])
+
+
+def _recordings_in(folder: Path) -> tuple[list[Path], list[OSError]]:
+    """Recordings at any depth, and why folders could not be looked into."""
+    unread: list[OSError] = []
+    found = [
+        Path(parent, name) for parent, _, names in os.walk(folder, onerror=unread.append) for name in names
+    ]
+    return sorted(path for path in found if _is_recording(path)), unread
 
 
 def _common_folder(paths: Sequence[str]) -> str | None:

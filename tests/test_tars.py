@@ -13,6 +13,7 @@ import tarfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +120,26 @@ def test_what_is_listed_keeps_its_place(tmp_path: Path) -> None:
     assert problems == []
     ((task,), _) = plan((), Path("o"), listed[1:2])
     assert task.target == Path("o/x")
+
+
+def test_a_folder_that_vanishes_is_named_and_the_rest_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As guided fuzzing found: one that was deleted while it was searched ended the run."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.wav").touch()
+    scandir = os.scandir
+
+    def gone(path: str) -> Any:
+        if str(path).endswith("/a"):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", gone)
+    tasks, (problem,) = plan([str(tmp_path)], Path("o"))
+    assert [task.source for task in tasks] == [tmp_path / "b" / "x.wav"]
+    assert problem.source == str(tmp_path / "a") and problem.reason.startswith(f"{tmp_path}: ")
 
 
 def test_a_list_is_taken_line_by_line(
