@@ -142,10 +142,13 @@ class _Search:
                     row, length, beat = np.unravel_index(closed.argmax(), closed.shape)
                     best_end = (low + int(row), int(length), int(beat))
             padded[:, REACH:-REACH] = score
-            options = np.lib.stride_tricks.sliding_window_view(padded, 2 * REACH + 1, axis=1)
-            options = options + self.change[:, None]
-            chosen = options.argmax(-1)
-            onward = np.take_along_axis(options, chosen[..., None], -1)[..., 0]
+            # Step by step: the maximum along a last axis of seven is several times slower.
+            chosen = np.zeros(score.shape, np.uint8)
+            onward = padded[:, :count] + self.change[:, :1]
+            for step in range(1, 2 * REACH + 1):
+                option = padded[:, step : step + count] + self.change[:, step, None]
+                chosen[option > onward] = step
+                np.maximum(onward, option, out=onward)
             fresh = (rows[:, None, None] <= first) & (self.start[:, None] > onward)
             onward = np.where(fresh, self.start[:, None], onward)
             origin[rows] = np.where(fresh, _FRESH, chosen)
@@ -178,5 +181,12 @@ _FRESH = 255
 
 
 def _logsumexp(x: np.ndarray) -> np.ndarray:
-    top = x.max(-1)
-    return top + np.log(np.exp(x - top[..., None]).sum(-1))
+    """Over the last axis, which is short: item by item."""
+    items = [x[..., item] for item in range(x.shape[-1])]
+    top = items[0].copy()
+    for item in items[1:]:
+        np.maximum(top, item, out=top)
+    total = np.exp(items[0] - top)
+    for item in items[1:]:
+        total += np.exp(item - top)
+    return top + np.log(total)
