@@ -24,6 +24,7 @@ from PIL import Image
 
 from mt3drum import Transcriber, output
 from mt3drum.config import SAMPLE_RATE
+from mt3drum.formats.chart import RESOLUTION
 from mt3drum.inputs import SUFFIX
 from mt3drum.review import write_page
 from scripts.make_figures import GROOVE, render
@@ -96,18 +97,17 @@ def chart(text: str, beats: int = 8) -> bytes:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    resolution = 480
     lines = text.split("[ExpertDrums]")[1].split("}")[0].splitlines()
     codes: dict[int, set[int]] = {}
     for line in lines:
         if " = N " in line:
-            tick, code = line.split(" = N ")
-            codes.setdefault(int(tick), set()).add(int(code.split()[0]))
-    start = min(codes) // resolution
+            place, note = line.split(" = N ")
+            codes.setdefault(int(place), set()).add(int(note.split()[0]))
+    start = min(codes) // RESOLUTION
     figure, axes = plt.subplots(figsize=(10, 2.3), layout="constrained", facecolor="#15181d")
     axes.set_facecolor("#20242b")
     for tick, here in codes.items():
-        beat = tick / resolution - start
+        beat = tick / RESOLUTION - start
         if beat > beats:
             continue
         if here & {0, 32}:
