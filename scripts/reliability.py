@@ -99,6 +99,11 @@ ROWS = (
         ),
     ),
     Row(
+        "hundreds of recordings in one process, measured below",
+        "flat memory, results as of each alone",
+        ("test_soak",),
+    ),
+    Row(
         "training: 1 % and 20 % of the samples bad, members damaged or too large",
         "counted by reason, batches full",
         (
