@@ -74,6 +74,8 @@ def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
         OSError: the map of notes cannot be read.
     """
     known = tempo_options(args)
+    if args.grid == "24" and known.meter is not None and known.meter.compound:
+        raise ValueError(f"--grid 24 (triplets) does not fit the beats of {known.meter}; use 8, 16 or auto")
     notes: Notes = args.notes
     if args.notes not in ("gm", "td17"):
         from mt3drum.note_map import read_note_map

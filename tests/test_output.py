@@ -139,6 +139,7 @@ def test_a_bad_map_is_one_line(
         (["--bpm", "0"], "--bpm 0 is outside 20..500"),
         (["--meter", "5/3"], "meter 5/3 is none of 2/4, 3/4, 4/4"),
         (["--notes", "absent.json"], "absent.json"),
+        (["--meter", "6/8", "--grid", "24"], "--grid 24 (triplets) does not fit the beats of 6/8"),
     ],
 )
 def test_wrong_options(args: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
