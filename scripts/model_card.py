@@ -174,11 +174,13 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     steps, batch = training["step"], config["batch"] * config["accumulation"] * training["world"]
     tuning = training.get("tuning")
     chosen = f", chosen on {tuning['clips']} rendered validation clips" if tuning else ""
+    first = training.get("initial")
+    before = f"It started from the weights of an earlier run, step {first['step']:,}.\n" if first else ""
     return [
         "## Training",
         f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step ({steps * batch:,} in all), "
         f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset']}`, learning rate "
-        f"{config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\nCode: "
+        f"{config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\n{before}Code: "
         f"commit `{training['commit']}`; data: commit `{data['commit']}`.\n"
         f"Decode settings: {_changed_settings(decoding)}{chosen}.",
         "To make it again (settings of the run's end; docs/experiments.md says what changed on the way):",
@@ -197,9 +199,36 @@ def _changed_settings(decoding: Mapping[str, Any]) -> str:
 
 
 def remake(training: Mapping[str, Any]) -> list[str]:
-    """The commands that make shards, run and checkpoint."""
+    """The commands that make shards, runs and checkpoint; of the run before this one, if there was one, too."""
+    config = training["config"]
+    first = training.get("initial")
+    run, initial = "runs/small", ""
+    lines = []
+    if first:
+        lines = _run(first, "runs/first", "")
+        initial = f"runs/first/{_kept(first)}.safetensors"
+    lines += _run(training, run, initial)
+    if "tuning" in training:
+        clips = training["tuning"]["clips"]
+        lines += [
+            "git checkout main",
+            "python scripts/make_shards.py --output datasets/validation --split validation "
+            f"--clips {clips} --band 1 --negatives 0",
+            f"python scripts/tune_decoding.py --checkpoint {run}/{_kept(training)}.safetensors "
+            f"--shards datasets/validation --clips {clips} --output mt3drum/assets/{config['preset']}.safetensors",
+        ]
+    return lines
+
+
+def _kept(training: Mapping[str, Any]) -> str:
+    """Which checkpoint of its run this is."""
+    return "best" if training["step"] < training["config"]["steps"] else "last"
+
+
+def _run(training: Mapping[str, Any], output: str, initial: str) -> list[str]:
+    """The commands that make the shards of one run and train it."""
     config, data = training["config"], training["data"]
-    shards = f"datasets/{Path(config['shards']).name}"
+    shards = f"datasets/{Path(config['shards']).name}{'-first' if output.endswith('first') else ''}"
     settings = data["settings"]
     lines = [f"git checkout {data['commit']}"] if data["commit"] else []
     if settings["kind"] == "rendered":
@@ -212,18 +241,8 @@ def remake(training: Mapping[str, Any]) -> list[str]:
     run = "python train/main.py"
     if ranks > 1:
         run = f"OMP_NUM_THREADS=1 deepspeed --num_accelerators {ranks} train/main.py"
-    lines.append(f"{run} --config {CONFIG} --output runs/small{_overrides(config, shards)}")
-    if "tuning" in training:
-        clips = training["tuning"]["clips"]
-        kept = "best" if training["step"] < config["steps"] else "last"
-        lines += [
-            "git checkout main",
-            "python scripts/make_shards.py --output datasets/validation --split validation "
-            f"--clips {clips} --band 1 --negatives 0",
-            f"python scripts/tune_decoding.py --checkpoint runs/small/{kept}.safetensors "
-            f"--shards datasets/validation --clips {clips} --output mt3drum/assets/small.safetensors",
-        ]
-    return lines
+    changes = _overrides({**config, "initial": initial}, shards)
+    return [*lines, f"{run} --config {CONFIG} --output {output}{changes}"]
 
 
 def _changed(rendered: Mapping[str, Any]) -> dict[str, Any]:

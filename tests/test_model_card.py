@@ -172,3 +172,16 @@ def test_a_page_without_marks_is_an_error() -> None:
 def test_the_readme_has_its_marks() -> None:
     readme = (update_results.ROOT / "README.md").read_text(encoding="utf-8")
     assert update_results.fill(readme, "x", "README.md").count(update_results.BEGIN) == 1
+
+
+def test_a_run_that_began_from_another_is_made_again_from_its_beginning() -> None:
+    first = TRAINING | {"step": 5000, "commit": "first1"}
+    lines = model_card.remake(
+        TRAINING | {"initial": first, "config": CONFIG | {"initial": "x"}, "tuning": {"clips": 5}}
+    )
+    runs = [line for line in lines if "train/main.py" in line]
+    assert len(runs) == 2
+    assert "--output runs/first" in runs[0] and "datasets/train-first" in runs[0] and "initial" not in runs[0]
+    assert "--output runs/small" in runs[1] and "runs/first/last.safetensors" in runs[1]
+    assert lines.index("git checkout first1") < lines.index(runs[0])
+    assert "runs/small/best.safetensors" in lines[-1]

@@ -109,6 +109,15 @@ def test_a_run_leaves_what_it_should(reference: Path) -> None:
     assert all(0 <= line["f_measure"] <= 1 for line in validations)
 
 
+def test_a_run_from_other_weights_remembers_where_they_came_from(reference: Path, tmp_path: Path) -> None:
+    first = reference / "last.safetensors"
+    path = write_run(tmp_path, initial=str(first), steps=1, warmup_steps=0)
+    assert run_main(path, tmp_path / "second") == 0
+    record = read_header(tmp_path / "second" / "last.safetensors")["training"]
+    assert record["initial"] == read_header(first)["training"]
+    assert record["step"] == 1
+
+
 def test_tensorboard_shows_losses_scores_pictures_and_sound(reference: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from data.loader import Batch, LoaderConfig, make_loader
 from data.shard_list import find_shards
-from mt3drum.checkpoint import load_model, save_checkpoint
+from mt3drum.checkpoint import load_model, read_header, save_checkpoint
 from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.decoding import DecodeConfig
 from mt3drum.features import LogMel
@@ -186,6 +186,8 @@ class Run:
             "data": {key: self.manifest[key] for key in RECORDED},
             "result": result,
         }
+        if self.config.initial:  # where the weights come from is part of where they came from
+            training["initial"] = read_header(Path(self.config.initial))["training"]
         try:
             save_checkpoint(self.output / name, self.model_config, self.average.weights, {}, training)
         except (OSError, SafetensorError) as error:
