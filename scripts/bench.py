@@ -112,11 +112,15 @@ def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
         middle = statistics.median(values)
         base = first.setdefault(row["unit"], middle)
         ratio = f"{middle / base:.2f}" if base else "-"
+        low, high = _shown(min(values)), _shown(max(values))
         lines.append(
-            f"| {row['name']} | {middle:.3g} {row['unit']} | {min(values):.3g} to {max(values):.3g} | "
-            f"{len(values)} | {ratio} |"
+            f"| {row['name']} | {_shown(middle)} {row['unit']} | {low} to {high} | {len(values)} | {ratio} |"
         )
     return "\n".join([*lines, ""])
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def fill(path: Path, report: dict[str, Any]) -> None:
