@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mt3drum.decoding import DecodeConfig
+from scripts.model_card_recipe import plain, remake
 from scripts.update_results import BEGIN, END, PAGES, RESULTS, ROOT, block, read_digests, write_text
 
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
-CONFIG = "train/configs/small.yaml"
 NOT_LICENCE = ("holds:", "path:", "repo:", "pitches", "velocity layers:")
 """Lines of a SOURCE.txt that say something else."""
 
@@ -180,7 +179,8 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
         "## Training",
         f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step ({steps * batch:,} in all), "
         f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset']}`, learning rate "
-        f"{config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\n{before}Code: "
+        f"{config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\n"
+        f"{before}Code: "
         f"commit `{training['commit']}`; data: commit `{data['commit']}`.\n"
         f"Decode settings: {_changed_settings(decoding)}{chosen}.",
         "To make it again (settings of the run's end; docs/experiments.md says what changed on the way):",
@@ -191,83 +191,11 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
 def _changed_settings(decoding: Mapping[str, Any]) -> str:
     """The decode settings that are not the defaults."""
     usual = DecodeConfig().to_dict()
-    given = {name: value for name, value in decoding.items() if value != _plain(usual.get(name))}
+    given = {name: value for name, value in decoding.items() if value != plain(usual.get(name))}
     points = given.pop("confidence_calibration", ())
     words = [f"{name} {value}" for name, value in given.items()]
     words += [f"confidences calibrated at {len(points)} points"] if points else []
     return ", ".join(words) or "the defaults"
-
-
-def remake(training: Mapping[str, Any]) -> list[str]:
-    """The commands that make shards, runs and checkpoint; of the run before this one, if there was one, too."""
-    config = training["config"]
-    first = training.get("initial")
-    run, initial = "runs/small", ""
-    lines = []
-    if first:
-        lines = _run(first, "runs/first", "")
-        initial = f"runs/first/{_kept(first)}.safetensors"
-    lines += _run(training, run, initial)
-    if "tuning" in training:
-        clips = training["tuning"]["clips"]
-        lines += [
-            "git checkout main",
-            "python scripts/make_shards.py --output datasets/validation --split validation "
-            f"--clips {clips} --band 1 --negatives 0",
-            f"python scripts/tune_decoding.py --checkpoint {run}/{_kept(training)}.safetensors "
-            f"--shards datasets/validation --clips {clips} --output mt3drum/assets/{config['preset']}.safetensors",
-        ]
-    return lines
-
-
-def _kept(training: Mapping[str, Any]) -> str:
-    """Which checkpoint of its run this is."""
-    return "best" if training["step"] < training["config"]["steps"] else "last"
-
-
-def _run(training: Mapping[str, Any], output: str, initial: str) -> list[str]:
-    """The commands that make the shards of one run and train it."""
-    config, data = training["config"], training["data"]
-    shards = f"datasets/{Path(config['shards']).name}{'-first' if output.endswith('first') else ''}"
-    settings = data["settings"]
-    lines = [f"git checkout {data['commit']}"] if data["commit"] else []
-    if settings["kind"] == "rendered":
-        options = [f"--clips {data['clips']}", f"--seed {settings['seed']}"]
-        options += [f"--{key} {value:g}" for key, value in _changed(settings["config"]).items()]
-        lines.append(f"python scripts/make_shards.py --output {shards} {' '.join(options)}")
-    if training["commit"] != data["commit"]:
-        lines.append(f"git checkout {training['commit']}")
-    ranks = training["world"]
-    run = "python train/main.py"
-    if ranks > 1:
-        run = f"OMP_NUM_THREADS=1 deepspeed --num_accelerators {ranks} train/main.py"
-    changes = _overrides({**config, "initial": initial}, shards)
-    return [*lines, f"{run} --config {CONFIG} --output {output}{changes}"]
-
-
-def _changed(rendered: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the renderer that are not the defaults."""
-    from data.clips import RenderConfig
-
-    usual = asdict(RenderConfig())
-    return {key: value for key, value in rendered.items() if key != "split" and value != usual.get(key)}
-
-
-def _overrides(config: Mapping[str, Any], shards: str) -> str:
-    """` --set name=value` for whatever is not as in the configuration file."""
-    from train.config import load_config
-
-    file = asdict(load_config(ROOT / CONFIG, {}))
-    given = {"shards": shards} if file["shards"] != shards else {}
-    for name, value in config.items():
-        if name in file and name not in ("shards", "development") and _plain(file[name]) != _plain(value):
-            given[name] = shlex.quote(json.dumps(_plain(value)))
-    return "".join(f" --set {name}={value}" for name, value in given.items())
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it: tuples are lists there."""
-    return json.loads(json.dumps(value))
 
 
 def _licence(data: Mapping[str, Any], root: Path) -> list[str]:

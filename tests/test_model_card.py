@@ -10,7 +10,7 @@ import pytest
 from mt3drum.checkpoint import save_checkpoint
 from mt3drum.config import PRESETS
 from mt3drum.model import DrumModel
-from scripts import model_card, update_results
+from scripts import model_card, model_card_recipe, update_results
 from tokenizer.drums import DRUMS
 
 CONFIG = {
@@ -176,7 +176,7 @@ def test_the_readme_has_its_marks() -> None:
 
 def test_a_run_that_began_from_another_is_made_again_from_its_beginning() -> None:
     first = TRAINING | {"step": 5000, "commit": "first1"}
-    lines = model_card.remake(
+    lines = model_card_recipe.remake(
         TRAINING | {"initial": first, "config": CONFIG | {"initial": "x"}, "tuning": {"clips": 5}}
     )
     runs = [line for line in lines if "train/main.py" in line]
