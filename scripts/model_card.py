@@ -17,7 +17,7 @@ from typing import Any
 
 from mt3drum.decoding import DecodeConfig
 from scripts.model_card_recipe import plain, remake
-from scripts.update_results import BEGIN, END, PAGES, RESULTS, ROOT, block, read_digests, write_text
+from scripts.update_results import BEGIN, END, PAGES, RESULTS, block, read_digests, write_text
 
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
 NOT_LICENCE = ("holds:", "path:", "repo:", "pitches", "velocity layers:")
