@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import gammaln
 
-from mt3drum.beat_model import Path, likeliest, periods
+from mt3drum.beat_model import FRAME, Path, likeliest, periods
 from mt3drum.beat_patterns import FOUR, PATTERNS, ROLES, SIX_EIGHTHS, TERNARY, TICKS, Pattern, roles
 from mt3drum.grid import Grid, Meter
 from tokenizer.hits import Hit
@@ -27,8 +27,10 @@ STEADY, SCATTER = 0.4, 1.3
 of 36 human performances (74 to 316 strokes) those whose beats were found all had 0.53 or more."""
 MAX_SECONDS = 2 * 3600.0
 """Longer stretches have no grid: the search keeps 27 KB a second."""
-TRIAL = 300.0
+TRIAL = 120.0
 """Seconds of a recording by which its pattern is chosen."""
+TEMPO_RANGE = 1.5
+"""After that the beat stays within this factor of its usual length there."""
 DRIFT = 0.06
 """A given tempo may be off, or waver, by this share."""
 TERNARY_PENALTY, GROUPING_PENALTY = 12.0, 4.0
@@ -101,7 +103,10 @@ def _search(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> Path
         path, pattern, _ = max(trials, key=lambda trial: trial[0].likelihood - trial[2])
         if len(start) == len(hits):
             return path
-        patterns = [(pattern, 0.0)]
+        lengths = _lengths(pattern, bpm)
+        usual = float(np.median(np.diff(path.beats))) / FRAME  # seconds to frames
+        near = lengths[(lengths > usual / TEMPO_RANGE) & (lengths < usual * TEMPO_RANGE)]
+        return likeliest(hits, pattern, near if len(near) > 1 else lengths, use_prior=bpm is None)
     return likeliest(hits, patterns[0][0], _lengths(patterns[0][0], bpm), use_prior=bpm is None)
 
 
