@@ -163,7 +163,13 @@ def test_sinusoid() -> None:
 
 @pytest.mark.parametrize(
     ("preset", "least", "most"),
-    [("tiny", 5e3, 1e5), ("mini", 5e5, 2e6), ("small", 3e6, 8e6), ("base", 30e6, 40e6), ("large", 85e6, 115e6)],
+    [
+        ("tiny", 5e3, 1e5),
+        ("mini", 5e5, 2e6),
+        ("small", 3e6, 8e6),
+        ("base", 30e6, 40e6),
+        ("large", 85e6, 115e6),
+    ],
 )
 def test_sizes_of_the_presets(preset: str, least: float, most: float) -> None:
     with torch.device("meta"):  # no memory, no random numbers
