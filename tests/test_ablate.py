@@ -48,12 +48,16 @@ def test_every_entry_is_one_change_that_the_code_takes(name: str, tmp_path: Path
 
 def test_the_table_gives_differences_and_the_spread_of_seeds() -> None:
     results = {
-        "base": result(0.7, 0.6), "base, seed 1": result(0.72, 0.61), "family term off": result(0.65, 0.63)
+        "base": result(0.7, 0.6), "base, seed 1": result(0.72, 0.61), "family term off": result(0.65, 0.63),
+        "SpecAugment off": result(0.70, 0.62),
     }  # fmt: skip
     text = script().table(results, PLAN["runs"], PLAN["base"])
     assert "drums only spans 0.020 and pseudo mixes 0.010" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| family term off")]
-    assert "| 0.650 | -0.050 |" in row and "| 0.630 | +0.030 |" in row
+    assert "| 0.650 | -0.060 |" in row and "| 0.630 | +0.025 |" in row, "against the mean of the seeds"
+    assert row.endswith("| worse |"), "0.640, and the seeds have 0.650 and 0.665"
+    (row,) = [line for line in text.splitlines() if line.startswith("| SpecAugment off")]
+    assert row.endswith("| no difference seen |")
     assert "one window" not in text, "not measured: no row"
 
 
