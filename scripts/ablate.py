@@ -17,7 +17,6 @@ import json
 import math
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -123,8 +122,8 @@ def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], bas
         ]
     lines += [
         "| what | why | drums only | difference | " + " | ".join(CLASSES)
-        + " | at 20 ms | pseudo mixes | difference | rendered, 26 | 5 | seconds | verdict |",
-        "|---|---|---:|---:|" + "---:|" * (len(CLASSES) + 6) + "---|",
+        + " | at 20 ms | pseudo mixes | difference | rendered, 26 | 5 | verdict |",
+        "|---|---|---:|---:|" + "---:|" * (len(CLASSES) + 5) + "---|",
     ]  # fmt: skip
     for name, entry in runs.items():
         if name not in results:
@@ -144,7 +143,7 @@ def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], bas
             f"| {name} | {entry['why']} | {found[MIXES[0]]:.3f} | {change[0]} | "
             + " | ".join(f"{found['classes'][label]:.3f}" for label in CLASSES)
             + f" | {found['drum_only_20']:.3f} | {found[MIXES[1]]:.3f} | {change[1]} "
-            f"| {found['rendered_26']:.3f} | {found['rendered_5']:.3f} | {found['seconds']:.0f} "
+            f"| {found['rendered_26']:.3f} | {found['rendered_5']:.3f} "
             f"| {'' if plain else verdict} |"
         )
     return "\n".join(lines)
@@ -185,14 +184,14 @@ def main(arguments: list[str] | None = None) -> int:
                 raise ValueError(f"{name}: not in {CONFIG.name}: {', '.join(runs)}")
             if name in results:
                 continue
-            entry, began = runs[name], time.monotonic()
+            entry = runs[name]
             of = entry.get("of", name)
             source = None if of == "bundled" else train(of, runs[of], plan["base"], args.output)
             found = measure(source, entry, args.shards, args.development)
             results = (
                 json.loads(record.read_text()) if record.exists() else {}
             )  # another process may add, too
-            results[name] = found | {"seconds": time.monotonic() - began}
+            results[name] = found
             write_whole(record, json.dumps(results, indent=1))
         if args.docs:
             write(args.docs, table(results, runs, plan["base"]))
