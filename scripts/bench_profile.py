@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,9 +71,12 @@ def profile(setting: Setting) -> list[Row]:
         {"name": stage, "unit": "CPU-ms a segment", "values": [1000 * spent[stage] for spent in rounds]}
         for stage in rounds[0]
     ]
-    for name, code in (("import torch", "import torch"), ("import all", "import mt3drum.transcribe")):
-        values = [command([sys.executable, "-c", code], 1)[0] for _ in range(setting.repeats(2, 5))]
-        rows.append({"name": name, "unit": "CPU-s", "values": values})
+    with tempfile.TemporaryDirectory() as folder:
+        for name, module in (("import torch", "torch"), ("import all", "mt3drum.transcribe")):
+            program = Path(folder, "program.py")
+            program.write_text(f"import {module}")
+            values = [command([sys.executable, str(program)], 1)[0] for _ in range(setting.repeats(2, 5))]
+            rows.append({"name": name, "unit": "CPU-s", "values": values})
     return rows
 
 
