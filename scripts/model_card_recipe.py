@@ -15,15 +15,17 @@ CONFIG = "train/configs/small.yaml"
 
 
 def remake(training: Mapping[str, Any]) -> list[str]:
-    """The commands that make shards, runs and checkpoint; also of the run before this one, if any."""
+    """The commands that make shards, runs and checkpoint; of every run that the weights went through."""
     config = training["config"]
-    first = training.get("initial")
+    runs = [training]
+    while "initial" in runs[0]:
+        runs.insert(0, runs[0]["initial"])
+    lines: list[str] = []
     run, initial = "runs/small", ""
-    lines = []
-    if first:
-        lines = _run(first, "runs/first", "")
-        initial = f"runs/first/{_kept(first)}.safetensors"
-    lines += _run(training, run, initial)
+    for number, record in enumerate(runs, 1):
+        suffix = "" if record is training else f"-{number}"
+        lines += _run(record, run + suffix, suffix, initial)
+        initial = f"{run}{suffix}/{_kept(record)}.safetensors"
     if "tuning" in training:
         clips = training["tuning"]["clips"]
         lines += [
@@ -42,10 +44,10 @@ def _kept(training: Mapping[str, Any]) -> str:
     return "best" if training["step"] < training["config"]["steps"] else "last"
 
 
-def _run(training: Mapping[str, Any], output: str, initial: str) -> list[str]:
-    """The commands that make the shards of one run and train it."""
+def _run(training: Mapping[str, Any], output: str, suffix: str, initial: str) -> list[str]:
+    """The commands that make the shards of one run and train it from the checkpoint `initial`, if any."""
     config, data = training["config"], training["data"]
-    shards = f"datasets/{Path(config['shards']).name}{'-first' if output.endswith('first') else ''}"
+    shards = f"datasets/{Path(config['shards']).name}{suffix}"
     settings = data["settings"]
     lines = [f"git checkout {data['commit']}"] if data["commit"] else []
     if settings["kind"] == "rendered":

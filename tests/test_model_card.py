@@ -176,12 +176,13 @@ def test_the_readme_has_its_marks() -> None:
 
 def test_a_run_that_began_from_another_is_made_again_from_its_beginning() -> None:
     first = TRAINING | {"step": 5000, "commit": "first1"}
-    lines = model_card_recipe.remake(
-        TRAINING | {"initial": first, "config": CONFIG | {"initial": "x"}, "tuning": {"clips": 5}}
-    )
+    second = TRAINING | {"commit": "second2", "config": CONFIG | {"initial": "x"}, "initial": first}
+    third = TRAINING | {"config": CONFIG | {"initial": "y"}, "initial": second, "tuning": {"clips": 5}}
+    lines = model_card_recipe.remake(third)
     runs = [line for line in lines if "train/main.py" in line]
-    assert len(runs) == 2
-    assert "--output runs/first" in runs[0] and "datasets/train-first" in runs[0] and "initial" not in runs[0]
-    assert "--output runs/small" in runs[1] and "runs/first/last.safetensors" in runs[1]
-    assert lines.index("git checkout first1") < lines.index(runs[0])
+    assert len(runs) == 3
+    assert "--output runs/small-1 " in runs[0] and "datasets/train-1" in runs[0] and "initial" not in runs[0]
+    assert "--output runs/small-2 " in runs[1] and "runs/small-1/last.safetensors" in runs[1]
+    assert "--output runs/small " in runs[2] and "runs/small-2/best.safetensors" in runs[2]
+    assert lines.index("git checkout first1") < lines.index(runs[0]) < lines.index("git checkout second2")
     assert "runs/small/best.safetensors" in lines[-1]
