@@ -59,6 +59,9 @@ LEVEL_SD = (3.0, 2.5, 5.0, 3.5, 4.5, 4.5, 4.5, 5.0, 4.5)
 EVEN = 0.4  # of LEVEL_SD is left in an even mix
 BRIGHTNESS_STEPS = 4
 LAYERED = 3  # a series with at least so many velocity layers brings its own brightness
+SWELLING = frozenset(
+    drum.name for drum in DRUMS if drum.family == "crash" or drum.name.startswith("hihat_open")
+)
 TAKES = 3  # slightly different copies of a stroke where an acoustic drum was sampled once or twice
 
 
@@ -88,6 +91,8 @@ class Voice:
     takes: int
     eq: tuple[float, float, float] | None
     """Centre in Hz, gain in dB and Q of the channel's equaliser, or None."""
+    swell: tuple[float, float] | None
+    """dB by which a stroke starts below its ring, and the seconds it takes to lose them; None: it strikes."""
     made: dict[tuple[int, int, int, int], Wave] = field(default_factory=dict)
 
     def level(self, velocity: float) -> float:
@@ -131,6 +136,8 @@ class Voice:
             audio = signal.lfilter(*np.array([[1 - pole, 0.0], [1.0, -pole]], dtype=np.float32), audio)
         if self.eq is not None:
             audio = signal.lfilter(*peaking(*self.eq), audio).astype(np.float32)
+        if self.swell is not None and onset < audio.size:
+            audio[onset:] *= _swelling(audio.size - onset, *self.swell)
         peak = max(float(audio.max()), -float(audio.min()), 1e-6)
         audio *= np.float32(1 / peak)
         fade = min(64, audio.size)
@@ -211,6 +218,7 @@ def _voice(
         layered=brushed or layers >= LAYERED,
         takes=TAKES if kit.kind == "acoustic" and len(samples) <= 2 else 1,
         eq=_dark(rng) if DRUMS[drum].family == "crash" and rng.random() < 0.6 else _eq(rng),
+        swell=_swell(rng) if name in SWELLING and rng.random() < 0.35 else None,
     )  # fmt: skip
 
 
@@ -226,6 +234,18 @@ def _dark(rng: np.random.Generator) -> tuple[float, float, float]:
     """Crashes on the development recordings are 5 dB darker (10 to 18 kHz against 2 to 5) than those of the
     kits: microphones, tape and mixing take the top off."""
     return rng.uniform(9000.0, 15000.0), -rng.uniform(3.0, 11.0), rng.uniform(0.4, 0.8)
+
+
+def _swell(rng: np.random.Generator) -> tuple[float, float]:
+    """A cymbal that still rings from the last stroke, or is struck softly, takes its time to speak (50 ms at
+    39.3 s of Grunge, docs/errors.md); a sampled one is struck from rest."""
+    return rng.uniform(3.0, 14.0), rng.uniform(0.008, 0.05)
+
+
+def _swelling(samples: int, decibels: float, seconds: float) -> np.ndarray:
+    """Gain from -decibels to 0 dB."""
+    time = np.arange(samples, dtype=np.float32) / SAMPLE_RATE
+    return 1 - np.float32(1 - 10 ** (-decibels / 20)) * np.exp(-time / np.float32(seconds))
 
 
 def _ring(name: str, rng: np.random.Generator) -> tuple[float | None, ...]:

@@ -33,7 +33,7 @@ class DrumModel(nn.Module):
             "dim": width,
             "heads": width // config.head_width,
             "attn_dim_head": config.head_width,
-            "attn_flash": True,
+            "attn_flash": False,
             "rotary_pos_emb": True,
             "rotary_emb_dim": config.head_width // 2,
             "ff_mult": config.feed_forward,
