@@ -63,4 +63,7 @@ class Stem(nn.Module):
         image = rearrange(flat, "b (w m) t -> b w m t", w=windows).contiguous(
             memory_format=torch.channels_last
         )
-        return self.project(rearrange(self.convolutions(image), "b c m t -> b t (m c)"))
+        image = self.convolutions(image)
+        if image.requires_grad:  # else the gradient comes in the order of `project`, slow to work on
+            image.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
+        return self.project(rearrange(image, "b c m t -> b t (m c)"))
