@@ -62,7 +62,9 @@ class LogMel(nn.Module):
         """audio [b n], n a multiple of the hop -> [b window mel n/hop]; frame k centred on sample k hop."""
         # One at a time on a processor: the spectrum stays in its cache.
         parts = audio.split(1 if audio.device.type == "cpu" else max(1, len(audio)))
-        channels = [torch.cat([self.channel(part, window) for part in parts]) for window in self.config.windows]
+        channels = [
+            torch.cat([self.channel(part, window) for part in parts]) for window in self.config.windows
+        ]
         return rearrange(channels, "window b t mel -> b window mel t")
 
     def channel(self, audio: Tensor, length: int) -> Tensor:
