@@ -1,10 +1,11 @@
 """Encoder states to token ids under the grammar: a beam search over the product of decoder and onset head.
 
 The score of a sequence is (1 - lambda) x log-probability of the decoder + lambda x log-probability of the
-onset head (`mt3drum.prior`), over times, drums and the end. Velocities do not count: given the drum the
-likeliest is taken, so that beams differ in what is struck and a hit is not dropped to save the cost of its
-velocity. Times from step `until` on count as the end (their probabilities are added to its), so nothing is
-decoded that the next segment decodes better. Beam 1 is greedy.
+onset head (`mt3drum.prior`), over times, drums and the end. Velocities do not count: given the drum the bin
+at the decoder's mean is taken, so that beams differ in what is struck and a hit is not dropped to save the
+cost of its velocity (the mode, often the last bin, led later velocities astray: docs/experiments.md). Times
+from step `until` on count as the end (their probabilities are added to its), so nothing is decoded that the
+next segment decodes better. Beam 1 is greedy.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mt3drum.narrow import Narrowing
 from mt3drum.parts import Encoded
 from mt3drum.prior import Prior, onset_probabilities, prior_log_probs, prior_tables, suppress
 from mt3drum.step import Cache, LeanDecoder, keep, reorder
-from tokenizer.codec import BOS, EOS, PAD, Codec
+from tokenizer.codec import BOS, EOS, MAX_VELOCITY, PAD, Codec
 from tokenizer.grammar import AFTER_DRUM
 
 _ILLEGAL = -1e9  # finite: an impossible neighbour of an expectation costs no NaN
@@ -53,7 +54,8 @@ def generate(
             results = framewise(codec, probability, encoded, config, until)
         else:
             path = _search(model.decoder, encoded, probability, config, until)
-            results = hypotheses(codec, path, probability, config)
+            loudness = torch.sigmoid(encoded.velocity.float()) * MAX_VELOCITY
+            results = hypotheses(codec, path, probability, loudness, config)
         for segment, result in zip(heard.tolist(), results, strict=True):
             found[segment] = result
     return found
@@ -107,13 +109,15 @@ def _search(
     tokens = torch.full((segments, beams), BOS, device=device)
     steps: list[_Step] = []
     for position in range(config.max_tokens):
-        log_probs, combined = _score(codec, decoder, cache, tokens, narrowing, prior, config, until, position)
+        log_probs, combined, velocity = _score(
+            codec, decoder, cache, tokens, narrowing, prior, config, until, position
+        )
         top, parents, picks = _candidates(scores, combined)
         done = _finish(best, active, top, parents, picks, position, config)
         order = torch.argsort((picks == EOS).to(torch.uint8), dim=1, stable=True)[:, :beams]
         scores, parents, tokens = (x.gather(1, order) for x in (top, parents, picks))
-        velocity = _expected_velocity(codec, log_probs).gather(1, parents)
-        steps.append(_Step(active, tokens, parents, _window(log_probs, parents, tokens), velocity))
+        window = _window(log_probs, parents, tokens)
+        steps.append(_Step(active, tokens, parents, window, velocity.gather(1, parents)))
         going = (~done).nonzero()[:, 0]
         if not len(going):
             break
@@ -139,8 +143,9 @@ def _score(
     config: DecodeConfig,
     until: int,
     position: int,
-) -> tuple[Tensor, Tensor]:
-    """Log-probabilities [s beam v] of the next token: the decoder's; the product, -inf where not offered."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probabilities [s beam v] of the next token: the decoder's; the product, -inf where not offered. And
+    the mean velocity bin [s beam]."""
     logits = decoder.step(cache, tokens)
     if until < codec.segment_steps:
         late = logits[..., codec.first_time + until : codec.first_drum].logsumexp(-1)
@@ -154,8 +159,10 @@ def _score(
     combined.masked_fill_(~offered, -math.inf)
     # Velocities cost nothing and do not branch.
     striking = (narrowing.state.phase == AFTER_DRUM)[..., None]
-    free = torch.where(combined >= combined.amax(-1, keepdim=True), 0.0, -math.inf)
-    return log_probs, torch.where(striking, free, combined)
+    velocity = _expected_velocity(codec, log_probs)
+    chosen = codec.first_velocity + velocity.round().long()[..., None]
+    free = torch.full_like(combined, -math.inf).scatter_(-1, chosen, 0.0)
+    return log_probs, torch.where(striking, free, combined), velocity
 
 
 def _candidates(scores: Tensor, combined: Tensor) -> tuple[Tensor, Tensor, Tensor]:

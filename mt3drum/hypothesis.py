@@ -70,17 +70,20 @@ def _neighbours(values: np.ndarray, segment: np.ndarray, step: np.ndarray) -> tu
     return values[segment[:, None], near.clip(0, values.shape[1] - 1)], exists
 
 
-def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConfig) -> list[Hypothesis]:
+def hypotheses(
+    codec: Codec, path: Path, probability: Tensor, loudness: Tensor, config: DecodeConfig
+) -> list[Hypothesis]:
     """Hits of every chosen sequence.
 
     Time is averaged under the product of the decoder's distribution and the onset head's before suppression
-    (suppression would leave nothing to average); velocity is the decoder's mean over all bins (its mode, and
-    a mean around it, were farther off: docs/experiments.md). The raw confidence is the product of the
-    decoder's probabilities of the time (its neighbours included) and the drum, and the head's highest near
-    it, each to the power of its weight.
+    (suppression would leave nothing to average); velocity is the mean of the decoder's mean over all bins and
+    the head's (its velocities near the time, weighted by its probabilities). The raw confidence is the
+    product of the decoder's probabilities of the time (its neighbours included) and the drum, and the head's
+    highest near it, each to the power of its weight.
 
     Args:
         probability: [s t c] of the onset head, before suppression.
+        loudness: [s t c] its velocities, 0..127.
     """
     tokens, weight = path.tokens, config.prior_weight
     heard = probability.cpu().numpy()
@@ -97,14 +100,16 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
     logs = (1.0 - weight) * time_logs + weight * np.log(any_near + _TINY)
     offset = expected_offset(np.exp(logs - logs.max(1, keepdims=True, initial=-1e9)))
     by_decoder = np.exp(time_logs).sum(1) * np.exp(path.window[segment, velocity_at - 1, WINDOW])
-    by_head = np.where(exists, np.take_along_axis(near, drum[:, None, None], 2)[..., 0], 0.0).max(
-        1, initial=0.0
-    )
+    of_drum = np.where(exists, np.take_along_axis(near, drum[:, None, None], 2)[..., 0], 0.0)
+    by_head = of_drum.max(1, initial=0.0)
     confidence = calibrate(by_decoder ** (1.0 - weight) * by_head**weight, config)
+    velocities, _ = _neighbours(loudness.cpu().numpy(), segment, step)
+    at_drum = np.take_along_axis(velocities, drum[:, None, None], 2)[..., 0]
+    struck = (of_drum * at_drum).sum(1) / np.maximum(of_drum.sum(1), _TINY)
     hits = [
-        Hit(codec.time_of(float(t)), int(d), codec.velocity_of(float(v)), min(1.0, float(c)))
-        for t, d, v, c in zip(
-            step + offset, drum, path.velocity[segment, velocity_at], confidence, strict=True
+        Hit(codec.time_of(float(t)), int(d), _velocity(codec, float(v), float(n)), min(1.0, float(c)))
+        for t, d, v, n, c in zip(
+            step + offset, drum, path.velocity[segment, velocity_at], struck, confidence, strict=True
         )
     ]
     first = np.searchsorted(segment, np.arange(len(tokens) + 1))
@@ -122,6 +127,11 @@ def hypotheses(codec: Codec, path: Path, probability: Tensor, config: DecodeConf
             )
         )
     return found
+
+
+def _velocity(codec: Codec, velocity_bin: float, struck: float) -> int:
+    """The mean of two opinions: the decoder's bin and the head's velocity. 1..127."""
+    return min(MAX_VELOCITY, max(1, round((codec.velocity_of(velocity_bin) + struck) / 2)))
 
 
 def framewise(
