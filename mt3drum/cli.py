@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mt3drum import cli_convert, cli_score, cli_web, inputs
+from mt3drum import cli_convert, cli_model, cli_score, cli_web, inputs
 from mt3drum.decoding import DecodeConfig
 from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
 
@@ -96,15 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--local_rank", help=argparse.SUPPRESS)  # given by the deepspeed launcher
     add("--only", type=_names, default=[], metavar="D,D", help="only these drums or families")
     add("--without", type=_names, default=[], metavar="D,D", help="none of these drums or families")
-    add(
-        "--kit",
-        type=Path,
-        metavar="DIR",
-        help="samples of your own drums, each file named by its drum, as in tom1_head_2.wav: tells apart "
-        "what sounds alike",
-    )
-    add("--checkpoint", type=Path, metavar="FILE", help="another checkpoint than the bundled one")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
+    cli_model.add_options(transcribe)
     add("--batch", type=int, metavar="N", help="segments decoded at once")
     kinds = "auto", "float32", "bfloat16"
     add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mt3drum import cli_score
+from mt3drum import cli_model, cli_score
 
 if TYPE_CHECKING:
     from mt3drum.transcribe import Transcriber
@@ -38,10 +38,7 @@ def add_parsers(commands: Any) -> None:
     )
     serve.add_argument("--port", type=int, default=8026, metavar="N", help="default: 8026")
     for parser in (review, serve):
-        parser.add_argument(
-            "--checkpoint", type=Path, metavar="FILE", help="another checkpoint than the bundled one"
-        )
-        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
+        cli_model.add_options(parser)
 
 
 def review(args: argparse.Namespace) -> int:
@@ -94,10 +91,13 @@ def _load(args: argparse.Namespace) -> Transcriber | None:
     from mt3drum.transcribe import Transcriber
 
     try:
-        return Transcriber.load(args.checkpoint, args.device)
+        transcriber = Transcriber.load(args.checkpoint, args.device, kit=args.kit)
     except (ValueError, OSError) as error:
         _error(str(error))
         return None
+    for warning in transcriber.kit.warnings if transcriber.kit else ():
+        print(f"warning: {warning}", file=sys.stderr)
+    return transcriber
 
 
 def _error(text: str, code: int = EXIT_FAILED) -> int:

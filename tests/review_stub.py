@@ -61,6 +61,7 @@ class Stub(Transcriber):
 
     def __init__(self, hits: tuple[Hit, ...] = HITS) -> None:
         self.hits = hits
+        self.kit = None
         self.on_file: Callable[[], object] = lambda: None
 
     def transcribe_files(

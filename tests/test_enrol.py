@@ -329,3 +329,8 @@ def test_the_command_line(
     assert main([*command, "--kit", str(bad)]) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
     assert "bongo.wav: its name starts with no drum's" in line
+    page = ["review", str(tmp_path / "song.wav"), "-o", str(tmp_path / "song.html")]
+    assert main([*page, "--kit", str(samples)]) == 0
+    assert taken == [samples, bad, samples] and (tmp_path / "song.html").stat().st_size > 100_000
+    assert main([*page, "--kit", str(bad)]) == 1
+    assert "bongo.wav: its name starts with no drum's" in capsys.readouterr().err

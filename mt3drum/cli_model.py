@@ -1,0 +1,21 @@
+"""Options of every subcommand that transcribes: which weights, where, and whose drums."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add `--kit`, `--checkpoint` and `--device`."""
+    parser.add_argument(
+        "--kit",
+        type=Path,
+        metavar="DIR",
+        help="samples of your own drums, each file named by its drum, as in tom1_head_2.wav: tells apart "
+        "what sounds alike",
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="another checkpoint than the bundled one"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
