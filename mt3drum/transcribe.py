@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from mt3drum import memory
 from mt3drum.audio import AudioError, Segment, open_array, open_file, segments
 from mt3drum.checkpoint import CheckpointError, bundled, load_lean
 from mt3drum.config import HOP, SAMPLE_RATE
@@ -67,6 +68,7 @@ class Transcriber:
         self.config = config or DecodeConfig()
         self.batch = batch
         self.kit = kit
+        self.untrimmed = 0.0  # seconds of sound since memory was given back
 
     @staticmethod
     def load(
@@ -176,6 +178,10 @@ class Transcriber:
                 rest = job.settle(self.config, math.inf)
                 if on_hits is not None and job.path is not None and rest and not job.failure:
                     on_hits(job.path, rest)
+                self.untrimmed += job.recording.seconds if job.recording else 0.0
+                if self.untrimmed >= memory.TRIM_SECONDS:
+                    self.untrimmed = 0.0
+                    memory.trim()
                 yield job.result()
 
         for job in jobs:
