@@ -101,7 +101,7 @@ ROWS = (
     Row(
         "hundreds of recordings in one process, measured below",
         "flat memory, results as of each alone",
-        ("test_soak",),
+        ("test_soak", "test_memory"),
     ),
     Row(
         "training: 1 % and 20 % of the samples bad, members damaged or too large",
