@@ -44,6 +44,8 @@ class AugmentConfig:
     """Clicks, consonants, coughs: sounds with an attack that are not drums."""
     tone_probability: float = 0.5
     """Random equaliser on the drums, and again on the whole."""
+    drum_compress_probability: float = 0.25
+    """Bus compressor on the drums alone: kick and snare press a ringing cymbal down; it swells after them."""
     room_probability: float = 0.15
     """A room around the whole recording."""
     compress_probability: float = 0.3
@@ -104,6 +106,8 @@ def augment(
     kept: Sequence[Hit] = hits
     if rng.random() < config.tone_probability:
         audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, 2.5))
+    if rng.random() < config.drum_compress_probability:
+        audio = effects.compress(audio, rng)
     if band is not None and rng.random() < config.band_probability:
         band = band[:source]
         if rng.random() < config.drumless_probability:
