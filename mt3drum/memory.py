@@ -1,21 +1,42 @@
-"""What a process that transcribes for hours gives back."""
+"""What the heap of a long process gives back, and what it keeps."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 TRIM_SECONDS = 600.0
 """Of sound between two trims."""
 
 
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+_KEPT = 1 << 30  # bytes
+
+
+def _libc(name: str) -> Callable[..., int] | None:
+    """A function of the GNU C library, where there is one (musl has neither of those used here)."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+
+
+def keep() -> None:
+    """Have the heap keep what is freed; elsewhere nothing.
+
+    For training: a step frees arrays of many MiB, which else go back to the system, to be asked for and
+    cleared again in the next (docs/performance.md).
+    """
+    mallopt = _libc("mallopt")
+    if mallopt is not None:
+        for option, value in ((_MMAP_THRESHOLD, _KEPT), (_TRIM_THRESHOLD, _KEPT), (_TOP_PAD, 1 << 26)):
+            mallopt(option, value)
+
+
 def trim() -> None:
-    """Have the GNU C library return freed memory to the system; elsewhere nothing.
+    """Have the heap return what is freed; elsewhere nothing.
 
     Arrays of ever other sizes leave holes in its heap: after a hundred recordings half of it was holes, and
     the process held 900 MiB where it used 620 (docs/reliability.md).
     """
-    if sys.platform == "linux":
-        malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-        if malloc_trim is not None:
-            malloc_trim(0)
+    malloc_trim = _libc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)

@@ -84,8 +84,10 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     import deepspeed
     import torch
 
+    from mt3drum import memory
     from train.run import build_model
 
+    memory.keep()
     if not torch.cuda.is_available():
         # Compiling this op takes minutes, and a process killed meanwhile leaves a lock that hangs every later
         # start (docs/training.md). gloo does the same work.
