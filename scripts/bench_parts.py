@@ -32,7 +32,6 @@ MINUTES = 10
 HITS_PER_SECOND = 10
 ROWS, POSITIONS = 32, 96  # of the decoder step: a batch of segments with some 32 hits each
 SEGMENTS = 32  # a batch of the encoder
-BATCH = 8
 SPEED = "s of audio per CPU-s"
 
 
