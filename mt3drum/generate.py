@@ -2,7 +2,7 @@
 
 The score of a sequence is (1 - lambda) x log-probability of the decoder + lambda x log-probability of the
 onset head (`mt3drum.prior`), over times, drums and the end. Velocities do not count: given the drum the bin
-at the decoder's mean is taken, so that beams differ in what is struck and a hit is not dropped to save the
+at the decoder's median is taken, so that beams differ in what is struck and a hit is not dropped to save the
 cost of its velocity (the mode, often the last bin, led later velocities astray: docs/experiments.md). Times
 from step `until` on count as the end (their probabilities are added to its), so nothing is decoded that the
 next segment decodes better. Beam 1 is greedy.
@@ -159,9 +159,10 @@ def _score(
     combined.masked_fill_(~offered, -math.inf)
     # Velocities cost nothing and do not branch.
     striking = (narrowing.state.phase == AFTER_DRUM)[..., None]
-    velocity = _expected_velocity(codec, log_probs)
-    chosen = codec.first_velocity + velocity.round().long()[..., None]
-    free = torch.full_like(combined, -math.inf).scatter_(-1, chosen, 0.0)
+    mass = torch.softmax(log_probs[..., codec.first_velocity :], dim=-1)
+    velocity = mass @ torch.arange(codec.velocity_bins, dtype=mass.dtype, device=mass.device)
+    median = (mass.cumsum(-1) < 0.5).sum(-1, keepdim=True).clamp(max=codec.velocity_bins - 1)
+    free = torch.full_like(combined, -math.inf).scatter_(-1, codec.first_velocity + median, 0.0)
     return log_probs, torch.where(striking, free, combined), velocity
 
 
@@ -211,12 +212,6 @@ def _window(log_probs: Tensor, parents: Tensor, tokens: Tensor) -> Tensor:
     offsets = torch.arange(-WINDOW, WINDOW + 1, device=tokens.device)
     near = (tokens[..., None] + offsets).clamp(0, size - 1) + parents[..., None] * size
     return log_probs.flatten(1).gather(1, near.flatten(1)).unflatten(1, near.shape[1:])
-
-
-def _expected_velocity(codec: Codec, log_probs: Tensor) -> Tensor:
-    """log_probs [s beam v] -> [s beam]: the mean velocity bin under the decoder."""
-    mass = torch.softmax(log_probs[..., codec.first_velocity :], dim=-1)
-    return mass @ torch.arange(codec.velocity_bins, dtype=mass.dtype, device=mass.device)
 
 
 def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> Path:

@@ -130,18 +130,21 @@ def slow_greedy(model: DrumModel, encoded: Encoded, config: DecodeConfig, until:
 
 
 def chosen(scores: dict[int, float]) -> int:
-    """The best token; of velocities the bin at the decoder's mean."""
+    """The best token; of velocities the bin at the decoder's median."""
     if min(scores) < CODEC.first_velocity:
         return max(scores, key=scores.__getitem__)
-    token, log_probs = np.array(list(scores)), np.array(list(scores.values()))
-    mass = np.exp(log_probs - log_probs.max())
-    return round(float((mass * token).sum() / mass.sum()))
+    mass = 0.0
+    for token in sorted(scores):  # log-probabilities of all bins
+        mass += math.exp(scores[token])
+        if mass >= 0.5:
+            break
+    return token
 
 
 def every_sequence(
     model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int, tokens: list[int], score: float
 ) -> list[tuple[float, list[int]]]:
-    """All sequences (the velocity at the mean each, at no cost) with their scores, length penalty 0."""
+    """All sequences (the velocity at the median each, at no cost) with their scores, length penalty 0."""
     if tokens and tokens[-1] == EOS:
         return [(score, tokens)]
     scores = next_scores(model, encoded, config, until, tokens)
