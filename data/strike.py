@@ -237,8 +237,8 @@ def _dark(rng: np.random.Generator) -> tuple[float, float, float]:
 
 
 def _swell(rng: np.random.Generator) -> tuple[float, float]:
-    """A cymbal that still rings from the last stroke, or is struck softly, takes its time to speak (50 ms at
-    39.3 s of Grunge, docs/errors.md); a sampled one is struck from rest."""
+    """A cymbal that still rings from the last stroke, or is struck softly, takes its time to speak; a
+    sampled one is struck from rest."""
     return rng.uniform(3.0, 14.0), rng.uniform(0.008, 0.05)
 
 

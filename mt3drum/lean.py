@@ -19,10 +19,9 @@ from mt3drum.features import LogMel
 from mt3drum.parts import FRAMES_PER_STATE, Encoded, sinusoid
 from mt3drum.step import LeanDecoder, gain, layers, turn
 
+# Read at the first product. oneDNN compiles a program for every shape and keeps 1024, and recordings of all
+# lengths have many shapes (docs/reliability.md).
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
-# Read at the first product. oneDNN compiles a program for every shape and keeps 1024: recordings of all
-# lengths filled that with 90 MiB over ten hours (scripts/soak.py). With 256 decoding is as fast, with 64 6 %
-# slower.
 
 CHUNK = 4
 """Segments encoded at once on a processor: what passes between layers stays in its cache."""

@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 TRIM_SECONDS = 600.0
 """Of sound between two trims."""
-
-
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 _KEPT = 1 << 30  # bytes
 
@@ -34,8 +32,7 @@ def keep() -> None:
 def trim() -> None:
     """Have the heap return what is freed; elsewhere nothing.
 
-    Arrays of ever other sizes leave holes in its heap: after a hundred recordings half of it was holes, and
-    the process held 900 MiB where it used 620 (docs/reliability.md).
+    Arrays of ever other sizes leave holes in it (docs/reliability.md).
     """
     malloc_trim = _libc("malloc_trim")
     if malloc_trim is not None:

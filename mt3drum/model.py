@@ -35,8 +35,8 @@ class DrumModel(nn.Module):
             "dim": width,
             "heads": width // config.head_width,
             "attn_dim_head": config.head_width,
-            # Two plain products and a softmax in their type: on a processor 1.4 times as fast a step as
-            # scaled_dot_product_attention, whose backward pass is slow there (docs/performance.md).
+            # Two plain products and a softmax in their type: on a processor the backward pass of
+            # scaled_dot_product_attention is slow (docs/performance.md).
             "attn_flash": False,
             "attn_custom_attn_fn": partial(functional.softmax, dim=-1),
             "rotary_pos_emb": True,

@@ -135,7 +135,9 @@ def _what(header: Mapping[str, Any], name: str, megabytes: float) -> list[str]:
 def _chosen(training: Mapping[str, Any]) -> str:
     by_group = training["result"].get("by_group", {})
     groups = ", ".join(f"{name} {value:.3f}" for name, value in by_group.items())
-    scored = f" (micro F of five\nclasses: {groups})" if groups else ""
+    scored = (
+        f" (micro F of five\nclasses when its settings were chosen, in float32: {groups})" if groups else ""
+    )
     if training["step"] < training["config"]["steps"]:
         how = f"the development recordings chose this checkpoint** among those of its run{scored}"
     else:

@@ -26,6 +26,8 @@ CONFIG = ModelConfig(width=64, head_width=32, encoder_layers=1, decoder_layers=1
                      stem_channels=8, audio=AudioConfig(mel_bands=48))  # fmt: skip
 LEARNT = (0.5, 0.03, 0.03, 0.03)
 """Nats a time, drum, velocity and EOS token. A time's target is spread over neighbours: 0.42 is its least."""
+HEAD_LEARNT = 4.0
+"""Of 127: by how much the onset head's velocities are wrong, in the median."""
 MOST_STEPS = 600
 
 
@@ -69,7 +71,8 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray, 
             encoded, logits = model(mel, tokens)
             found = losses(CONFIG.codec, encoded, logits, tokens, onset, velocity, LossConfig())
             mean = found.by_kind[:, 0] / found.by_kind[:, 1]
-            if (mean < torch.tensor(LEARNT)).all():
+            apart = (torch.sigmoid(encoded.velocity) - velocity)[onset == 1].abs().median() * 127
+            if (mean < torch.tensor(LEARNT)).all() and apart <= HEAD_LEARNT:
                 break
             optimizer.zero_grad()
             (found.tokens / tokens.numel() + found.onsets).backward()
@@ -97,4 +100,4 @@ def test_what_was_learnt_is_decoded(
     near = [
         abs(loudness[key] - h.velocity) for h in found.hits if (key := (round(h.time, 1), h.drum)) in loudness
     ]
-    assert len(near) > len(hits) / 2 and np.median(near) <= 8  # two bins: the head does not know it by heart
+    assert len(near) > len(hits) / 2 and np.median(near) <= 4  # the width of a bin
