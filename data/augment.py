@@ -44,8 +44,9 @@ class AugmentConfig:
     """Clicks, consonants, coughs: sounds with an attack that are not drums."""
     tone_probability: float = 0.5
     """Random equaliser on the drums, and again on the whole."""
-    drum_compress_probability: float = 0.25
-    """Bus compressor on the drums alone: kick and snare press a ringing cymbal down; it swells after them."""
+    drum_compress_probability: float = 0.4
+    """Bus compressor or limiter on the drums alone: kick and snare press a ringing cymbal down; it swells
+    after them."""
     room_probability: float = 0.15
     """A room around the whole recording."""
     compress_probability: float = 0.3
@@ -107,7 +108,7 @@ def augment(
     if rng.random() < config.tone_probability:
         audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, 2.5))
     if rng.random() < config.drum_compress_probability:
-        audio = effects.compress(audio, rng)
+        audio = squeeze(audio, rng, 0.25)
     if band is not None and rng.random() < config.band_probability:
         band = band[:source]
         if rng.random() < config.drumless_probability:
@@ -128,7 +129,7 @@ def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Aud
     if rng.random() < config.room_probability:
         audio = effects.room(audio, rng)
     if rng.random() < config.compress_probability:
-        audio = effects.limit(audio, rng) if rng.random() < 0.4 else effects.compress(audio, rng)
+        audio = squeeze(audio, rng, 0.4)
     if rng.random() < config.saturate_probability:
         audio = effects.saturate(audio, rng)
     curve = None
@@ -157,6 +158,11 @@ def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Aud
         sign = -1.0 if rng.random() < 0.5 else 1.0
         audio = audio * np.float32(sign * 10 ** (rng.uniform(config.level_low, 0) / 20) / max(peak, 1e-3))
     return audio
+
+
+def squeeze(audio: Audio, rng: np.random.Generator, limiters: float) -> Audio:
+    """A limiter, this often, or a bus compressor."""
+    return effects.limit(audio, rng) if rng.random() < limiters else effects.compress(audio, rng)
 
 
 _MEDIA = ("low-pass", "telephone", "codec", "crush")

@@ -119,7 +119,9 @@ def telephone(audio: Audio, rng: np.random.Generator) -> Audio:
 
 
 def compress(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Bus compressor: 2:1 to 8:1 above a threshold 6 to 24 dB below the peak, measured per block."""
+    """Bus compressor: 2:1 to 8:1 above a threshold 6 to 24 dB below the peak, measured per block; it lets go
+    in 15 to 400 ms.
+    """
     blocks = -(-len(audio) // BLOCK)
     padded = np.zeros(blocks * BLOCK, dtype=np.float32)
     padded[: len(audio)] = audio
@@ -129,7 +131,7 @@ def compress(audio: Audio, rng: np.random.Generator) -> Audio:
         return audio
     rate = SAMPLE_RATE / BLOCK
     attack = np.exp(-1 / (rate * rng.uniform(0.001, 0.03)))
-    release = np.exp(-1 / (rate * rng.uniform(0.05, 0.4)))
+    release = np.exp(-1 / (rate * 0.4 * (0.015 / 0.4) ** rng.random()))
     smooth = lfilter([1 - attack], [1, -attack], level)
     held = np.maximum(smooth, lfilter([1 - release], [1, -release], smooth))
     threshold = peak * 10 ** (-rng.uniform(6, 24) / 20)

@@ -47,9 +47,9 @@ def vary(performance: Performance, rng: np.random.Generator) -> Performance:
     stretch = float(rng.uniform(0.75, 1.3)) if rng.random() < 0.8 else 1.0
     if rng.random() < 0.45:
         hits = _substitute(hits, rng)
-    if rng.random() < 0.18:
+    if rng.random() < 0.22:
         hits = _wash(hits, rng)
-    if rng.random() < 0.06:
+    if rng.random() < 0.12:
         hits = _double(hits, rng)
     if rng.random() < 0.06:  # a song without hats
         hits = [hit for hit in hits if DRUMS[hit.drum].family not in ("hihat", "ride")]
@@ -90,12 +90,16 @@ def _wash(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
 
 
 def _double(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
-    """A tom struck with every loud snare stroke, as in builds and unisons."""
+    """A tom struck with every loud snare stroke, as in builds and unisons; half the time with a kick."""
     tom = CLASS_INDEX["floor_tom_head" if rng.random() < 0.7 else "tom3_head"]
+    along = [tom, CLASS_INDEX["kick"]] if rng.random() < 0.5 else [tom]
+    kicks = [hit.time for hit in hits if DRUMS[hit.drum].family == "kick"]
+    loud = [hit for hit in hits if DRUMS[hit.drum].family == "snare" and hit.velocity >= 60]
     return hits + [
-        Hit(max(0.0, hit.time + rng.normal(0, 0.005)), tom, hit.velocity)
-        for hit in hits
-        if DRUMS[hit.drum].family == "snare" and hit.velocity >= 60
+        Hit(max(0.0, hit.time + rng.normal(0, 0.005)), drum, hit.velocity)
+        for hit in loud
+        for drum in along
+        if drum == tom or all(abs(time - hit.time) > TOGETHER for time in kicks)
     ]
 
 

@@ -131,9 +131,14 @@ def test_varied_takes_keep_their_origin_and_scale_their_tempo() -> None:
         stretch = rock.bpm / varied.bpm
         assert 0.75 <= stretch <= 1.3
         stretches.append(stretch)
-        kicks = [hit.time for hit in rock.hits if hit.drum == CLASS_INDEX["kick"]]
-        moved = [hit.time for hit in varied.hits if hit.drum == CLASS_INDEX["kick"]]
-        assert set(np.round(moved, 6)) <= set(np.round(np.array(kicks) * stretch, 6))
+        kicks = np.array([hit.time for hit in rock.hits if hit.drum == CLASS_INDEX["kick"]])
+        snares = np.array([hit.time for hit in rock.hits if hit.drum == CLASS_INDEX["snare_head"]])
+        for hit in varied.hits:
+            if hit.drum == CLASS_INDEX["kick"]:  # where it was, or in unison with the snare
+                assert (
+                    min(abs(kicks * stretch - hit.time)) < 1e-6
+                    or min(abs(snares * stretch - hit.time)) < 0.03
+                )
         assert all(1 <= hit.velocity <= 127 for hit in varied.hits)
         assert [hit.time for hit in varied.hits] == sorted(hit.time for hit in varied.hits)
     assert np.ptp(stretches) > 0.3
@@ -158,13 +163,19 @@ def test_a_wash_rides_one_cymbal_no_faster_than_an_arm() -> None:
         ]
 
 
-def test_a_doubled_snare_is_heard_with_a_tom_at_the_same_time() -> None:
+def test_a_doubled_snare_is_heard_with_a_tom_at_the_same_time_and_sometimes_a_kick() -> None:
     rock = list(straight_rock().hits)
-    added = [hit for hit in _double(rock, np.random.default_rng(0)) if hit not in rock]
     snares = [hit.time for hit in rock if DRUMS[hit.drum].family == "snare" and hit.velocity >= 60]
-    assert added and len(added) == len(snares)
-    assert all(DRUMS[hit.drum].family == "tom" for hit in added)
-    assert all(abs(hit.time - time) < 0.03 for hit, time in zip(added, snares, strict=True))
+    with_kick = 0
+    for seed in range(20):
+        added = [hit for hit in _double(rock, np.random.default_rng(seed)) if hit not in rock]
+        toms = [hit for hit in added if DRUMS[hit.drum].family == "tom"]
+        kicks = [hit for hit in added if hit.drum == CLASS_INDEX["kick"]]
+        assert len(toms) + len(kicks) == len(added) and len(kicks) in (0, len(snares))
+        for played in (toms, kicks) if kicks else (toms,):
+            assert all(abs(hit.time - time) < 0.03 for hit, time in zip(played, snares, strict=True))
+        with_kick += bool(kicks)
+    assert 0 < with_kick < 20
 
 
 def test_a_take_without_hits_stays_one() -> None:
