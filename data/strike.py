@@ -261,6 +261,8 @@ def _ring(name: str, rng: np.random.Generator) -> tuple[float | None, ...]:
         return (rng.uniform(0.025, 0.09),)
     if name == "kick" and chance < 0.3:
         return (rng.uniform(0.06, 0.25),)
+    if name == "snare_cross_stick" and chance < 0.5:  # wood without wires; half of the sampled ones rattle on
+        return (rng.uniform(0.02, 0.1),)
     if (name.startswith("snare") or "tom" in name) and chance < 0.3:
         return (rng.uniform(0.08, 0.35),)
     if ("crash" in name or "ride" in name) and chance < 0.2:

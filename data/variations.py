@@ -36,6 +36,7 @@ KEPT_FAMILIES = ("kick", "snare")
 WASH = ("crash1", "crash1_edge", "crash2", "crash2_edge", "hihat_open", "hihat_open_edge")
 TIME = frozenset(CLASS_INDEX[name] for name in ("hihat_closed", "hihat_closed_edge", "ride"))
 WASH_GAP = 0.14  # seconds: an arm does not ride a crash much faster
+ACCENT = 60  # velocity of a snare stroke that is no ghost note
 TOGETHER = 0.03  # seconds within which hands and foot play one stroke
 
 
@@ -51,6 +52,8 @@ def vary(performance: Performance, rng: np.random.Generator) -> Performance:
         hits = _wash(hits, rng)
     if rng.random() < 0.12:
         hits = _double(hits, rng)
+    if rng.random() < 0.08:
+        hits = _side_stick(hits)
     if rng.random() < 0.06:  # a song without hats
         hits = [hit for hit in hits if DRUMS[hit.drum].family not in ("hihat", "ride")]
     if rng.random() < 0.15:
@@ -94,13 +97,21 @@ def _double(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
     tom = CLASS_INDEX["floor_tom_head" if rng.random() < 0.7 else "tom3_head"]
     along = [tom, CLASS_INDEX["kick"]] if rng.random() < 0.5 else [tom]
     kicks = [hit.time for hit in hits if DRUMS[hit.drum].family == "kick"]
-    loud = [hit for hit in hits if DRUMS[hit.drum].family == "snare" and hit.velocity >= 60]
+    loud = [hit for hit in hits if DRUMS[hit.drum].family == "snare" and hit.velocity >= ACCENT]
     return hits + [
         Hit(max(0.0, hit.time + rng.normal(0, 0.005)), drum, hit.velocity)
         for hit in loud
         for drum in along
         if drum == tom or all(abs(time - hit.time) > TOGETHER for time in kicks)
     ]
+
+
+def _side_stick(hits: list[Hit]) -> list[Hit]:
+    """A ballad's snare: its accents on the side stick, nothing between them (the hand lies on the head)."""
+    stick = CLASS_INDEX["snare_cross_stick"]
+    rest = [hit for hit in hits if DRUMS[hit.drum].family != "snare"]
+    accents = [hit for hit in hits if DRUMS[hit.drum].family == "snare" and hit.velocity >= ACCENT]
+    return sorted(rest + [replace(hit, drum=stick) for hit in accents])
 
 
 def _thin(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:

@@ -10,7 +10,7 @@ import pytest
 
 from data.grooves import GROOVES
 from data.patterns import Performance, generate, vary
-from data.variations import _double, _wash
+from data.variations import _double, _side_stick, _wash
 from tokenizer.drums import CLASS_INDEX, DRUMS, NUM_CLASSES
 from tokenizer.hits import Hit
 
@@ -176,6 +176,14 @@ def test_a_doubled_snare_is_heard_with_a_tom_at_the_same_time_and_sometimes_a_ki
             assert all(abs(hit.time - time) < 0.03 for hit, time in zip(played, snares, strict=True))
         with_kick += bool(kicks)
     assert 0 < with_kick < 20
+
+
+def test_a_side_stick_takes_the_accents_of_the_snare() -> None:
+    rock = list(straight_rock().hits)
+    snare, stick = CLASS_INDEX["snare_head"], CLASS_INDEX["snare_cross_stick"]
+    played = _side_stick([*rock, Hit(0.3, snare, 20)])
+    assert any(hit.drum == snare for hit in rock)
+    assert played == sorted(replace(hit, drum=stick) if hit.drum == snare else hit for hit in rock)
 
 
 def test_a_take_without_hits_stays_one() -> None:
