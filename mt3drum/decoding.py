@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from tokenizer.codec import Codec
-from tokenizer.drums import NUM_CLASSES
+from tokenizer.drums import DRUMS, FAMILIES, NUM_CLASSES
+from tokenizer.hits import Hit
 
 TO_FINISH = 4
 """Tokens a sequence at rest needs for one more hit and its end: time, drum, velocity, EOS."""
@@ -37,8 +38,9 @@ class DecodeConfig:
     exclusive_gap: float = 0.03
     """Least seconds between two classes of one instrument (`tokenizer.drums.INSTRUMENT_OF`): a snare is not
     struck on its head and its rim at once, however alike they sound to the onset head."""
-    minimum_confidence: float = 0.0
-    """Hits of less calibrated confidence are left out."""
+    minimum_confidence: float | tuple[tuple[str, float], ...] = 0.0
+    """Hits of less calibrated confidence are left out: one bound for all, or pairs of family and bound (0 for
+    those not named)."""
     max_hits_per_second: int | None = None
     """Most hits in any one second of a segment."""
     silence_gate: float = 0.02
@@ -58,7 +60,6 @@ class DecodeConfig:
             "length_penalty": (0, 4),
             "minimum_gap": (0, 1),
             "exclusive_gap": (0, 1),
-            "minimum_confidence": (0, 1),
             "silence_gate": (0, 1),
             "max_tokens": (TO_FINISH, 100_000),
             "margin": (0, 60),
@@ -66,6 +67,10 @@ class DecodeConfig:
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} {getattr(self, name)} is outside {low}..{high}")
+        if unknown := {family for family, _ in self._least} - set(FAMILIES):
+            raise ValueError(f"minimum_confidence names no family of drums: {', '.join(sorted(unknown))}")
+        if not all(0 <= least <= 1 for _, least in self._least):
+            raise ValueError(f"minimum_confidence {self.minimum_confidence} is outside 0..1")
         for name in ("beam", "max_tokens", "max_hits_per_second"):
             if not isinstance(getattr(self, name), int | None):
                 raise ValueError(f"{name} {getattr(self, name)!r} is not a whole number")
@@ -78,6 +83,15 @@ class DecodeConfig:
             a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(points)
         ):
             raise ValueError(f"confidence_calibration {points} must be rising points in 0..1")
+
+    @property
+    def _least(self) -> tuple[tuple[str, float], ...]:
+        given = self.minimum_confidence
+        return given if isinstance(given, tuple) else tuple((family, given) for family in FAMILIES)
+
+    def confident(self, hit: Hit) -> bool:
+        """Whether a hit's calibrated confidence suffices for its family."""
+        return hit.confidence >= dict(self._least).get(DRUMS[hit.drum].family, 0.0)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> DecodeConfig:
@@ -97,6 +111,10 @@ class DecodeConfig:
                 values["classes"] = frozenset(values["classes"])
             if "confidence_calibration" in values:
                 values["confidence_calibration"] = tuple((x, y) for x, y in values["confidence_calibration"])
+            if isinstance(values.get("minimum_confidence"), Mapping | list):
+                values["minimum_confidence"] = tuple(
+                    (family, least) for family, least in dict(values["minimum_confidence"]).items()
+                )
             return DecodeConfig(**values)
         except TypeError as error:
             raise ValueError(f"not decoding settings: {error}") from error
@@ -104,10 +122,12 @@ class DecodeConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        least = self.minimum_confidence
         return {
             **values,
             "classes": sorted(self.classes),
             "confidence_calibration": list(self.confidence_calibration),
+            "minimum_confidence": dict(least) if isinstance(least, tuple) else least,
         }
 
     def margin_steps(self, codec: Codec) -> int:

@@ -55,7 +55,7 @@ class Job:
         joined = one_way_at_a_time(
             merge_close(self.hits[:end], max(SEAM, config.minimum_gap)), config.exclusive_gap
         )
-        new = [hit for hit in joined if hit.confidence >= config.minimum_confidence]
+        new = [hit for hit in joined if config.confident(hit)]
         del self.hits[:end]
         self.settled += new
         return new

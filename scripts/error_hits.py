@@ -160,7 +160,7 @@ def listen(transcriber: Transcriber, data: Path) -> list[Take]:
             assert recording.audio is not None
             name, song = recording.name, recording.name.removeprefix("MusicDelta_")
             found = everything.transcribe_file(recording.audio).hits
-            sure = [hit.confidence >= transcriber.config.minimum_confidence for hit in found]
+            sure = [transcriber.config.confident(hit) for hit in found]
             hits = tuple(hit for hit, kept in zip(found, sure, strict=True) if kept)
             left = [hit for hit, kept in zip(found, sure, strict=True) if not kept]
             theirs = read_annotation(

@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     chosen = f"weight {config.prior_weight}, bias {config.prior_bias}"
-    print(f"{args.output}: {chosen}, least confidence {config.minimum_confidence}")
+    least = config.to_dict()["minimum_confidence"]
+    print(f"{args.output}: {chosen}, least confidence {least}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -249,6 +250,8 @@ def test_expected_offset() -> None:
         ("beam", 0), ("prior_weight", 1.5), ("prior_bias", 99), ("classes", frozenset()), ("margin", -1),
         ("classes", frozenset({26})), ("minimum_gap", 2), ("max_hits_per_second", 0), ("max_tokens", 3),
         ("confidence_calibration", ((0.5, 0.5), (0.2, 0.6))), ("silence_gate", math.nan),
+        ("minimum_confidence", 1.5), ("minimum_confidence", (("kick", -0.1),)),
+        ("minimum_confidence", (("cowbell", 0.1),)),
     ],
 )  # fmt: skip
 def test_options_are_checked(field: str, value: object) -> None:
@@ -259,6 +262,8 @@ def test_options_are_checked(field: str, value: object) -> None:
 def test_options_survive_a_header() -> None:
     config = DecodeConfig(beam=3, classes=frozenset({1, 2}), confidence_calibration=((0.0, 0.1), (1.0, 0.9)))
     assert DecodeConfig.from_dict(config.to_dict()) == config
+    config = DecodeConfig(minimum_confidence=(("kick", 0.3), ("tom", 0.2)))
+    assert DecodeConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     with pytest.raises(ValueError, match="unknown decoding settings: beams"):
         DecodeConfig.from_dict({"beams": 2})
     with pytest.raises(ValueError, match="not decoding settings"):

@@ -171,6 +171,19 @@ def test_hits_settle_piece_by_piece_as_they_would_at_the_end() -> None:
     assert sum(bool(call) for call in calls) > 15
 
 
+def test_every_family_has_its_least_confidence() -> None:
+    kick, snare, tom = (CLASS_INDEX[name] for name in ("kick", "snare_head", "tom1_head"))
+    hits = [
+        Hit(float(i), drum, 90, confidence)
+        for i, (drum, confidence) in enumerate(
+            [(kick, 0.4), (kick, 0.6), (snare, 0.4), (snare, 0.2), (tom, 0.01)]
+        )
+    ]
+    job = Job(None, None, hits=list(hits))
+    job.settle(DecodeConfig(minimum_confidence=(("kick", 0.5), ("snare", 0.3))), float("inf"))
+    assert job.settled == [hits[1], hits[2], hits[4]]
+
+
 def test_live_lines_grow_and_go(tmp_path: Path) -> None:
     task = Task(Path("a.wav"), tmp_path / "deep" / "a")
     live = LiveLines([task])
