@@ -195,9 +195,14 @@ def _changed_settings(decoding: Mapping[str, Any]) -> str:
     usual = DecodeConfig().to_dict()
     given = {name: value for name, value in decoding.items() if value != plain(usual.get(name))}
     points = given.pop("confidence_calibration", ())
-    words = [f"{name} {value}" for name, value in given.items()]
+    words = [
+        f"{name} {', '.join(f'{key} {each:g}' for key, each in value.items())}"
+        if isinstance(value, Mapping)
+        else f"{name} {value}"
+        for name, value in given.items()
+    ]
     words += [f"confidences calibrated at {len(points)} points"] if points else []
-    return ", ".join(words) or "the defaults"
+    return "; ".join(words) or "the defaults"
 
 
 def _licence(data: Mapping[str, Any], root: Path) -> list[str]:
