@@ -27,13 +27,14 @@ def remake(training: Mapping[str, Any]) -> list[str]:
         lines += _run(record, run + suffix, suffix, initial)
         initial = f"{run}{suffix}/{_kept(record)}.safetensors"
     if "tuning" in training:
-        clips = training["tuning"]["clips"]
+        clips, trials = training["tuning"]["clips"], training["tuning"].get("trials", ())
+        given = f" --prior {trials[0]['weight']} {trials[0]['bias']}" if len(trials) == 1 else ""
         lines += [
             "git checkout main",
             "python scripts/make_shards.py --output datasets/validation --split validation "
             f"--clips {clips} --band 1 --negatives 0",
             f"python scripts/tune_decoding.py --checkpoint {run}/{_kept(training)}.safetensors "
-            f"--shards datasets/validation --clips {clips} "
+            f"--shards datasets/validation --clips {clips}{given} "
             f"--output mt3drum/assets/{config['preset']}.safetensors",
         ]
     return lines

@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         help="recordings like MDB Drums: score the tuned checkpoint, for its header",
     )
+    parser.add_argument("--prior", type=float, nargs=2, metavar=("WEIGHT", "BIAS"), help="no search: these")
     parser.add_argument("--clips", type=int, default=96, help="use only so many (default: 96)")
     args = parser.parse_args(arguments)
 
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         model, header = load_model(args.checkpoint)
-        config, trials = tune(model, list(read_clips(args.shards, args.clips)), report)
+        config, trials = tune(model, list(read_clips(args.shards, args.clips)), report, args.prior)
         args.output.parent.mkdir(parents=True, exist_ok=True)
         tuned = [{"weight": t.prior_weight, "bias": t.prior_bias, "f": t.f} for t in trials]
         training = header["training"] | {"tuning": {"clips": args.clips, "trials": tuned}}

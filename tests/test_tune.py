@@ -52,6 +52,6 @@ def test_leaving_out_doubtful_hits_helps_where_they_are_wrong() -> None:
     played = {"a": sorted(played["a"] + snares)}
     found = {"a": tuple(sorted([*found["a"], *snares, *toms]))}
     bounds = dict(least_confidence(played, found))
-    assert 0.4 <= bounds["kick"] <= 0.6 and bounds["snare"] == 0.0
+    assert 0.4 <= bounds["kick"] <= 0.6 and bounds["snare"] == 0.05  # the highest that leaves none out
     assert mean_f(played, kept(found, bounds)) > mean_f(played, found) + 0.03
     assert bounds["tom"] == bounds["aux"]  # the one for all: nothing is known of them

@@ -29,6 +29,7 @@ BIASES = (-2.5, -2.0, -1.5, -1.0, -0.5, 0.0)
 SCHEMES = ("26", "5")
 BAND_LEVEL = 0.0  # dB: a band as loud as the drums, under every second clip
 POINTS = 12  # of the calibration
+TIE = 2e-4  # of the figure: bounds so close to the best are as good, and the highest is taken
 LEAST = tuple(round(0.05 * k, 2) for k in range(13))  # of the calibrated confidence
 
 
@@ -65,9 +66,13 @@ def transcribe(
 
 
 def tune(
-    model: DrumModel, clips: list[StoredClip], report: Callable[[Trial], object]
+    model: DrumModel,
+    clips: list[StoredClip],
+    report: Callable[[Trial], object],
+    given: tuple[float, float] | None = None,
 ) -> tuple[DecodeConfig, list[Trial]]:
-    """Search bias, then weight, then bias; returns the best configuration, calibrated, and all trials."""
+    """Search bias, then weight, then bias, unless both are `given` (weight, bias); returns the best
+    configuration, calibrated, and all trials."""
     audio, references = mixed(clips), {clip.key: clip.hits for clip in clips}
     trials: dict[tuple[float, float], Trial] = {}
 
@@ -79,9 +84,12 @@ def tune(
             report(trials[weight, bias])
         return trials[weight, bias]
 
-    best = max((trial(0.5, bias) for bias in BIASES), key=lambda t: t.mean_f)
-    best = max((trial(weight, best.prior_bias) for weight in WEIGHTS), key=lambda t: t.mean_f)
-    best = max((trial(best.prior_weight, bias) for bias in BIASES), key=lambda t: t.mean_f)
+    if given is not None:
+        best = trial(*given)
+    else:
+        best = max((trial(0.5, bias) for bias in BIASES), key=lambda t: t.mean_f)
+        best = max((trial(weight, best.prior_bias) for weight in WEIGHTS), key=lambda t: t.mean_f)
+        best = max((trial(best.prior_weight, bias) for bias in BIASES), key=lambda t: t.mean_f)
     config = replace(DecodeConfig(), prior_weight=best.prior_weight, prior_bias=best.prior_bias)
     config = replace(config, confidence_calibration=calibration(references, transcribe(model, config, audio)))
     least = least_confidence(references, transcribe(model, config, audio))
@@ -93,13 +101,14 @@ def least_confidence(
 ) -> tuple[tuple[str, float], ...]:
     """Pairs of family and bound: the best bound for all, then the best of each family the clips hold."""
 
-    def figure(bounds: dict[str, float]) -> float:
-        return mean_f(references, kept(found, bounds))
+    def best(options: list[dict[str, float]]) -> dict[str, float]:
+        figures = [mean_f(references, kept(found, bounds)) for bounds in options]
+        return [option for option, f in zip(options, figures, strict=True) if f >= max(figures) - TIE][-1]
 
     played = {DRUMS[hit.drum].family for hits in references.values() for hit in hits}
-    chosen = max((dict.fromkeys(FAMILIES, bound) for bound in LEAST), key=figure)
+    chosen = best([dict.fromkeys(FAMILIES, bound) for bound in LEAST])
     for family in (name for name in FAMILIES if name in played):
-        chosen = max(({**chosen, family: bound} for bound in LEAST), key=figure)
+        chosen = best([{**chosen, family: bound} for bound in LEAST])
     return tuple(chosen.items())
 
 
