@@ -174,7 +174,9 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     config, data = training["config"], training["data"]
     steps, batch = training["step"], config["batch"] * config["accumulation"] * training["world"]
     tuning = training.get("tuning")
-    chosen = f", chosen on {tuning['clips']} rendered validation clips" if tuning else ""
+    chosen = f"; chosen on {tuning['clips']} rendered validation clips" if tuning else ""
+    if tuning and len(tuning.get("trials", ())) == 1:  # given to the search
+        chosen += "; lambda and bias chosen on the development recordings"
     first = training.get("initial")
     before = f"It started from the weights of an earlier run, step {first['step']:,}.\n" if first else ""
     return [
