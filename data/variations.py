@@ -109,9 +109,11 @@ def _double(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
 def _side_stick(hits: list[Hit]) -> list[Hit]:
     """A ballad's snare: its accents on the side stick, nothing between them (the hand lies on the head)."""
     stick = CLASS_INDEX["snare_cross_stick"]
-    rest = [hit for hit in hits if DRUMS[hit.drum].family != "snare"]
-    accents = [hit for hit in hits if DRUMS[hit.drum].family == "snare" and hit.velocity >= ACCENT]
-    return sorted(rest + [replace(hit, drum=stick) for hit in accents])
+    return [
+        replace(hit, drum=stick) if DRUMS[hit.drum].family == "snare" else hit
+        for hit in hits
+        if DRUMS[hit.drum].family != "snare" or hit.velocity >= ACCENT
+    ]
 
 
 def _thin(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:

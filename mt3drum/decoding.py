@@ -111,10 +111,9 @@ class DecodeConfig:
                 values["classes"] = frozenset(values["classes"])
             if "confidence_calibration" in values:
                 values["confidence_calibration"] = tuple((x, y) for x, y in values["confidence_calibration"])
-            if isinstance(values.get("minimum_confidence"), Mapping | list):
-                values["minimum_confidence"] = tuple(
-                    (family, least) for family, least in dict(values["minimum_confidence"]).items()
-                )
+            least = values.get("minimum_confidence")
+            if isinstance(least, Mapping):
+                values["minimum_confidence"] = tuple(least.items())
             return DecodeConfig(**values)
         except TypeError as error:
             raise ValueError(f"not decoding settings: {error}") from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -100,7 +99,8 @@ class Transcriber:
         except ValueError as error:
             raise CheckpointError(f"{path}: damaged header ({error})") from error
         own = None if kit is None else enrol(model, Path(kit))
-        return Transcriber(model, replace(config, **options), batch=batch, kit=own)
+        config = DecodeConfig.from_dict({**config.to_dict(), **options})
+        return Transcriber(model, config, batch=batch, kit=own)
 
     def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
         """Floats [samples] or [samples channels] -> hits.

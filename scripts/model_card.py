@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mt3drum.decoding import DecodeConfig
-from scripts.model_card_recipe import plain, remake
+from scripts.model_card_recipe import given_prior, plain, remake
 from scripts.update_results import BEGIN, END, PAGES, RESULTS, block, read_digests, write_text
 
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
@@ -175,8 +175,8 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     steps, batch = training["step"], config["batch"] * config["accumulation"] * training["world"]
     tuning = training.get("tuning")
     chosen = f"; chosen on {tuning['clips']} rendered validation clips" if tuning else ""
-    if tuning and len(tuning.get("trials", ())) == 1:  # given to the search
-        chosen += "; lambda and bias chosen on the development recordings"
+    if tuning and given_prior(tuning):
+        chosen += "; lambda and bias were given (docs/experiments.md says why)"
     first = training.get("initial")
     before = f"It started from the weights of an earlier run, step {first['step']:,}.\n" if first else ""
     return [

@@ -27,8 +27,8 @@ def remake(training: Mapping[str, Any]) -> list[str]:
         lines += _run(record, run + suffix, suffix, initial)
         initial = f"{run}{suffix}/{_kept(record)}.safetensors"
     if "tuning" in training:
-        clips, trials = training["tuning"]["clips"], training["tuning"].get("trials", ())
-        given = f" --prior {trials[0]['weight']} {trials[0]['bias']}" if len(trials) == 1 else ""
+        clips, prior = training["tuning"]["clips"], given_prior(training["tuning"])
+        given = f" --prior {prior['weight']} {prior['bias']}" if prior else ""
         lines += [
             "git checkout main",
             "python scripts/make_shards.py --output datasets/validation --split validation "
@@ -38,6 +38,12 @@ def remake(training: Mapping[str, Any]) -> list[str]:
             f"--output mt3drum/assets/{config['preset']}.safetensors",
         ]
     return lines
+
+
+def given_prior(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Weight and bias, where `scripts/tune_decoding.py` was given them and so tried nothing else."""
+    trials = tuning.get("trials", ())
+    return trials[0] if len(trials) == 1 else None
 
 
 def _kept(training: Mapping[str, Any]) -> str:

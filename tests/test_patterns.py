@@ -146,9 +146,10 @@ def test_varied_takes_keep_their_origin_and_scale_their_tempo() -> None:
 
 def test_variations_bring_other_classes_in() -> None:
     rng = np.random.default_rng(0)
-    played = {hit.drum for _ in range(400) for hit in vary(straight_rock(), rng).hits}
+    takes = [{hit.drum for hit in vary(straight_rock(), rng).hits} for _ in range(1000)]
     wanted = ("ride", "snare_cross_stick", "snare_rim", "aux1", "hihat_open", "hihat_closed_edge")
-    assert played >= {CLASS_INDEX[name] for name in wanted}
+    for name in wanted:  # each in one take of a hundred at least
+        assert sum(CLASS_INDEX[name] in take for take in takes) >= 10, name
 
 
 def test_a_wash_rides_one_cymbal_no_faster_than_an_arm() -> None:
@@ -183,7 +184,7 @@ def test_a_side_stick_takes_the_accents_of_the_snare() -> None:
     snare, stick = CLASS_INDEX["snare_head"], CLASS_INDEX["snare_cross_stick"]
     played = _side_stick([*rock, Hit(0.3, snare, 20)])
     assert any(hit.drum == snare for hit in rock)
-    assert played == sorted(replace(hit, drum=stick) if hit.drum == snare else hit for hit in rock)
+    assert played == [replace(hit, drum=stick) if hit.drum == snare else hit for hit in rock]
 
 
 def test_a_take_without_hits_stays_one() -> None:

@@ -30,6 +30,7 @@ SCHEMES = ("26", "5")
 BAND_LEVEL = 0.0  # dB: a band as loud as the drums, under every second clip
 POINTS = 12  # of the calibration
 TIE = 2e-4  # of the figure: bounds so close to the best are as good, and the highest is taken
+Bounds = tuple[tuple[str, float], ...]  # pairs of family and least confidence
 LEAST = tuple(round(0.05 * k, 2) for k in range(13))  # of the calibrated confidence
 
 
@@ -96,28 +97,24 @@ def tune(
     return replace(config, minimum_confidence=least), list(trials.values())
 
 
-def least_confidence(
-    references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, ...]]
-) -> tuple[tuple[str, float], ...]:
+def least_confidence(references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, ...]]) -> Bounds:
     """Pairs of family and bound: the best bound for all, then the best of each family the clips hold."""
 
-    def best(options: list[dict[str, float]]) -> dict[str, float]:
+    def best(options: list[Bounds]) -> Bounds:
         figures = [mean_f(references, kept(found, bounds)) for bounds in options]
         return [option for option, f in zip(options, figures, strict=True) if f >= max(figures) - TIE][-1]
 
     played = {DRUMS[hit.drum].family for hits in references.values() for hit in hits}
-    chosen = best([dict.fromkeys(FAMILIES, bound) for bound in LEAST])
+    chosen = best([tuple((family, bound) for family in FAMILIES) for bound in LEAST])
     for family in (name for name in FAMILIES if name in played):
-        chosen = best([{**chosen, family: bound} for bound in LEAST])
-    return tuple(chosen.items())
+        chosen = best([tuple({**dict(chosen), family: bound}.items()) for bound in LEAST])
+    return chosen
 
 
-def kept(found: Mapping[str, tuple[Hit, ...]], least: Mapping[str, float]) -> dict[str, tuple[Hit, ...]]:
-    """The hits of at least the confidence of their family."""
-    return {
-        key: tuple(hit for hit in hits if hit.confidence >= least[DRUMS[hit.drum].family])
-        for key, hits in found.items()
-    }
+def kept(found: Mapping[str, tuple[Hit, ...]], least: float | Bounds) -> dict[str, tuple[Hit, ...]]:
+    """The hits that decoding with this `minimum_confidence` leaves."""
+    config = DecodeConfig(minimum_confidence=least)
+    return {key: tuple(filter(config.confident, hits)) for key, hits in found.items()}
 
 
 def mean_f(references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, ...]]) -> float:
