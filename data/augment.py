@@ -106,7 +106,7 @@ def augment(
     audio = drums[:source]
     kept: Sequence[Hit] = hits
     if rng.random() < config.tone_probability:
-        audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, 2.5, DARKER))
+        audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, 2.5))
     if rng.random() < config.drum_compress_probability:
         audio = squeeze(audio, rng, 0.25)
     if band is not None and rng.random() < config.band_probability:
@@ -165,21 +165,17 @@ def squeeze(audio: Audio, rng: np.random.Generator, limiters: float) -> Audio:
     return effects.limit(audio, rng) if rng.random() < limiters else effects.compress(audio, rng)
 
 
-DARKER = -4.0
-"""Mean tilt of the drums, dB: from 2.5 kHz on those of the development recordings have some 5 dB less than
-rendered ones, relative to all."""
 _MEDIA = ("low-pass", "telephone", "codec", "crush")
 _MEDIA_SHARE = (0.55, 0.15, 0.25, 0.05)
 
 
 def band_level(rng: np.random.Generator, low: float, high: float) -> float:
-    """Band relative to drums in dB: mostly around 1 (records: -6 to +8), one time in four around 6 (the full
-    mix of the development recordings has 8), else anywhere in the range.
+    """Band relative to drums in dB: four times in five around 1 (records: -6 to +8), else anywhere in the
+    range.
     """
-    chance = rng.random()
-    if chance < 0.15:
+    if rng.random() < 0.2:
         return float(rng.uniform(low, high))
-    return float(np.clip(rng.normal(6.0, 2.5) if chance < 0.4 else rng.normal(1.0, 4.5), low, high))
+    return float(np.clip(rng.normal(1.0, 4.5), low, high))
 
 
 def active_level(audio: Audio, block: int = 2048) -> float:

@@ -13,7 +13,6 @@ from scipy.signal import lfilter
 
 from data import effects, pedals, score, tones, voice
 from data.notes import Instrument, NoteBank, load_loops, load_notes
-from data.sample import peaking
 from data.score import Event
 from data.song import Song, compose
 from data.synthetic import make_bank, synthetic_notes
@@ -272,17 +271,13 @@ def _add(mix: Audio, track: Audio, decibels: float) -> None:
 
 
 def master(mix: Audio, song: Song, rng: np.random.Generator) -> Audio:
-    """A room, ducking under the kick (electronic), soft overload, presence, tone; then peak 0.9."""
+    """A room, ducking under the kick (electronic), soft overload, tone; then peak 0.9."""
     if song.kicks and rng.random() < (0.35 if song.style.name == "electronic" else 0.04):
         mix = mix * _duck(len(mix), song.kicks, rng)
     if rng.random() < 0.4:
         mix = effects.room(mix, rng)
     if rng.random() < 0.3:
         mix = effects.saturate(mix, rng)
-    if (
-        rng.random() < 0.5
-    ):  # guitars and voices of records have 5 dB more from 1 to 5 kHz than those made here
-        mix = lfilter(*peaking(rng.uniform(1000, 4500), rng.uniform(3, 12), rng.uniform(0.4, 0.9)), mix)
     if rng.random() < 0.4:  # records leave the top octave to the cymbals
         keep = np.exp(-2 * np.pi * rng.uniform(3000, 10_000) / SAMPLE_RATE)
         mix = lfilter([1 - keep], [1, -keep], mix)

@@ -64,12 +64,11 @@ def _log_frequencies(bins: int) -> NDArray[np.float32]:
     return np.log2(hertz * (SAMPLE_RATE / 2 / max(1, bins - 1))).astype(np.float32)
 
 
-def tone_curve(bins: int, rng: np.random.Generator, deviation: float = 3.5, tilt: float = 0.0) -> Audio:
-    """Gain per FFT bin: a tilt, random shelves and one to three peaks or dips, `deviation` dB each; `tilt`:
-    its mean, dB at the top."""
+def tone_curve(bins: int, rng: np.random.Generator, deviation: float = 3.5) -> Audio:
+    """Gain per FFT bin: a tilt, random shelves and one to three peaks or dips, `deviation` dB each."""
     knots = np.log2([20, 60, 150, 400, 1000, 2500, 6000, 12_000, 22_050])
     centre = np.linspace(-1, 1, len(knots))
-    decibels = rng.normal(tilt, deviation) * centre + rng.normal(0, deviation, len(knots))
+    decibels = rng.normal(0, deviation) * centre + rng.normal(0, deviation, len(knots))
     grid = np.linspace(np.log2(20), np.log2(22_050), 200)
     curve = np.interp(grid, knots, decibels)
     for _ in range(int(rng.integers(0, 4))):

@@ -21,8 +21,6 @@ def mix_down(buses: np.ndarray, rng: np.random.Generator, acoustic: bool) -> np.
     dry += metal
     if rng.random() < (0.85 if acoustic else 0.25):
         _add_overheads(dry, low, snare, metal, rng)
-    if rng.random() < 0.2:
-        _add_reverb(dry, low, snare, rng)
     return np.asarray(dry)
 
 
@@ -59,22 +57,6 @@ def _add_overheads(
     for delay in size * rng.uniform(0.15, 1.0, taps):
         gain = wet * rng.choice((-1.0, 1.0)) * np.exp(-1.5 * delay / size) * rng.uniform(0.4, 1.0)
         _delayed(dry, over, delay, gain)
-
-
-def _add_reverb(dry: np.ndarray, low: np.ndarray, snare: np.ndarray, rng: np.random.Generator) -> None:
-    """A plate or a gated reverb on snare, toms and some of the kick, as on records of the eighties: drums
-    without a ring of their own go on for 0.15 to 0.8 s, down to where floor toms do."""
-    gated = rng.random() < 0.5
-    seconds = rng.uniform(0.15, 0.5) if gated else rng.uniform(0.3, 0.8)
-    fall = rng.uniform(0.0, 2.5) if gated else 6.9
-    tail = rng.standard_normal(int(seconds * SAMPLE_RATE), dtype=np.float32)
-    tail *= np.exp(np.linspace(0.0, -fall, tail.size, dtype=np.float32))
-    tail[-441:] *= np.linspace(1, 0, 441, dtype=np.float32)
-    dark = np.exp(-2 * np.pi * rng.uniform(300.0, 8000.0) / SAMPLE_RATE)
-    tail = signal.lfilter(np.array([1 - dark], np.float32), np.array([1.0, -dark], np.float32), tail)
-    tail /= np.sqrt(np.sum(tail**2))
-    wet = signal.oaconvolve(snare + np.float32(rng.uniform(0.0, 1.0)) * low, tail)[: dry.size]
-    _delayed(dry, wet, rng.uniform(0.003, 0.04), 10 ** (rng.uniform(-26.0, -6.0) / 20))
 
 
 def _wires(low: np.ndarray, rng: np.random.Generator, block: int = 128) -> np.ndarray:

@@ -50,7 +50,7 @@ def vary(performance: Performance, rng: np.random.Generator) -> Performance:
         hits = _substitute(hits, rng)
     if rng.random() < 0.22:
         hits = _wash(hits, rng)
-    if rng.random() < 0.07:
+    if rng.random() < 0.12:
         hits = _double(hits, rng)
     if rng.random() < 0.08:
         hits = _side_stick(hits)

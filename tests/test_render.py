@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from data.patterns import generate
-from data.render import Rendered, play, render_drums, tune_kit
-from data.room import _add_reverb, mix_down
+from data.render import Rendered, render_drums
+from data.room import mix_down
 from data.sample import SAMPLE_RATE, Kit, Sample
 from data.strike import GROUP_OF, LEVEL_DB
 from data.synth import synthesise_kit
@@ -154,40 +154,6 @@ def test_rooms_never_sound_before_the_stroke() -> None:
         assert np.abs(mixed[:5000]).max() < 1e-7  # the rounding of a Fourier transform
         assert np.isfinite(mixed).all()
         assert np.abs(mixed[5000]) > 0.5
-
-
-def test_reverb_rings_on_after_drums_but_not_after_cymbals() -> None:
-    stroke, silence = np.zeros(SAMPLE_RATE, dtype=np.float32), np.zeros(SAMPLE_RATE, dtype=np.float32)
-    stroke[5000] = 1.0
-    for seed in range(20):
-        dry = np.zeros_like(stroke)
-        _add_reverb(dry, silence, stroke, np.random.default_rng(seed))
-        assert np.abs(dry[:5000]).max() < 1e-7
-        assert energy(dry, 0.16, 0.24) > 0  # 47 to 127 ms after the stroke
-        dry = np.zeros_like(stroke)
-        _add_reverb(dry, silence, silence, np.random.default_rng(seed))
-        assert not dry.any()
-
-
-def test_only_a_crash_that_rings_is_struck_without_an_attack(kits: list[Kit]) -> None:
-    crash = CLASS_INDEX["crash1"]
-    once, ridden = [hit(0.5, "crash1")], [hit(0.5, "crash1"), hit(1.0, "crash1")]
-    seeds = range(40)
-    softened = 0
-    for seed in seeds:
-        tuned = tune_kit([crash], kits, np.random.default_rng(seed))
-        voice = tuned.voices[crash]
-        first, again = (voice.wave(100, np.random.default_rng(1), ringing) for ringing in (False, True))
-        start = slice(again.onset, again.onset + 220)  # 5 ms
-        if voice.ridden is None:
-            assert again is first
-        else:
-            softened += 1
-            assert voice.swell or energy(again.audio[start], 0, 1) < 0.3 * energy(first.audio[start], 0, 1)
-        audio = [play(tuned, hits, np.random.default_rng(1), np.random.default_rng(1), 1.6)[0]
-                 for hits in (once, ridden)]  # fmt: skip
-        np.testing.assert_array_equal(*(part[: SAMPLE_RATE // 2 - 500] for part in audio))
-    assert 0.2 < softened / len(seeds) < 0.6
 
 
 def test_bad_arguments_are_named(kits: list[Kit]) -> None:
