@@ -138,7 +138,9 @@ def _chosen(training: Mapping[str, Any]) -> str:
     scored = (
         f" (micro F of five\nclasses when its settings were chosen, in float32: {groups})" if groups else ""
     )
-    if training["step"] < training["config"]["steps"]:
+    if "averaged" in training:
+        how = f"the development recordings chose which checkpoints this is the mean of**{scored}"
+    elif training["step"] < training["config"]["steps"]:
         how = f"the development recordings chose this checkpoint** among those of its run{scored}"
     else:
         how = f"the development recordings were watched while this was made**{scored}"
@@ -177,6 +179,15 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     chosen = f"; chosen on {tuning['clips']} rendered validation clips" if tuning else ""
     if tuning and given_prior(tuning):
         chosen += "; lambda and bias were given (docs/experiments.md says why)"
+    after = ", ".join(
+        f"step {each['step']:,} of {each['config']['steps']:,} (seed {each['config']['seed']})"
+        for each in training.get("averaged", ())
+    )
+    mean = (
+        f"The weights are the mean of these and of checkpoints of runs from there: {after}.\n"
+        if after
+        else ""
+    )
     first = training.get("initial")
     before = f"It started from the weights of an earlier run, step {first['step']:,}.\n" if first else ""
     return [
@@ -184,7 +195,7 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
         f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step ({steps * batch:,} in all), "
         f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset']}`, learning rate "
         f"{config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\n"
-        f"{before}Code: "
+        f"{before}{mean}Code: "
         f"commit `{training['commit']}`; data: commit `{data['commit']}`.\n"
         f"Decode settings: {_changed_settings(decoding)}{chosen}.",
         "To make it again (settings of the run's end; docs/experiments.md says what changed on the way):",

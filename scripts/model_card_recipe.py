@@ -15,7 +15,8 @@ CONFIG = "train/configs/small.yaml"
 
 
 def remake(training: Mapping[str, Any]) -> list[str]:
-    """The commands that make shards, runs and checkpoint; of every run that the weights went through."""
+    """The commands that make shards, runs and checkpoint; of every run that the weights went through or that
+    gave checkpoints to their mean (which began where `training` ended)."""
     config = training["config"]
     runs = [training]
     while "initial" in runs[0]:
@@ -26,6 +27,15 @@ def remake(training: Mapping[str, Any]) -> list[str]:
         suffix = "" if record is training else f"-{number}"
         lines += _run(record, run + suffix, suffix, initial)
         initial = f"{run}{suffix}/{_kept(record)}.safetensors"
+    checkpoints = [initial]
+    outputs: dict[str, str] = {}
+    for record in training.get("averaged", ()):
+        key = json.dumps([record["config"], record["commit"]], sort_keys=True)
+        if key not in outputs:
+            suffix = f"-after-{len(outputs) + 1}"
+            outputs[key] = run + suffix
+            lines += _run(record, outputs[key], suffix, initial, made=record["data"] == training["data"])
+        checkpoints.append(f"{outputs[key]}/{_kept(record)}.safetensors")
     if "tuning" in training:
         clips, prior = training["tuning"]["clips"], given_prior(training["tuning"])
         given = f" --prior {prior['weight']} {prior['bias']}" if prior else ""
@@ -33,7 +43,7 @@ def remake(training: Mapping[str, Any]) -> list[str]:
             "git checkout main",
             "python scripts/make_shards.py --output datasets/validation --split validation "
             f"--clips {clips} --band 1 --negatives 0",
-            f"python scripts/tune_decoding.py --checkpoint {run}/{_kept(training)}.safetensors "
+            f"python scripts/tune_decoding.py --checkpoint {' '.join(checkpoints)} "
             f"--shards datasets/validation --clips {clips}{given} "
             f"--output mt3drum/assets/{config['preset']}.safetensors",
         ]
@@ -51,17 +61,20 @@ def _kept(training: Mapping[str, Any]) -> str:
     return "best" if training["step"] < training["config"]["steps"] else "last"
 
 
-def _run(training: Mapping[str, Any], output: str, suffix: str, initial: str) -> list[str]:
-    """The commands that make the shards of one run and train it from the checkpoint `initial`, if any."""
+def _run(
+    training: Mapping[str, Any], output: str, suffix: str, initial: str, made: bool = False
+) -> list[str]:
+    """The commands that make the shards of one run and train it from the checkpoint `initial`, if any;
+    ``made``: the shards are there already, those of the run without a suffix."""
     config, data = training["config"], training["data"]
-    shards = f"datasets/{Path(config['shards']).name}{suffix}"
+    shards = f"datasets/{Path(config['shards']).name}{'' if made else suffix}"
     settings = data["settings"]
-    lines = [f"git checkout {data['commit']}"] if data["commit"] else []
-    if settings["kind"] == "rendered":
+    lines = [f"git checkout {data['commit']}"] if data["commit"] and not made else []
+    if settings["kind"] == "rendered" and not made:
         options = [f"--clips {data['clips']}", f"--seed {settings['seed']}"]
         options += [f"--{key} {value:g}" for key, value in _changed(settings["config"]).items()]
         lines.append(f"python scripts/make_shards.py --output {shards} {' '.join(options)}")
-    if training["commit"] != data["commit"]:
+    if made or training["commit"] != data["commit"]:
         lines.append(f"git checkout {training['commit']}")
     ranks = training["world"]
     run = "python train/main.py"

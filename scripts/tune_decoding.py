@@ -4,6 +4,9 @@ python scripts/make_shards.py --output datasets/validation --split validation --
     --negatives 0
 python scripts/tune_decoding.py --checkpoint runs/small/best.safetensors --shards datasets/validation \\
     --output mt3drum/assets/small.safetensors
+
+Of several checkpoints it takes the mean of the weights: the record stays the first one's, with those of the
+others.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, nargs="+", required=True, metavar="FILE")
     parser.add_argument("--shards", type=Path, required=True, help="rendered validation clips")
     parser.add_argument("--output", type=Path, required=True, help="where the tuned checkpoint goes")
     parser.add_argument(
@@ -34,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     from data.reader import read_clips
     from mt3drum.checkpoint import load_model, save_checkpoint
     from train.config import TrainConfig
+    from train.optim import mean_weights
     from train.tune import Trial, tune
     from train.validate import groups_of, validate
 
@@ -42,11 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"weight {trial.prior_weight:.2f}  bias {trial.prior_bias:+.1f}  {scores}", flush=True)
 
     try:
-        model, header = load_model(args.checkpoint)
+        (model, header), *others = [load_model(path) for path in args.checkpoint]
+        model.load_state_dict(mean_weights([each.state_dict() for each in (model, *(m for m, _ in others))]))
         config, trials = tune(model, list(read_clips(args.shards, args.clips)), report, args.prior)
         args.output.parent.mkdir(parents=True, exist_ok=True)
         tuned = [{"weight": t.prior_weight, "bias": t.prior_bias, "f": t.f} for t in trials]
         training = header["training"] | {"tuning": {"clips": args.clips, "trials": tuned}}
+        if others:
+            training["averaged"] = [record["training"] for _, record in others]
         if args.development is not None:
             groups = groups_of(TrainConfig(str(args.shards), development=str(args.development)))
             training["result"] = asdict(validate(model, groups, config))

@@ -186,3 +186,26 @@ def test_a_run_that_began_from_another_is_made_again_from_its_beginning() -> Non
     assert "--output runs/small " in runs[2] and "runs/small-2/best.safetensors" in runs[2]
     assert lines.index("git checkout first1") < lines.index(runs[0]) < lines.index("git checkout second2")
     assert "runs/small/best.safetensors" in lines[-1]
+
+
+def test_the_runs_whose_checkpoints_were_averaged_are_made_again_each_once(world: Path) -> None:
+    seeds = [CONFIG | {"seed": seed, "initial": "x"} for seed in (8, 9)]
+    after = [
+        {"config": seeds[0], "commit": "ccc"}, {"config": seeds[0], "commit": "ccc", "step": 5000},
+        {"config": seeds[1], "commit": "ddd", "data": DATA | {"commit": "eee"}},
+    ]  # fmt: skip
+    record = TRAINING | {"averaged": [TRAINING | each for each in after], "tuning": {"clips": 5}}
+    lines = model_card_recipe.remake(record)
+    runs = [line for line in lines if "train/main.py" in line]
+    assert len(runs) == 3 and all("runs/small/best.safetensors" in run for run in runs[1:])
+    assert "seed=8" in runs[1] and "shards" not in runs[1]  # those of the first
+    assert "seed=9" in runs[2] and "datasets/train-after-2" in runs[2]
+    assert sum("make_shards" in line for line in lines) == 3  # of two runs, and for validation
+    assert lines.index("git checkout ccc") < lines.index(runs[1]) < lines.index("git checkout eee")
+    names = ("small/best", "small-after-1/best", "small-after-1/last", "small-after-2/best")
+    assert " ".join(f"runs/{name}.safetensors" for name in names) in lines[-1]
+    tiny = PRESETS["tiny"]
+    save_checkpoint(world / "tiny.safetensors", tiny, DrumModel(tiny).state_dict(), {}, record)
+    text = write(world)
+    assert "step 4,200 of 5,000 (seed 8), step 5,000 of 5,000 (seed 8), step 4,200 of 5,000 (seed 9)" in text
+    assert "chose which checkpoints this is the mean of" in text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from mt3drum.decoding import DecodeConfig
 from mt3drum.hypothesis import calibrate
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
+from train.optim import mean_weights
 from train.tune import calibration, kept, least_confidence, mean_f
 
 
@@ -61,3 +63,12 @@ def test_every_family_gets_the_bound_that_its_hits_ask_for() -> None:
     assert 0.4 <= bounds["kick"] <= 0.6 and bounds["snare"] == 0.05  # the highest that leaves none out
     assert mean_f(played, kept(found, least)) > mean_f(played, found) + 0.03
     assert bounds["tom"] == bounds["aux"]  # the one for all: nothing is known of them
+
+
+def test_the_mean_of_weights_is_between_them_and_counts_are_the_first_ones() -> None:
+    first = {"w": torch.tensor([1.0, 4.0], dtype=torch.float16), "n": torch.tensor(7)}
+    second = {"w": torch.tensor([2.0, 8.0], dtype=torch.float16), "n": torch.tensor(9)}
+    mean = mean_weights([first, second])
+    assert mean["w"].tolist() == [1.5, 6.0] and mean["n"].item() == 7
+    with pytest.raises(ValueError, match="different networks"):
+        mean_weights([first, {"w": torch.zeros(3), "n": torch.tensor(1)}])

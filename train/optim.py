@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -41,6 +42,25 @@ class Average:
                 average.lerp_(value.detach().float(), 1 - decay)
             else:
                 average.copy_(value)
+
+
+def mean_weights(weights: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Mean of the weights of several checkpoints of one network whose runs parted late (Wortsman et al. 2022,
+    arXiv:2203.05482); counts are those of the first.
+
+    Raises:
+        ValueError: they are not of one network.
+    """
+    first = weights[0]
+    for other in weights[1:]:
+        if {name: value.shape for name, value in other.items()} != {n: v.shape for n, v in first.items()}:
+            raise ValueError("weights of different networks have no mean")
+    return {
+        name: torch.stack([each[name].float() for each in weights]).mean(0)
+        if value.is_floating_point()
+        else value.clone()
+        for name, value in first.items()
+    }
 
 
 def blank(mel: Tensor, chance: float, seed: tuple[int, ...]) -> Tensor:
