@@ -16,38 +16,58 @@ CONFIG = "train/configs/small.yaml"
 
 def remake(training: Mapping[str, Any]) -> list[str]:
     """The commands that make shards, runs and checkpoint; of every run that the weights went through or that
-    gave checkpoints to their mean (which began where `training` ended)."""
-    config = training["config"]
+    gave checkpoints to their mean."""
     runs = [training]
     while "initial" in runs[0]:
         runs.insert(0, runs[0]["initial"])
     lines: list[str] = []
-    run, initial = "runs/small", ""
+    initial = ""
     for number, record in enumerate(runs, 1):
         suffix = "" if record is training else f"-{number}"
-        lines += _run(record, run + suffix, suffix, initial)
-        initial = f"{run}{suffix}/{_kept(record)}.safetensors"
-    checkpoints = [initial]
+        output = f"runs/small{suffix}"
+        lines += _run(record, output, suffix, initial)
+        initial = f"{output}/{_kept(record)}.safetensors"
+        after, others = _after(record, suffix, initial)
+        lines += after
+        if record is training and "tuning" in record:
+            lines += _tune(
+                record, [initial, *others], f"mt3drum/assets/{record['config']['preset']}.safetensors"
+            )
+        elif others:
+            mean = f"{output}/mean.safetensors"
+            lines += _tune(record, [initial, *others], mean)
+            initial = mean
+    return lines
+
+
+def _after(training: Mapping[str, Any], suffix: str, initial: str) -> tuple[list[str], list[str]]:
+    """The commands that make the runs from the checkpoint `initial` whose checkpoints are in its mean, each
+    run once; and these checkpoints."""
+    lines: list[str] = []
+    checkpoints: list[str] = []
     outputs: dict[str, str] = {}
     for record in training.get("averaged", ()):
         key = json.dumps([record["config"], record["commit"]], sort_keys=True)
         if key not in outputs:
-            suffix = f"-after-{len(outputs) + 1}"
-            outputs[key] = run + suffix
-            lines += _run(record, outputs[key], suffix, initial, made=record["data"] == training["data"])
+            own = f"{suffix}-after-{len(outputs) + 1}"
+            outputs[key] = f"runs/small{own}"
+            same = record["data"] == training["data"]
+            lines += _run(record, outputs[key], suffix if same else own, initial, made=same)
         checkpoints.append(f"{outputs[key]}/{_kept(record)}.safetensors")
-    if "tuning" in training:
-        clips, prior = training["tuning"]["clips"], given_prior(training["tuning"])
-        given = f" --prior {prior['weight']} {prior['bias']}" if prior else ""
-        lines += [
-            "git checkout main",
-            "python scripts/make_shards.py --output datasets/validation --split validation "
-            f"--clips {clips} --band 1 --negatives 0",
-            f"python scripts/tune_decoding.py --checkpoint {' '.join(checkpoints)} "
-            f"--shards datasets/validation --clips {clips}{given} "
-            f"--output mt3drum/assets/{config['preset']}.safetensors",
-        ]
-    return lines
+    return lines, checkpoints
+
+
+def _tune(training: Mapping[str, Any], checkpoints: list[str], output: str) -> list[str]:
+    """The commands that choose the decode settings of a checkpoint, or of the mean of several."""
+    clips, prior = training["tuning"]["clips"], given_prior(training["tuning"])
+    given = f" --prior {prior['weight']} {prior['bias']}" if prior else ""
+    return [
+        "git checkout main",
+        "python scripts/make_shards.py --output datasets/validation --split validation "
+        f"--clips {clips} --band 1 --negatives 0",
+        f"python scripts/tune_decoding.py --checkpoint {' '.join(checkpoints)} "
+        f"--shards datasets/validation --clips {clips}{given} --output {output}",
+    ]
 
 
 def given_prior(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -65,9 +85,9 @@ def _run(
     training: Mapping[str, Any], output: str, suffix: str, initial: str, made: bool = False
 ) -> list[str]:
     """The commands that make the shards of one run and train it from the checkpoint `initial`, if any;
-    ``made``: the shards are there already, those of the run without a suffix."""
+    ``made``: the shards are there already."""
     config, data = training["config"], training["data"]
-    shards = f"datasets/{Path(config['shards']).name}{'' if made else suffix}"
+    shards = f"datasets/{Path(config['shards']).name}{suffix}"
     settings = data["settings"]
     lines = [f"git checkout {data['commit']}"] if data["commit"] and not made else []
     if settings["kind"] == "rendered" and not made:

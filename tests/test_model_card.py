@@ -204,6 +204,11 @@ def test_the_runs_whose_checkpoints_were_averaged_are_made_again_each_once(world
     assert lines.index("git checkout ccc") < lines.index(runs[1]) < lines.index("git checkout eee")
     names = ("small/best", "small-after-1/best", "small-after-1/last", "small-after-2/best")
     assert " ".join(f"runs/{name}.safetensors" for name in names) in lines[-1]
+    later = model_card_recipe.remake(TRAINING | {"initial": record, "tuning": {"clips": 5}})
+    means = [line for line in later if "tune_decoding" in line]
+    assert len(means) == 2 and "--output runs/small-1/mean.safetensors" in means[0]
+    assert "runs/small-1-after-1/best.safetensors" in means[0]
+    assert sum("runs/small-1/mean.safetensors" in line for line in later if "train/main.py" in line) == 1
     tiny = PRESETS["tiny"]
     save_checkpoint(world / "tiny.safetensors", tiny, DrumModel(tiny).state_dict(), {}, record)
     text = write(world)
