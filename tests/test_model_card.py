@@ -190,7 +190,7 @@ def test_a_run_that_began_from_another_is_made_again_from_its_beginning() -> Non
 
 def test_the_runs_whose_checkpoints_were_averaged_are_made_again_each_once(world: Path) -> None:
     seeds = [CONFIG | {"seed": seed, "initial": "x"} for seed in (8, 9)]
-    after = [
+    after: list[dict[str, object]] = [
         {"config": seeds[0], "commit": "ccc"}, {"config": seeds[0], "commit": "ccc", "step": 5000},
         {"config": seeds[1], "commit": "ddd", "data": DATA | {"commit": "eee"}},
     ]  # fmt: skip
