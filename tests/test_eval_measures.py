@@ -14,7 +14,7 @@ from eval.match import TrackMatch, match_tracks
 from eval.recall import false_alarms, recall_by_company, recall_by_gap, recall_by_loudness
 from eval.score import Scores, score, score_matches
 from eval.timing import best_offset, seams, timing
-from eval.velocity import score_with_velocity, velocity_agreement
+from eval.velocity import balanced, score_with_velocity, velocity_agreement
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
@@ -73,6 +73,30 @@ def test_velocity_agreement() -> None:
     constant = velocity_agreement(match(reference, [hit(h.time) for h in reference]))
     assert constant is not None and constant.correlation is None
     assert velocity_agreement(match(reference, [])) is None
+
+
+def test_levels_known_forgives_an_offset_per_drum_and_track_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    reference = [
+        Hit(t + 0.2 * drum, drum, int(rng.integers(20, 110))) for t in range(30) for drum in (0, 1, 4)
+    ]
+    offset = {0: -15, 1: 12, 4: 0}
+    mixed = [Hit(h.time, h.drum, h.velocity + offset[h.drum]) for h in reference]
+    shuffled = [
+        Hit(h.time, h.drum, int(v)) for h, v in zip(mixed, rng.integers(20, 110, len(mixed)), strict=True)
+    ]
+
+    def f(matches: list[TrackMatch]) -> float:
+        return score_with_velocity(matches, scheme="26", window=0.05).micro.f
+
+    plain, known = f(match(reference, mixed, "26")), f(balanced(match(reference, mixed, "26")))
+    assert plain < 0.9 and known == pytest.approx(1)
+    assert f(balanced(match(reference, shuffled, "26"))) < 0.5
+    assert f(balanced(match(reference, [], "26"))) == 0
+    later = balanced(match(reference, [Hit(50.0, 0, 77), *mixed], "26"))[
+        0
+    ].estimates  # moved, though unmatched
+    assert later.velocity[later.time == 50.0] == pytest.approx(77 + 15)
 
 
 def test_timing_is_signed_and_the_best_offset_undoes_it() -> None:
