@@ -170,13 +170,12 @@ _MEDIA_SHARE = (0.55, 0.15, 0.25, 0.05)
 
 
 def band_level(rng: np.random.Generator, low: float, high: float) -> float:
-    """Band relative to drums in dB: mostly around 1 (records: -6 to +8), one time in four around 6 (the full
-    mix of the development recordings has 8), else anywhere in the range.
+    """Band relative to drums in dB: four times in five around 1 (records: -6 to +8), else anywhere in the
+    range.
     """
-    chance = rng.random()
-    if chance < 0.15:
+    if rng.random() < 0.2:
         return float(rng.uniform(low, high))
-    return float(np.clip(rng.normal(6.0, 2.5) if chance < 0.4 else rng.normal(1.0, 4.5), low, high))
+    return float(np.clip(rng.normal(1.0, 4.5), low, high))
 
 
 def active_level(audio: Audio, block: int = 2048) -> float:
