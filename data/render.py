@@ -25,8 +25,6 @@ BUS_OF = tuple(
 )
 OPEN_HATS = frozenset(CLASS_INDEX[name] for name in ("hihat_open", "hihat_open_edge"))
 CLOSING_HATS = frozenset(CLASS_INDEX[name] for name in ("hihat_closed", "hihat_closed_edge", "hihat_pedal"))
-RIDDEN_SECONDS = 0.9  # a crash struck again within this is still loud
-TOGETHER = 0.03  # seconds within which hand and foot play one stroke
 CHOKED = frozenset(drum.index for drum in DRUMS if drum.family == "crash")
 ATTACK = np.exp(-np.arange(882, dtype=np.float32) / 300)  # 20 ms: what a harder or softer stick changes most
 
@@ -47,8 +45,6 @@ class _Stroke:
     stop: float
     """Seconds at which the sound is cut by a hand or by closing hats; inf if it rings."""
     fade: float
-    pressed: bool
-    """With a kick, on a crash that rings."""
 
 
 def render_drums(
@@ -135,10 +131,9 @@ def _merge(hits: Sequence[Hit], seconds: float) -> list[Hit]:
 
 def _stops(hits: Sequence[Hit], rng: np.random.Generator) -> list[_Stroke]:
     """When each sound is cut: open hats by the next closed or pedal stroke, crashes now and then by the
-    hand; and which strokes on a ringing crash a kick covers."""
+    hand."""
     choking = rng.random() < 0.3
     closing = np.inf
-    covered = _pressed(hits)
     strokes = []
     for hit in reversed(hits):
         stop, fade = np.inf, 0.0
@@ -148,22 +143,8 @@ def _stops(hits: Sequence[Hit], rng: np.random.Generator) -> list[_Stroke]:
             stop, fade = closing, rng.uniform(0.010, 0.040)
         elif choking and hit.drum in CHOKED and rng.random() < 0.25:
             stop, fade = hit.time + rng.uniform(0.08, 0.6), rng.uniform(0.03, 0.12)
-        strokes.append(_Stroke(hit, stop, fade, (hit.time, hit.drum) in covered))
+        strokes.append(_Stroke(hit, stop, fade))
     return strokes[::-1]
-
-
-def _pressed(hits: Sequence[Hit]) -> set[tuple[float, int]]:
-    """Time and drum of the crashes that are struck together with a kick while they ring."""
-    kicks = [hit.time for hit in hits if DRUMS[hit.drum].family == "kick"]
-    struck: dict[int, float] = {}
-    found = set()
-    for hit in hits:
-        if hit.drum in CHOKED:
-            ringing = hit.time - struck.get(hit.drum, -np.inf) < RIDDEN_SECONDS
-            struck[hit.drum] = hit.time
-            if ringing and any(abs(time - hit.time) < TOGETHER for time in kicks):
-                found.add((hit.time, hit.drum))
-    return found
 
 
 def _layers(
@@ -188,7 +169,7 @@ def _strike(
     level = voice.level(hit.velocity) * 10 ** (rng.normal(0.0, 0.6) / 20)
     bus = buses[BUS_OF[hit.drum]]
     hardness = rng.normal(0.0, 0.15)
-    _add(bus, voice.wave(hit.velocity, rng, stroke.pressed), stroke, level, hardness)
+    _add(bus, voice.wave(hit.velocity, rng), stroke, level, hardness)
     if hit.drum in layers:
         layer = layers[hit.drum]
         _add(bus, layer.wave(hit.velocity, rng), stroke, layer.level(hit.velocity) * 0.6, 0.0)

@@ -93,17 +93,14 @@ class Voice:
     """Centre in Hz, gain in dB and Q of the channel's equaliser, or None."""
     swell: tuple[float, float] | None
     """dB by which a stroke starts below its ring, and the seconds it takes to lose them; None: it strikes."""
-    ridden: tuple[float, float] | None
-    """The same for strokes that a kick covers while the cymbal rings."""
-    made: dict[tuple[int, int, int, int, bool], Wave] = field(default_factory=dict)
+    made: dict[tuple[int, int, int, int], Wave] = field(default_factory=dict)
 
     def level(self, velocity: float) -> float:
         """Amplitude of a stroke; -40 dB is the floor, so that the softest ghost notes stay strokes."""
         return self.gain * max((velocity / 127.0) ** self.exponent, 0.01)
 
-    def wave(self, velocity: int, rng: np.random.Generator, pressed: bool = False) -> Wave:
-        """A stroke for ``velocity``: layer by velocity, round robin by chance; ``pressed``: a kick covers it
-        and the cymbal rings already."""
+    def wave(self, velocity: int, rng: np.random.Generator) -> Wave:
+        """A stroke for ``velocity``: layer by velocity, round robin by chance."""
         wanted = min(max(velocity + rng.normal(0.0, 4.0), 1.0), 127.0)
         fits = [
             i for i, s in enumerate(self.samples) if s.velocity_low - 0.5 <= wanted <= s.velocity_high + 0.5
@@ -114,13 +111,12 @@ class Voice:
         index = fits[rng.integers(len(fits))]
         bright = BRIGHTNESS_STEPS - 1
         step = bright if self.layered else min(int(wanted / 128 * BRIGHTNESS_STEPS), bright)
-        covered = pressed and self.ridden is not None
-        key = (index, step, int(rng.integers(len(self.ring))), int(rng.integers(self.takes)), covered)
+        key = (index, step, int(rng.integers(len(self.ring))), int(rng.integers(self.takes)))
         if key not in self.made:
             self.made[key] = self._make(*key)
         return self.made[key]
 
-    def _make(self, index: int, step: int, ring: int, take: int, covered: bool) -> Wave:
+    def _make(self, index: int, step: int, ring: int, take: int) -> Wave:
         sample = self.samples[index]
         seconds = self.ring[ring]
         # another stroke of the same hand: 7 cents and a sixth of an octave of brightness either way
@@ -140,12 +136,10 @@ class Voice:
             audio = signal.lfilter(*np.array([[1 - pole, 0.0], [1.0, -pole]], dtype=np.float32), audio)
         if self.eq is not None:
             audio = signal.lfilter(*peaking(*self.eq), audio).astype(np.float32)
-        if self.swell is not None and not covered:
-            audio[onset:] *= _swelling(audio[onset:].size, *self.swell)
+        if self.swell is not None and onset < audio.size:
+            audio[onset:] *= _swelling(audio.size - onset, *self.swell)
         peak = max(float(audio.max()), -float(audio.min()), 1e-6)
         audio *= np.float32(1 / peak)
-        if self.ridden is not None and covered:  # its ring stays as loud as the first stroke's
-            audio[onset:] *= _swelling(audio[onset:].size, *self.ridden)
         fade = min(64, audio.size)
         audio[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
         return Wave(audio, onset)
@@ -225,7 +219,6 @@ def _voice(
         takes=TAKES if kit.kind == "acoustic" and len(samples) <= 2 else 1,
         eq=_dark(rng) if DRUMS[drum].family == "crash" and rng.random() < 0.6 else _eq(rng),
         swell=_swell(rng) if name in SWELLING and rng.random() < 0.35 else None,
-        ridden=_ridden(rng) if DRUMS[drum].family == "crash" and rng.random() < 0.6 else None,
     )  # fmt: skip
 
 
@@ -247,12 +240,6 @@ def _swell(rng: np.random.Generator) -> tuple[float, float]:
     """A cymbal that still rings from the last stroke, or is struck softly, takes its time to speak; a
     sampled one is struck from rest."""
     return rng.uniform(3.0, 14.0), rng.uniform(0.008, 0.05)
-
-
-def _ridden(rng: np.random.Generator) -> tuple[float, float]:
-    """A crash ridden with the kick is not heard to be struck, only kept ringing: on the development
-    recordings the kick presses its bands down, and they come back as loud as before."""
-    return rng.uniform(12.0, 40.0), rng.uniform(0.02, 0.08)
 
 
 def _swelling(samples: int, decibels: float, seconds: float) -> np.ndarray:

@@ -48,7 +48,7 @@ def vary(performance: Performance, rng: np.random.Generator) -> Performance:
     stretch = float(rng.uniform(0.75, 1.3)) if rng.random() < 0.8 else 1.0
     if rng.random() < 0.45:
         hits = _substitute(hits, rng)
-    if rng.random() < 0.28:
+    if rng.random() < 0.22:
         hits = _wash(hits, rng)
     if rng.random() < 0.12:
         hits = _double(hits, rng)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data.patterns import generate
-from data.render import Rendered, _pressed, render_drums, tune_kit
+from data.render import Rendered, render_drums
 from data.room import mix_down
 from data.sample import SAMPLE_RATE, Kit, Sample
 from data.strike import GROUP_OF, LEVEL_DB
@@ -154,26 +154,6 @@ def test_rooms_never_sound_before_the_stroke() -> None:
         assert np.abs(mixed[:5000]).max() < 1e-7  # the rounding of a Fourier transform
         assert np.isfinite(mixed).all()
         assert np.abs(mixed[5000]) > 0.5
-
-
-def test_only_a_ringing_crash_struck_with_a_kick_loses_its_attack(kits: list[Kit]) -> None:
-    crash, kick = CLASS_INDEX["crash1"], CLASS_INDEX["kick"]
-    softened = 0
-    for seed in range(40):
-        tuned = tune_kit([crash], kits, np.random.default_rng(seed))
-        voice = tuned.voices[crash]
-        struck, covered = (voice.wave(100, np.random.default_rng(1), pressed) for pressed in (False, True))
-        start = slice(covered.onset, covered.onset + 220)  # 5 ms
-        if voice.ridden is None:
-            assert covered is struck
-        else:
-            softened += 1
-            assert voice.swell or energy(covered.audio[start], 0, 1) < 0.3 * energy(struck.audio[start], 0, 1)
-    assert 0.4 < softened / 40 < 0.8
-    assert not _pressed([Hit(0.5, crash, 100), Hit(0.5, kick, 100)])
-    assert not _pressed([Hit(0.5, crash, 100), Hit(0.7, crash, 100), Hit(0.75, kick, 100)])
-    assert not _pressed([Hit(0.5, crash, 100), Hit(1.5, crash, 100), Hit(1.51, kick, 100)])
-    assert _pressed([Hit(0.5, crash, 100), Hit(0.7, crash, 100), Hit(0.71, kick, 100)]) == {(0.7, crash)}
 
 
 def test_bad_arguments_are_named(kits: list[Kit]) -> None:
