@@ -246,7 +246,7 @@ def velocity_table(report: Report) -> Table:
     )  # fmt: skip
     note = (
         "Onset and velocity right by E-GMD's rule (linear fit per track, tolerance 0.1); its figure: track F."
-        " Levels known: had each drum of each track the mean velocity that was played; a bound, not a score."
+        " Levels known: had each drum of each track the mean velocity played; a what-if, not a score."
     )
     return Table("velocity", "Velocity", columns, tuple(rows), note)
 

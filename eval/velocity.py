@@ -49,17 +49,18 @@ def balanced(matches: Sequence[TrackMatch]) -> list[TrackMatch]:
     """The matches as if the system knew how loud each drum stands in each mix: per track and class,
     estimated velocities moved by a constant, so that their mean over the matched pairs is the played one.
 
-    Not a score of a system but a bound: what is wrong then is wrong from stroke to stroke.
+    Not a score of a system but a what-if: what is wrong then is wrong from stroke to stroke.
     """
     moved = []
     for match in matches:
-        velocity = match.estimates.velocity.astype(float)
-        label, change = match.estimates.label, np.zeros(len(velocity))
-        change[match.pairs[:, 1]] = match.references.velocity[match.pairs[:, 0]]
-        change[match.pairs[:, 1]] -= velocity[match.pairs[:, 1]]
-        for each in np.unique(label[match.pairs[:, 1]]):
-            velocity[label == each] += change[match.pairs[label[match.pairs[:, 1]] == each, 1]].mean()
-        moved.append(replace(match, estimates=replace(match.estimates, velocity=velocity)))
+        references, estimates = match.references, match.estimates
+        velocity = estimates.velocity.astype(float)
+        for label in np.unique(estimates.label):
+            pairs = match.pairs[estimates.label[match.pairs[:, 1]] == label]
+            if len(pairs):
+                error = estimates.velocity[pairs[:, 1]].mean() - references.velocity[pairs[:, 0]].mean()
+                velocity[estimates.label == label] -= error
+        moved.append(replace(match, estimates=replace(estimates, velocity=velocity)))
     return moved
 
 
