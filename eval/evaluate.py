@@ -16,7 +16,7 @@ from eval.match import MERGE_SECONDS, TrackMatch, get_scheme, match_tracks
 from eval.recall import Bin, FalseAlarms, false_alarms, recall_by_company, recall_by_gap, recall_by_loudness
 from eval.score import Scores, score, score_matches
 from eval.timing import BestOffset, Seams, Timing, best_offset, seams, timing
-from eval.velocity import VelocityAgreement, balanced, score_with_velocity, velocity_agreement
+from eval.velocity import VelocityAgreement, score_with_velocity, velocity_agreement, with_levels_known
 from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
 
@@ -73,8 +73,8 @@ class Evaluation:
     velocity_scores: Scores | None
     """With E-GMD's velocity rule; None where the references' velocities do not vary."""
     velocity_intervals: Mapping[str, Interval] | None
-    velocity_balanced: Scores | None
-    """The same if each drum's level in each mix were known (`eval.velocity.balanced`)."""
+    velocity_levels_known: Scores | None
+    """The same if each drum's level in each mix were known (`eval.velocity.with_levels_known`)."""
     velocity: VelocityAgreement | None
     adtof: AdtofFigures
     timing: Timing | None
@@ -165,7 +165,9 @@ def evaluate(
         velocity_intervals=None
         if with_velocity is None
         else intervals(with_velocity, samples=settings.samples, seed=settings.seed),
-        velocity_balanced=score_with_velocity(balanced(matches), scheme=settings.scheme, window=window)
+        velocity_levels_known=score_with_velocity(
+            with_levels_known(matches), scheme=settings.scheme, window=window
+        )
         if loud
         else None,
         velocity=velocity_agreement(matches) if loud else None,

@@ -73,7 +73,7 @@ def _system(e: Evaluation) -> dict[str, Any]:
         "adtof": asdict(e.adtof),
         "table": [scores.to_dict() for scores in e.table.values()],
         "with_velocity": e.velocity_scores.to_dict() if e.velocity_scores else None,
-        "with_velocity_levels_known": e.velocity_balanced.to_dict() if e.velocity_balanced else None,
+        "with_velocity_levels_known": e.velocity_levels_known.to_dict() if e.velocity_levels_known else None,
         "with_velocity_intervals": {name: asdict(i) for name, i in (e.velocity_intervals or {}).items()},
         "velocity": asdict(e.velocity) if e.velocity else None,
         "timing": timing,

@@ -224,7 +224,7 @@ def velocity_table(report: Report) -> Table:
     """Figures with velocity."""
     rows = []
     for e in report.evaluations:
-        if e.velocity_scores and e.velocity_balanced and e.velocity and e.velocity_intervals is not None:
+        if e.velocity_scores and e.velocity_levels_known and e.velocity and e.velocity_intervals is not None:
             scores, v = e.velocity_scores, e.velocity
             rows.append(
                 (
@@ -234,7 +234,7 @@ def velocity_table(report: Report) -> Table:
                     scores.track_f,
                     scores.micro.precision,
                     scores.micro.recall,
-                    e.velocity_balanced.micro.f,
+                    e.velocity_levels_known.micro.f,
                     v.correlation,
                     f"{v.bias:+.1f}",
                     f"{v.mean_absolute_error:.1f}",

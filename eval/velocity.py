@@ -45,7 +45,7 @@ def score_with_velocity(
     return score_matches(kept, scheme=scheme, window=window)
 
 
-def balanced(matches: Sequence[TrackMatch]) -> list[TrackMatch]:
+def with_levels_known(matches: Sequence[TrackMatch]) -> list[TrackMatch]:
     """The matches as if the system knew how loud each drum stands in each mix: per track and class,
     estimated velocities moved by a constant, so that their mean over the matched pairs is the played one.
 

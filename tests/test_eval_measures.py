@@ -14,7 +14,7 @@ from eval.match import TrackMatch, match_tracks
 from eval.recall import false_alarms, recall_by_company, recall_by_gap, recall_by_loudness
 from eval.score import Scores, score, score_matches
 from eval.timing import best_offset, seams, timing
-from eval.velocity import balanced, score_with_velocity, velocity_agreement
+from eval.velocity import score_with_velocity, velocity_agreement, with_levels_known
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
@@ -89,11 +89,11 @@ def test_levels_known_forgives_an_offset_per_drum_and_track_and_nothing_else() -
     def f(matches: list[TrackMatch]) -> float:
         return score_with_velocity(matches, scheme="26", window=0.05).micro.f
 
-    plain, known = f(match(reference, mixed, "26")), f(balanced(match(reference, mixed, "26")))
+    plain, known = f(match(reference, mixed, "26")), f(with_levels_known(match(reference, mixed, "26")))
     assert plain < 0.9 and known == pytest.approx(1)
-    assert f(balanced(match(reference, shuffled, "26"))) < 0.5
-    assert f(balanced(match(reference, [], "26"))) == 0
-    (extra,) = balanced(match(reference, [*mixed, Hit(50.0, 0, 77)], "26"))
+    assert f(with_levels_known(match(reference, shuffled, "26"))) < 0.5
+    assert f(with_levels_known(match(reference, [], "26"))) == 0
+    (extra,) = with_levels_known(match(reference, [*mixed, Hit(50.0, 0, 77)], "26"))
     assert extra.estimates.velocity[-1] == pytest.approx(77 + 15)  # unmatched, and moved with the others
 
 

@@ -151,7 +151,7 @@ def test_members_of_a_shard_stay_inside_it(tmp_path: Path) -> None:
     folder = tmp_path / "shards"
     folder.mkdir()
     with tarfile.open(folder / "a.tar", "w") as tar:
-        for name in ("../escaped.flac", "/tmp/k-escaped.flac", "a/../../b.flac"):
+        for name in ("../escaped.flac", str(tmp_path / "absolute.flac"), "a/../../b.flac"):
             info = tarfile.TarInfo(name)
             info.size = 4
             tar.addfile(info, io.BytesIO(b"fLaC"))
@@ -169,7 +169,7 @@ def test_members_of_a_shard_stay_inside_it(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"no usable sample.*json missing.*a\.tar"):
         next(iter(loader))
-    assert Counter(tmp_path.rglob("*")) == before and not Path("/tmp/k-escaped.flac").exists()
+    assert Counter(tmp_path.rglob("*")) == before
 
 
 FAKE_FFMPEG = """#!{python}
