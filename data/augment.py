@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from data import effects, tones
+from data.dsp import effects, tones
 from tokenizer.hits import Hit
 
 SAMPLE_RATE = effects.SAMPLE_RATE

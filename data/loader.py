@@ -1,6 +1,6 @@
 """Shards to training batches: functions of seed, rank, number of ranks and batch number alone.
 
-Every process walks the samples in the same order (`data.walk`); rank r of w takes every w-th, B of its
+Every process walks the samples in the same order (`data.shards.walk`); rank r of w takes every w-th, B of its
 samples make a batch, and worker v of n makes every n-th batch. So every sample is used once an epoch over all
 ranks, ranks always have full batches, the number of workers changes nothing, and resuming means counting.
 
@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from data.augment import SPEED_MARGIN, AugmentConfig, augment, mix
-from data.sample import SAMPLE_RATE
-from data.unpack import BadSample, audio_of, labels_of
-from data.walk import Located, Order, located, summary
+from data.kits.sample import SAMPLE_RATE
+from data.shards.unpack import BadSample, audio_of, labels_of
+from data.shards.walk import Located, Order, located, summary
 from tokenizer.codec import PAD, Codec
 from tokenizer.drums import NUM_CLASSES
 from tokenizer.encode import encode
@@ -126,7 +126,7 @@ def make_loader(
     """Batches of this rank from its `start_sample`-th sample on.
 
     Args:
-        shards: tar files on disk (`data.shards.shard_paths`), in any order.
+        shards: tar files on disk (`data.shards.write.shard_paths`), in any order.
         start_sample: how many samples this rank has consumed before: batches * batch size.
     Raises:
         ValueError: no shards; rank, start or the length of a segment do not fit. While iterating: a whole

@@ -8,15 +8,27 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from eval import calibration, lint
-from eval.bootstrap import Interval, intervals
-from eval.confusion import confusion
-from eval.conventions import AdtofFigures, adtof
-from eval.match import MERGE_SECONDS, TrackMatch, get_scheme, match_tracks
-from eval.recall import Bin, FalseAlarms, false_alarms, recall_by_company, recall_by_gap, recall_by_loudness
-from eval.score import Scores, score, score_matches
-from eval.timing import BestOffset, Seams, Timing, best_offset, seams, timing
-from eval.velocity import VelocityAgreement, score_with_velocity, velocity_agreement, with_levels_known
+from eval.metrics import calibration, lint
+from eval.metrics.bootstrap import Interval, intervals
+from eval.metrics.confusion import confusion
+from eval.metrics.conventions import AdtofFigures, adtof
+from eval.metrics.match import MERGE_SECONDS, TrackMatch, get_scheme, match_tracks
+from eval.metrics.recall import (
+    Bin,
+    FalseAlarms,
+    false_alarms,
+    recall_by_company,
+    recall_by_gap,
+    recall_by_loudness,
+)
+from eval.metrics.score import Scores, score, score_matches
+from eval.metrics.timing import BestOffset, Seams, Timing, best_offset, seams, timing
+from eval.metrics.velocity import (
+    VelocityAgreement,
+    score_with_velocity,
+    velocity_agreement,
+    with_levels_known,
+)
 from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
 
@@ -40,7 +52,7 @@ class Settings:
     unjudged: frozenset[str] = frozenset()
     """Class names left out on both sides."""
     merge: float = MERGE_SECONDS
-    """Seconds; see `eval.match.reduce_hits`."""
+    """Seconds; see `eval.metrics.match.reduce_hits`."""
     samples: int = 2000
     """Bootstrap resamples."""
     seed: int = 0
@@ -74,7 +86,7 @@ class Evaluation:
     """With E-GMD's velocity rule; None where the references' velocities do not vary."""
     velocity_intervals: Mapping[str, Interval] | None
     velocity_levels_known: Scores | None
-    """The same if each drum's level in each mix were known (`eval.velocity.with_levels_known`)."""
+    """The same if each drum's level in each mix were known (`eval.metrics.velocity.with_levels_known`)."""
     velocity: VelocityAgreement | None
     adtof: AdtofFigures
     timing: Timing | None

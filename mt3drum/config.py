@@ -12,9 +12,13 @@ from tokenizer.codec import Codec
 SAMPLE_RATE = 44_100  # Hz: cymbals have energy up to 18 kHz
 HOP = 441  # samples: 10 ms exactly, one frame per time step of the codec
 _MOST = {
-    "width": 4096, "head_width": 4096, "encoder_layers": 64, "decoder_layers": 64, "feed_forward": 64,
+    "width": 4096,
+    "head_width": 4096,
+    "encoder_layers": 64,
+    "decoder_layers": 64,
+    "feed_forward": 64,
     "stem_channels": 4096,
-}  # fmt: skip
+}
 """Bounds of sizes: checkpoints are untrusted."""
 
 
@@ -79,8 +83,10 @@ class ModelConfig:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout {self.dropout} is outside 0..1")
         if self.codec.steps_per_second * HOP != SAMPLE_RATE:
-            raise ValueError(f"the codec has {self.codec.steps_per_second} steps a second, the audio "
-                             f"{SAMPLE_RATE // HOP} frames")  # fmt: skip
+            raise ValueError(
+                f"the codec has {self.codec.steps_per_second} steps a second, the audio "
+                f"{SAMPLE_RATE // HOP} frames"
+            )
         if not _whole(self.codec.segment_steps, 2, 6000) or self.codec.segment_steps % 2:
             raise ValueError(
                 f"segment_steps {self.codec.segment_steps} must be even, an encoder state is 2 frames, and "
@@ -114,7 +120,12 @@ class ModelConfig:
 PRESETS: Mapping[str, ModelConfig] = MappingProxyType(
     {
         "tiny": ModelConfig(
-            width=32, head_width=16, encoder_layers=1, decoder_layers=1, feed_forward=2, stem_channels=4,
+            width=32,
+            head_width=16,
+            encoder_layers=1,
+            decoder_layers=1,
+            feed_forward=2,
+            stem_channels=4,
             audio=AudioConfig(mel_bands=32),
         ),
         "mini": ModelConfig(width=128, head_width=32, encoder_layers=3, decoder_layers=1, stem_channels=16),
@@ -122,4 +133,4 @@ PRESETS: Mapping[str, ModelConfig] = MappingProxyType(
         "base": ModelConfig(width=512, encoder_layers=8, decoder_layers=3, stem_channels=48),
         "large": ModelConfig(width=768, encoder_layers=10, decoder_layers=4, stem_channels=64),
     }
-)  # fmt: skip
+)

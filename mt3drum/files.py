@@ -1,10 +1,46 @@
-"""Files that appear whole or not at all."""
+"""Names of recordings and results, and files that appear whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import uuid
 from pathlib import Path
+
+AUDIO_SUFFIXES = frozenset(
+    (
+        ".wav",
+        ".flac",
+        ".mp3",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".caf",
+        ".w64",
+        ".rf64",
+        ".m4a",
+        ".mp4",
+        ".aac",
+        ".wma",
+    )
+)
+"""What is picked up in a folder; a file named on the command line is tried whatever it is called."""
+
+SUFFIX = {
+    "midi": ".mid",
+    "json": ".json",
+    "jsonl": ".jsonl",
+    "csv": ".csv",
+    "jams": ".jams",
+    "musicxml": ".musicxml",
+    "tab": ".tab.txt",
+    "chart": ".chart.zip",
+    "wav": ".mt3drum.wav",
+}
+"""Of the result in each format; none that a recording may have."""
 
 
 def write_whole(path: Path, data: str | bytes) -> None:

@@ -1,6 +1,6 @@
 """What a recording gave: a transcription, in the forms other libraries want, or the reason there is none.
 
-No torch here: hits from anywhere can be put into a `Transcription` and written by `mt3drum.output`.
+No torch here: hits from anywhere can be put into a `Transcription` and written by `mt3drum.formats.write`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 
 if TYPE_CHECKING:
-    from mt3drum.grid import Grid
-    from mt3drum.quantise import Score, Steps
+    from mt3drum.rhythm.grid import Grid
+    from mt3drum.rhythm.quantise import Score, Steps
     from tokenizer.midi import Notes
 
 
@@ -30,8 +31,6 @@ class Transcription:
 
     def to_records(self) -> list[dict[str, Any]]:
         """One dict a hit (time in seconds, drum by name, velocity, confidence), as pandas takes them."""
-        from mt3drum.formats.tables import record
-
         return [record(hit) for hit in self.hits]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -66,8 +65,8 @@ class Transcription:
         Raises:
             ValueError: the tempo or the meter is none.
         """
-        from mt3drum.grid import Meter
-        from mt3drum.meter import estimate
+        from mt3drum.rhythm.estimate import estimate
+        from mt3drum.rhythm.grid import Meter
 
         known = Meter.parse(meter) if meter else None
         return estimate(self.hits, self.seconds, bpm=bpm, meter=known)
@@ -80,7 +79,7 @@ class Transcription:
         Raises:
             ValueError: the tempo, the meter or the grid is none.
         """
-        from mt3drum.quantise import quantise
+        from mt3drum.rhythm.quantise import quantise
 
         grid = self.beats(bpm, meter)
         return None if grid is None else quantise(self.hits, grid, steps)
@@ -93,3 +92,13 @@ class Failure:
     path: Path
     reason: str
     """One line that names the file."""
+
+
+def record(hit: Hit) -> dict[str, Any]:
+    """One hit as plain values: seconds with microseconds, the drum by name."""
+    return {
+        "time": round(hit.time, 6),
+        "drum": DRUMS[hit.drum].name,
+        "velocity": hit.velocity,
+        "confidence": round(hit.confidence, 4),
+    }

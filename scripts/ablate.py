@@ -27,8 +27,8 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from mt3drum.checkpoint import read_header
 from mt3drum.files import write_whole
+from mt3drum.model.checkpoint import read_header
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "train" / "configs" / "ablations.yaml"
@@ -72,14 +72,14 @@ def measure(
     checkpoint: Path | None, entry: Mapping[str, Any], shards: Path, development: Path
 ) -> dict[str, Any]:
     """Micro F on the development recordings (five classes; by class for drums only) and rendered clips."""
-    from data.reader import read_clips
-    from data.sources import read_mdb
-    from eval.score import score
-    from mt3drum.transcribe import Transcriber
+    from data.corpora.readers import read_mdb
+    from data.shards.read import read_clips
+    from eval.metrics.score import score
+    from mt3drum.transcriber import Transcriber
     from tokenizer.maps import LABEL_MAPS
 
     transcriber = Transcriber.load(checkpoint, **entry.get("decode", {}))
-    no_refinement = mock.patch("mt3drum.hypothesis.expected_offset", lambda weight: np.zeros(len(weight)))
+    no_refinement = mock.patch("mt3drum.decode.hypothesis.expected_offset", lambda w: np.zeros(len(w)))
     found: dict[str, Any] = {}
     with nullcontext() if entry.get("refine", True) else no_refinement:
         for mix in ("drum_only", "pseudo_mix"):
@@ -121,10 +121,11 @@ def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], bas
             "",
         ]
     lines += [
-        "| what | why | drums only | difference | " + " | ".join(CLASSES)
+        "| what | why | drums only | difference | "
+        + " | ".join(CLASSES)
         + " | at 20 ms | pseudo mixes | difference | rendered, 26 | 5 | verdict |",
         "|---|---|---:|---:|" + "---:|" * (len(CLASSES) + 5) + "---|",
-    ]  # fmt: skip
+    ]
     for name, entry in runs.items():
         if name not in results:
             continue

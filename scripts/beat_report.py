@@ -20,9 +20,9 @@ import mir_eval
 import numpy as np
 import soundfile
 
-from eval.annotations import read_annotation
-from mt3drum.grid import Grid
-from mt3drum.meter import estimate
+from eval.inputs.annotations import read_annotation
+from mt3drum.rhythm.estimate import estimate
+from mt3drum.rhythm.grid import Grid
 from scripts.update_results import fill, write_text
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS

@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"
     sys.path.insert(0, str(ROOT))
-    from scripts.bench_parts import PARTS as DECODING
-    from scripts.bench_parts import Setting
-    from scripts.bench_precision import PARTS as PRECISION
-    from scripts.bench_profile import PARTS as PROFILE
-    from scripts.bench_training import PARTS as TRAINING
+    from scripts.bench_suite.parts import PARTS as DECODING
+    from scripts.bench_suite.parts import Setting
+    from scripts.bench_suite.precision import PARTS as PRECISION
+    from scripts.bench_suite.profile import PARTS as PROFILE
+    from scripts.bench_suite.training import PARTS as TRAINING
 
     parts = {**PROFILE, **DECODING, **PRECISION, **TRAINING}
     unknown = sorted(set(args.only) - set(parts))
@@ -93,9 +93,13 @@ def machine() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), cpu)
     return {
-        "cpu": cpu, "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2),
-        "torch": torch.__version__, "python": platform.python_version(), "commit": commit.stdout.strip(),
-    }  # fmt: skip
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "commit": commit.stdout.strip(),
+    }
 
 
 def table(name: str, rows: Sequence[dict[str, Any]]) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eval.report import Report
+    from eval.report.report import Report
 
 FORMATS = ("json", "md", "csv", "tex", "html")
 
@@ -72,7 +72,7 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
         "--reference-map", default="gm", metavar="MAP", help="what their labels mean (default: gm)"
     )
     given.add_argument(
-        "--corpus", nargs=2, metavar=("NAME", "PATH"), help="a corpus that data/sources.py reads"
+        "--corpus", nargs=2, metavar=("NAME", "PATH"), help="a corpus that data/corpora/readers.py reads"
     )
     option = "for its reader, such as mix=full_mix, annotation=subclass, split=test"
     given.add_argument("--corpus-option", action="append", default=[], metavar="KEY=VALUE", help=option)
@@ -95,7 +95,7 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
-    from scripts.benchmark_report import build_report
+    from scripts.benchmark_suite.report import build_report
 
     command = "python scripts/benchmark.py " + shlex.join(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1
-    from eval.report_text import terminal
+    from eval.report.text import terminal
 
     print(terminal(report), end="")
     if args.output is not None:
@@ -113,9 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _save(report: Report, audio: dict[str, Path], args: argparse.Namespace) -> None:
     """Write each format to a temporary name, then rename."""
-    from eval.report_html import html
-    from eval.report_json import json_text
-    from eval.report_text import csv_text, latex, markdown
+    from eval.report.html_page import html
+    from eval.report.json_file import json_text
+    from eval.report.text import csv_text, latex, markdown
 
     writers = {
         "json": lambda: json_text(report),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mt3drum.cli import main
+from mt3drum.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["transcribe", *sys.argv[1:]]))

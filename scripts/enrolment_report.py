@@ -22,17 +22,17 @@ import numpy as np
 import soundfile
 import torch
 
-from data.clips import Palette, RenderConfig, choose_performance
-from data.kits import kit_split, load_kits
-from data.patterns import Performance
-from data.render import INAUDIBLE_DB, PEAK, TunedKit, play, tune_kit
-from data.sample import SAMPLE_RATE
-from data.sources import read_gmd
-from data.strike import Voice
-from eval.bootstrap import paired
-from eval.score import score
-from mt3drum.enrol import WEIGHT, enrol
-from mt3drum.transcribe import Transcriber
+from data.clips.clip import Palette, RenderConfig, choose_performance
+from data.corpora.readers import read_gmd
+from data.grooves.patterns import Performance
+from data.kits.load import kit_split, load_kits
+from data.kits.sample import SAMPLE_RATE
+from data.render.drums import INAUDIBLE_DB, PEAK, TunedKit, play, tune_kit
+from data.render.strike import Voice
+from eval.metrics.bootstrap import paired
+from eval.metrics.score import score
+from mt3drum.decode.enrolment import WEIGHT, enrol
+from mt3drum.transcriber import Transcriber
 from tokenizer.drums import DRUMS, FAMILIES, NUM_CLASSES
 from tokenizer.hits import Hit
 
@@ -56,8 +56,9 @@ def songs(data: Path, split: str, count: int, seed: int) -> Iterator[Song]:
     config = RenderConfig.plain(split, SECONDS)
     kits = load_kits(data / "kits", kit_split(data / "splits.json", split))
     recordings = read_gmd(data / "midi" / "groove", split)
-    performances = tuple(Performance(r.name, r.split, r.corpus, r.licence, r.bpm, r.hits) for r in recordings
-                         if r.hits)  # fmt: skip
+    performances = tuple(
+        Performance(r.name, r.split, r.corpus, r.licence, r.bpm, r.hits) for r in recordings if r.hits
+    )
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         performance = choose_performance(config, Palette(performances, tuple(kits)), rng)
@@ -65,8 +66,9 @@ def songs(data: Path, split: str, count: int, seed: int) -> Iterator[Song]:
         room = int(rng.integers(2**31))
         audio, struck = play(half(tuned, 0), performance.hits, rng, np.random.default_rng(room), SECONDS)
         peak = float(np.abs(audio).max())
-        hits = tuple(hit for hit, level in struck
-                     if hit.time >= 0 and level >= peak * 10 ** (INAUDIBLE_DB / 20))  # fmt: skip
+        hits = tuple(
+            hit for hit, level in struck if hit.time >= 0 and level >= peak * 10 ** (INAUDIBLE_DB / 20)
+        )
         if not hits:
             continue
         samples = {}

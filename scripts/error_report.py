@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scripts.error_hits import Take
+    from scripts.pages.error_hits import Take
 
 ROOT = Path(__file__).resolve().parent.parent
 MDB = ROOT.parent / "shared" / "data" / "real" / "mdb_drums_dev"
@@ -65,8 +65,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
     from mt3drum import Transcriber
-    from scripts.error_hits import errors, listen, worst_moments
-    from scripts.error_page import write_page
+    from scripts.pages.error_hits import errors, listen, worst_moments
+    from scripts.pages.error_page import write_page
 
     try:
         takes = listen(Transcriber.load(args.checkpoint, device="cpu"), args.data)

@@ -24,9 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     import soundfile
     from tqdm import tqdm
 
-    from data.reader import read_clips
-    from data.sample import SAMPLE_RATE
-    from data.shards import read_manifest
+    from data.kits.sample import SAMPLE_RATE
+    from data.shards.read import read_clips
+    from data.shards.write import read_manifest
     from tokenizer.midi import write_midi
 
     try:

@@ -1,6 +1,6 @@
 """Damage files of every kind this project reads: each ends in a result or in one line that names it.
 
-`python scripts/fuzz.py --cases 100000` prints a table of outcomes; tests/test_fuzz.py runs a few hundred of
+`python scripts/fuzz.py --cases 100000` prints a table of outcomes; `tests/scripts/test_fuzz.py` runs some of
 the same cases. A case is a function of seed, target and number alone; the files of cases that fail are kept.
 
 `--guided` lets atheris (`pip install 'mt3drum[fuzz]'`) find the cases instead: those that reach new lines of
@@ -13,7 +13,6 @@ import argparse
 import os
 import random
 import resource
-import signal
 import sys
 import tempfile
 from collections import Counter
@@ -21,44 +20,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from scripts.fuzz_targets import Target
+from scripts.fuzzing.attempt import attempt
 
-CPU_SECONDS = 20
-"""A case that takes longer hangs."""
+if TYPE_CHECKING:
+    from scripts.fuzzing.targets import Target
+
 MEMORY = 1024
 """MiB the process may grow by over all cases."""
-LONGEST_MESSAGE = 2000
 HEAD = ("target", "cases", "result", "refused in one line", "failed", "CPU ms each")
-
-
-class Hung(BaseException):
-    """Raised by the timer; nothing that is being fuzzed may catch it."""
-
-
-def _hung(*_: object) -> None:
-    raise Hung(f"more than {CPU_SECONDS} s of CPU time")
-
-
-def outcome(target: Target, path: Path) -> str:
-    """Read one file: "result", "refused", or "FAILED: why"."""
-    before = signal.signal(signal.SIGVTALRM, _hung)
-    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
-    try:
-        target.read(path)
-    except target.errors as error:
-        text = str(error)
-        if target.named(path) not in text:
-            return f"FAILED: the message does not name the file: {text[:200]!r}"
-        if "\n" in text or len(text) > LONGEST_MESSAGE:
-            return f"FAILED: not one line of at most {LONGEST_MESSAGE} characters: {text[:200]!r}"
-        return "refused"
-    except (Exception, Hung) as error:
-        return f"FAILED: {error!r:.300}"
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-    return "result"
 
 
 def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -81,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 if every case ended well, 1 otherwise."""
     args = parse_args(arguments)
     if args.guided:
-        from scripts.fuzz_guided import guided, load_targets
+        from scripts.fuzzing.guided import guided, load_targets
 
         try:
             targets, attempts = load_targets(), guided
@@ -89,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 2
     else:
-        from scripts.fuzz_targets import TARGETS
+        from scripts.fuzzing.targets import TARGETS
 
         targets, attempts = TARGETS, run
     unknown = set(args.only) - {target.name for target in targets}
@@ -125,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines.append(f"Memory grew by {grown:.0f} MiB (bound: {MEMORY}).")
     print("\n".join(lines[-2 - (not args.guided) :]))
     if args.write:
-        from scripts.doc_block import replace_block
+        from scripts.pages.doc_block import replace_block
 
         replace_block(args.write, "fuzz-guided" if args.guided else "fuzz", "\n".join(lines))
     return 1 if total["failed"] or grown > MEMORY else 0
@@ -141,19 +110,6 @@ def run(target: Target, count: int, seed: int, failures: Path | None) -> Counter
             said = attempt(target, path, content, str(number), failures)
             counts[said] += 1
     return counts
-
-
-def attempt(target: Target, path: Path, content: bytes, name: str, failures: Path | None) -> str:
-    """One case: "result", "refused" or "failed"; of the last the reason is said and the file kept."""
-    path.unlink(missing_ok=True)  # ext4 would send a file that is cut and written again to the disk at once
-    path.write_bytes(content)
-    said = outcome(target, path)
-    if said.startswith("FAILED"):
-        print(f"{target.name} {name}: {said}", file=sys.stderr, flush=True)
-        if failures is not None:
-            failures.mkdir(parents=True, exist_ok=True)
-            (failures / f"{target.name}-{name}{path.suffix}").write_bytes(content)
-    return said.partition(":")[0].lower()
 
 
 def _row(counts: Counter[str]) -> str:

@@ -70,11 +70,11 @@ def render(
     import numpy as np
 
     from data.augment import mix
-    from data.band import render_band
-    from data.kits import load_kit
-    from data.render import render_drums
-    from data.synth import synthesise_kit
-    from data.synthetic import synthetic_notes
+    from data.band.play import render_band
+    from data.band.synthetic import synthetic_notes
+    from data.kits.load import load_kit
+    from data.kits.synth import synthesise_kit
+    from data.render.drums import render_drums
 
     rng = np.random.default_rng(seed)
     hits = played(groove)
@@ -101,8 +101,8 @@ def draw(audio: np.ndarray, truth: Sequence[Hit], heard: Sequence[Hit], config: 
     import matplotlib.pyplot as plt
     import torch
 
+    from mt3drum.audio.log_mel import LogMel
     from mt3drum.config import SAMPLE_RATE
-    from mt3drum.features import LogMel
     from tokenizer.drums import DRUMS, FAMILY_OF
 
     with torch.no_grad():
@@ -120,15 +120,21 @@ def draw(audio: np.ndarray, truth: Sequence[Hit], heard: Sequence[Hit], config: 
     row = {drum: place for place, drum in enumerate(drums)}
     palette = plt.get_cmap("Dark2")
     bottom.scatter(
-        [hit.time for hit in heard], [row[hit.drum] for hit in heard],
-        s=[12 + hit.velocity for hit in heard], color=[palette(FAMILY_OF[hit.drum]) for hit in heard],
+        [hit.time for hit in heard],
+        [row[hit.drum] for hit in heard],
+        s=[12 + hit.velocity for hit in heard],
+        color=[palette(FAMILY_OF[hit.drum]) for hit in heard],
         label="heard (larger is louder)",
-    )  # fmt: skip
+    )
     bottom.scatter(
-        [hit.time for hit in truth], [row[hit.drum] for hit in truth],
-        s=[40 + hit.velocity for hit in truth], facecolors="none", edgecolors="black", linewidths=0.8,
+        [hit.time for hit in truth],
+        [row[hit.drum] for hit in truth],
+        s=[40 + hit.velocity for hit in truth],
+        facecolors="none",
+        edgecolors="black",
+        linewidths=0.8,
         label="played",
-    )  # fmt: skip
+    )
     bottom.set_yticks(range(len(drums)), [DRUMS[drum].name for drum in drums])
     bottom.set_xlabel("seconds")
     bottom.grid(axis="y", alpha=0.3)

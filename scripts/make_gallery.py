@@ -22,11 +22,12 @@ from typing import Any
 import soundfile
 from PIL import Image
 
-from mt3drum import Transcriber, output
+from mt3drum import Transcriber
 from mt3drum.config import SAMPLE_RATE
+from mt3drum.files import SUFFIX
+from mt3drum.formats import write
 from mt3drum.formats.chart import RESOLUTION
-from mt3drum.inputs import SUFFIX
-from mt3drum.review import write_page
+from mt3drum.web.page import write_page
 from scripts.make_figures import GROOVE, render
 from scripts.update_results import fill, write_text
 
@@ -39,9 +40,13 @@ MAX_BYTES = 150_000
 PAGE: dict[str, Any] = {"viewport": {"width": 1280, "height": 730}, "color_scheme": "light"}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
 SCORE = {
-    "pageWidth": 2300, "pageHeight": 900, "scale": 42, "adjustPageHeight": True, "footer": "none",
+    "pageWidth": 2300,
+    "pageHeight": 900,
+    "scale": 42,
+    "adjustPageHeight": True,
+    "footer": "none",
     "smuflTextFont": "embedded",
-}  # fmt: skip
+}
 # Of a chart's codes: lane by colour; 32: the second pedal's kick; from 66 on: the lane's note is a cymbal.
 COLOURS = {1: "#d7263d", 2: "#f0b429", 3: "#2f7ed8", 4: "#3a9d4a"}
 
@@ -118,9 +123,15 @@ def chart(text: str, beats: int = 8) -> bytes:
             cymbal = 64 + lane in here
             size = 300 if 33 + lane in here else 90 if 39 + lane in here else 190  # accent, ghost note
             axes.scatter(
-                beat, lane, s=size, marker="^" if cymbal else "s", color=colour, edgecolors="white",
-                linewidths=1.4, zorder=2,
-            )  # fmt: skip
+                beat,
+                lane,
+                s=size,
+                marker="^" if cymbal else "s",
+                color=colour,
+                edgecolors="white",
+                linewidths=1.4,
+                zorder=2,
+            )
     for beat in range(beats + 1):
         axes.axvline(beat, color="#59616c", lw=1.6 if beat % 4 == 0 else 0.6, zorder=0)
     axes.set(xlim=(-0.3, beats + 0.2), ylim=(0.3, 4.7), yticks=list(COLOURS))
@@ -170,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder = Path(name)
             soundfile.write(folder / "song.flac", audio, SAMPLE_RATE)
             result = transcriber.transcribe_file(folder / "song.flac")
-            output.write(result, folder / "song", ("musicxml", "tab", "chart"))
+            write.write(result, folder / "song", ("musicxml", "tab", "chart"))
             write_page(result, folder / "song.flac", folder / "song.html")
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=120_000)
             with zipfile.ZipFile(folder / f"song{SUFFIX['chart']}") as archive:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from data.clips import RenderConfig
-    from data.makers import RecordedShards, RenderedShards
+    from data.clips.clip import RenderConfig
+    from data.clips.makers import RecordedShards, RenderedShards
 
 CORPORA = ("egmd", "folder", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
 
@@ -84,7 +84,7 @@ def render_config(args: argparse.Namespace) -> RenderConfig:
     """The defaults of the split, with what was asked for."""
     from dataclasses import replace
 
-    from data.clips import RenderConfig
+    from data.clips.clip import RenderConfig
 
     if args.split == "train":
         config = RenderConfig(args.split, args.seconds)
@@ -101,12 +101,12 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     """Read what the clips are rendered from."""
     import numpy as np
 
-    from data.band import make_bank
-    from data.clips import Palette
-    from data.kits import kit_split, load_kits
-    from data.makers import RenderedShards, describe
-    from data.patterns import Performance
-    from data.sources import read_gmd
+    from data.band.play import make_bank
+    from data.clips.clip import Palette
+    from data.clips.makers import RenderedShards, describe
+    from data.corpora.readers import read_gmd
+    from data.grooves.patterns import Performance
+    from data.kits.load import kit_split, load_kits
 
     if not args.no_data and not args.data.is_dir():
         raise ValueError(f"{args.data} is not a folder; give --data, or --no-data to synthesise everything")
@@ -132,8 +132,8 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
 
 def recorded_shards(args: argparse.Namespace) -> RecordedShards:
     """Read the corpus; of corpora with an official split, only that split."""
-    from data.makers import RecordedShards
-    from data.sources import READERS, read_egmd, read_folder
+    from data.clips.makers import RecordedShards
+    from data.corpora.readers import READERS, read_egmd, read_folder
 
     if args.corpus == "egmd":
         recordings = read_egmd(args.root, args.split, args.kits_per_performance, args.seed)
@@ -149,14 +149,14 @@ def recorded_shards(args: argparse.Namespace) -> RecordedShards:
         raise ValueError(f"{args.root}: {len(silent)} recordings without audio, the first is {silent[0]}")
     return RecordedShards(
         tuple(recordings), args.split, args.seed, args.clips, args.seconds, args.clips_per_shard
-    )  # fmt: skip
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
     from tqdm import tqdm
 
-    from data.shards import make_shards
+    from data.shards.write import make_shards
 
     try:
         maker = recorded_shards(args) if args.corpus else rendered_shards(args)

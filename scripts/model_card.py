@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mt3drum.decoding import DecodeConfig
-from scripts.model_card_recipe import given_prior, plain, remake
+from scripts.pages.model_card_recipe import given_prior, plain, remake
 from scripts.update_results import BEGIN, END, PAGES, RESULTS, block, read_digests, write_text
 
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
@@ -35,7 +35,7 @@ LIMITS = """## Limits
 - It has learnt from rendered drums only: kits, rooms and productions unlike those below are less sure.
 - Full mixes are harder than drums alone (see the results).
 - The finer the class, the less sure. Where a kit lacked a stroke (edges of hats and cymbals, rims of toms, a
-  tom), training heard one made from its other strokes (data/derive.py).
+  tom), training heard one made from its other strokes (data/kits/derive.py).
 - Two strokes on one drum less than 20 ms apart are one.
 - Percussion outside a drum kit has no class of its own: it is left out, or taken for aux1 or aux2.
 - Velocity is how hard the stroke sounds, on the scale of the electronic kit of the Groove MIDI Dataset.
@@ -94,7 +94,7 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
     """The whole text.
 
     Args:
-        header: of `mt3drum.checkpoint.read_header`.
+        header: of `mt3drum.model.checkpoint.read_header`.
         name: file name of the checkpoint.
         data_root: folder with kits/, midi/groove/ and accompaniment/, for their SOURCE.txt.
         results: the block of `scripts.update_results`.
@@ -129,7 +129,7 @@ def _what(header: Mapping[str, Any], name: str, megabytes: float) -> list[str]:
         f"{config.width} over log-mel\nspectrograms of {windows} samples at 44.1 kHz; {megabytes:.1f} MB in "
         f"fp16; vocabulary\n`{config.codec.fingerprint()}`. How it works: docs/architecture.md.",
         INTENDED,
-    ]  # fmt: skip
+    ]
 
 
 def _chosen(training: Mapping[str, Any]) -> str:
@@ -169,7 +169,7 @@ def _data(data: Mapping[str, Any]) -> list[str]:
         f"Clips by where their hits come from: {corpora}.\nProbabilities of the renderer: {shares or '-'}.\n"
         "Every clip is cut, mixed and coloured anew each time it is heard (docs/data.md).",
         "| drum | hits | share |\n|---|---:|---:|\n" + rows,
-    ]  # fmt: skip
+    ]
 
 
 def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[str]:
@@ -274,7 +274,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
-    from mt3drum.checkpoint import bundled, read_header
+    from mt3drum.model.checkpoint import bundled, read_header
 
     try:
         path = args.checkpoint or bundled()

@@ -39,23 +39,23 @@ ROWS = (
         "containers, noise, a sine, speech-like decoys, damage, names in any script",
         "hits, no hits, or one line naming the file, as stated for each; alone as in company; "
         "memory grows by less than 600 MiB",
-        ("test_awkward_audio",),
-        cases="tests.test_awkward_audio:CASES",
+        ("mt3drum/audio/test_awkward",),
+        cases="tests.mt3drum.audio.test_awkward:CASES",
         unit="files",
     ),
     Row(
         "three hours of silence around ten seconds of drums; an hour of noise",
         "found; constant memory",
         (
-            "test_awkward_audio::test_three_hours_of_silence_around_ten_seconds_of_drums",
-            "test_transcribe::test_an_hour_in_constant_memory",
+            "mt3drum/audio/test_awkward::test_three_hours_of_silence_around_ten_seconds_of_drums",
+            "mt3drum/test_transcriber::test_an_hour_in_constant_memory",
         ),
     ),
     Row(
         "fuzzing, counted below",
         "a result, or one line of at most 2,000 characters naming the file, within 20 CPU-seconds",
-        ("test_fuzz",),
-        cases="scripts.fuzz_targets:TARGETS",
+        ("scripts/test_fuzz",),
+        cases="scripts.fuzzing.targets:TARGETS",
         unit="kinds of file",
     ),
     Row(
@@ -63,102 +63,102 @@ ROWS = (
         "climb out, names that look like commands",
         "refused, nothing run, nothing written",
         (
-            "test_security",
-            "test_tars::test_a_list_runs_nothing",
-            "test_tars::test_a_file_whose_name_is_a_command_runs_nothing",
-            "test_shard_list::test_no_file_can_name_a_command",
+            "house/test_security",
+            "mt3drum/batch/test_tars::test_a_list_runs_nothing",
+            "mt3drum/batch/test_tars::test_a_file_whose_name_is_a_command_runs_nothing",
+            "data/shards/test_find::test_no_file_can_name_a_command",
         ),
     ),
     Row(
         "disk full, kernel limit, no folder, read-only, killed while writing, two processes on one folder",
         "results complete or absent, one line a file, the rest goes on",
-        ("test_files",),
+        ("mt3drum/test_files",),
     ),
     Row(
         "one of two ranks killed at random moments, then started again; torn ledgers",
         "every recording done once, bytes as of one process",
-        ("test_batch",),
+        ("mt3drum/batch/test_ledger",),
     ),
     Row(
         "the same under `torchrun` and `deepspeed`, from and to files and tar files",
         "the same",
-        ("test_launchers",),
+        ("mt3drum/batch/test_launchers",),
     ),
     Row(
         "recordings from lists, tar files and commands, results in tar files: damage, kills, a full disk",
         "every recording once; tar files complete or absent",
-        ("test_tars",),
+        ("mt3drum/batch/test_tars",),
     ),
     Row(
         "web app: other hosts and origins, hostile names, too large, too long, too slow, too many"
         " at once, bad scores",
         "refused in one line; escaped; loopback only; files deleted",
         (
-            "test_serve",
-            "test_serve_limits",
+            "mt3drum/web/test_app",
+            "mt3drum/web/test_limits",
         ),
     ),
     Row(
         "hundreds of recordings in one process, measured below",
         "flat memory, results as of each alone",
-        ("test_soak", "test_memory"),
+        ("scripts/test_soak", "mt3drum/test_memory"),
     ),
     Row(
         "training: 1 % and 20 % of the samples bad, members damaged or too large",
         "counted by reason, batches full",
         (
-            "test_training_faults::test_a_share_of_bad_samples_is_counted_and_the_loss_falls",
-            "test_training_steps::test_damaged_data_are_logged_and_passed_over",
-            "test_training_steps::test_no_usable_data_is_an_error_in_one_line",
-            "test_loader::test_damage_is_counted_and_the_rest_arrives",
-            "test_loader::test_a_whole_bad_batch_is_replaced_and_a_whole_bad_epoch_is_an_error",
-            "test_loader::test_member_too_large_is_not_read",
+            "train/test_faults::test_a_share_of_bad_samples_is_counted_and_the_loss_falls",
+            "train/test_steps::test_damaged_data_are_logged_and_passed_over",
+            "train/test_steps::test_no_usable_data_is_an_error_in_one_line",
+            "data/test_loader::test_damage_is_counted_and_the_rest_arrives",
+            "data/test_loader::test_a_whole_bad_batch_is_replaced_and_a_whole_bad_epoch_is_an_error",
+            "data/test_loader::test_member_too_large_is_not_read",
         ),
     ),
     Row(
         "training: a shard vanishes",
         "counted, training goes on",
-        ("test_training_faults::test_a_shard_that_vanishes_is_missed_and_training_goes_on",),
+        ("train/test_faults::test_a_shard_that_vanishes_is_missed_and_training_goes_on",),
     ),
     Row(
         "training: a batch of NaN, a loss or gradient that is not finite",
         "stops before the step; the saved state resumes to the same curve",
         (
-            "test_training_faults::test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good",
-            "test_training_steps::test_a_loss_that_is_not_finite_stops",
-            "test_training_steps::test_a_gradient_that_is_not_finite_stops",
+            "train/test_faults::test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good",
+            "train/test_steps::test_a_loss_that_is_not_finite_stops",
+            "train/test_steps::test_a_gradient_that_is_not_finite_stops",
         ),
     ),
     Row(
         "training: SIGTERM",
         "saves, stops, resumes to the same curve",
         (
-            "test_training::test_sigterm_saves_and_stops",
-            "test_training_steps::test_a_signal_between_exchanges_does_not_part_the_ranks",
+            "train/test_main::test_sigterm_saves_and_stops",
+            "train/test_steps::test_a_signal_between_exchanges_does_not_part_the_ranks",
         ),
     ),
     Row(
         "training: `kill -9` at ten random moments of one run",
         "resumes to the same curve and weights",
-        ("test_training_faults::test_killed_at_ten_random_moments_gives_the_same_curve",),
-        cases="tests.test_training_faults:KILLS",
+        ("train/test_faults::test_killed_at_ten_random_moments_gives_the_same_curve",),
+        cases="tests.train.test_faults:KILLS",
         unit="kills",
     ),
     Row(
         "training: `kill -9` in a step and within the writing of a state; one of two ranks",
         "the same",
         (
-            "test_training::test_killed_and_resumed_equals_uninterrupted",
-            "test_training::test_two_ranks_killed_and_resumed_repeat_the_same_steps",
-            "test_training::test_two_ranks_killed_and_resumed_equal_uninterrupted",
+            "train/test_main::test_killed_and_resumed_equals_uninterrupted",
+            "train/test_main::test_two_ranks_killed_and_resumed_repeat_the_same_steps",
+            "train/test_main::test_two_ranks_killed_and_resumed_equal_uninterrupted",
         ),
     ),
     Row(
         "training: disk full during a checkpoint, damaged and half-written states",
         "the one before loads, one line",
         (
-            "test_training::test_a_full_disk_keeps_the_state_before_and_training_goes_on",
-            "test_train_state",
+            "train/test_main::test_a_full_disk_keeps_the_state_before_and_training_goes_on",
+            "train/test_state",
         ),
     ),
 )
@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0, or 1 with one line on standard error."""
     args = parse_args(arguments)
     sys.path.insert(0, str(ROOT))
-    from scripts.doc_block import replace_block
+    from scripts.pages.doc_block import replace_block
 
     try:
         text = table(collected())

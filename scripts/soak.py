@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from mt3drum.transcribe import Transcriber, Transcription
+    from mt3drum.transcriber import Transcriber, Transcription
 
 RATE = 44_100
 SOUNDING = 0.15
@@ -115,7 +115,7 @@ def soak(
     Raises:
         ValueError: a recording was refused.
     """
-    from mt3drum.transcribe import Failure
+    from mt3drum.transcriber import Failure
 
     readings, kept, hits, seconds = [], {}, 0, 0.0
     wanted = set(range(0, len(durations), max(1, len(durations) // alone)) if alone else ())
@@ -159,8 +159,8 @@ def resident() -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 if memory stayed flat and nothing differed, 1 otherwise."""
     args = parse_args(arguments)
-    from mt3drum.transcribe import Transcriber
-    from scripts.doc_block import replace_block
+    from mt3drum.transcriber import Transcriber
+    from scripts.pages.doc_block import replace_block
 
     try:
         if args.files < 20 or args.hours <= 0:

@@ -34,8 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clips", type=int, default=96, help="use only so many (default: 96)")
     args = parser.parse_args(arguments)
 
-    from data.reader import read_clips
-    from mt3drum.checkpoint import load_model, save_checkpoint
+    from data.shards.read import read_clips
+    from mt3drum.model.checkpoint import load_model, save_checkpoint
     from train.config import TrainConfig
     from train.optim import mean_weights
     from train.tune import Trial, tune

@@ -22,7 +22,7 @@ RESULTS = ROOT / "docs" / "results"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "model_card.md", ROOT / "mt3drum" / "assets" / "MODEL_CARD.md")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 REPORT_FORMAT = 1
-"""Of the reports read here (`eval.report_json.FORMAT`)."""
+"""Of the reports read here (`eval.report.json_file.FORMAT`)."""
 NAMES = {
     "drum_only": "development, drums only",
     "pseudo_mix": "development, pseudo mixes",
@@ -124,9 +124,14 @@ def _five(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
             span = f"{interval['low']:.3f} to {interval['high']:.3f}" if interval else "-"
             classes = [_f(scores["classes"][label]) for label in FIVE]
             yield [
-                _title(name, report), system, f"{scores['micro']['f']:.3f}", span, *classes,
-                f"{scores['macro_f']:.3f}", f"{scores['track_f']:.3f}",
-            ]  # fmt: skip
+                _title(name, report),
+                system,
+                f"{scores['micro']['f']:.3f}",
+                span,
+                *classes,
+                f"{scores['macro_f']:.3f}",
+                f"{scores['track_f']:.3f}",
+            ]
 
 
 def _fine(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
@@ -140,9 +145,12 @@ def _fine(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
             velocity = figures.get("with_velocity")
             shown = f"{velocity['micro']['f']:.3f} ({velocity['scheme']} classes)" if velocity else "-"
             yield [
-                _title(name, report), system, *[f"{s['micro']['f']:.3f}" if s else "-" for s in row],
-                f"{all_classes['macro_f']:.3f}", shown,
-            ]  # fmt: skip
+                _title(name, report),
+                system,
+                *[f"{s['micro']['f']:.3f}" if s else "-" for s in row],
+                f"{all_classes['macro_f']:.3f}",
+                shown,
+            ]
 
 
 def _scores(figures: Mapping[str, Any], scheme: str) -> dict[str, Any] | None:

@@ -10,8 +10,10 @@ from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
 ROCK = {
-    "kick": "X.......X.x.....", "snare_head": "....X..g.g..X..g", "hihat_closed": "X.x.X.x.X.x.X.x.",
-}  # fmt: skip
+    "kick": "X.......X.x.....",
+    "snare_head": "....X..g.g..X..g",
+    "hihat_closed": "X.x.X.x.X.x.X.x.",
+}
 WALTZ = {"kick": "X...........", "snare_head": "....X...X...", "ride": "X...X.x.X..."}
 SIX_EIGHT = {"kick": "X....x", "snare_head": "...X..", "hihat_closed": "XxxXxx"}
 SHUFFLE = {"kick": "X.....X....x", "snare_head": "...X.....X..", "hihat_closed": "X.xX.xX.xX.x"}

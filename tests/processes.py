@@ -13,10 +13,10 @@ import numpy as np
 import soundfile
 import torch
 
-from mt3drum.checkpoint import save_checkpoint
 from mt3drum.config import PRESETS
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model import DrumModel
+from mt3drum.model.checkpoint import save_checkpoint
+from mt3drum.model.network import DrumModel
 
 PATIENCE = 600  # seconds until a process that hangs is killed
 
@@ -67,6 +67,6 @@ def wait(child: int) -> int:
 
 def run(command: Sequence[str]) -> Callable[[], int]:
     """The command as `work`."""
-    from mt3drum.cli import main
+    from mt3drum.cli.main import main
 
     return lambda: main(["transcribe", *command])

@@ -18,8 +18,8 @@ import soundfile
 
 from mt3drum.formats.lanes import LANE_OF
 from mt3drum.formats.staff import SIGNS
-from tests.test_chart import COLOURS, chart_notes, mid_notes, read_chart
-from tests.test_formats import read_tab
+from tests.mt3drum.formats.test_chart import COLOURS, chart_notes, mid_notes, read_chart
+from tests.mt3drum.formats.test_formats import read_tab
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from mt3drum.audio import AudioError, open_file
-from mt3drum.transcribe import Failure, OnHits, Transcriber, Transcription
+from mt3drum.audio.recording import AudioError, open_file
+from mt3drum.transcriber import Failure, OnHits, Transcriber, Transcription
 from tests.grooves import ROCK, played, steady
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit

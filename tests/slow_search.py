@@ -1,5 +1,5 @@
-"""Decoding written from the definitions, one token and one rule at a time: what tests/test_generate.py
-compares with the search."""
+"""Decoding written from the definitions, one token and one rule at a time: the oracle that
+`test_beam_search.py` compares the search with."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from mt3drum.config import PRESETS
+from mt3drum.decode.onset_head import FLOOR
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model import DrumModel, Encoded
-from mt3drum.prior import FLOOR
+from mt3drum.model.network import DrumModel, Encoded
 from tokenizer.codec import EOS, Codec
 from tokenizer.drums import NUM_CLASSES
 from tokenizer.encode import decode

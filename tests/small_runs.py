@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from data.clips import Clip
-from data.sample import SAMPLE_RATE
-from data.shards import make_shards
+from data.clips.clip import Clip
+from data.kits.sample import SAMPLE_RATE
+from data.shards.write import make_shards
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 from train.main import main
@@ -52,7 +52,7 @@ def beeps(seconds: float, rng: np.random.Generator) -> tuple[np.ndarray, tuple[H
 
 @dataclass(frozen=True)
 class BeepShards:
-    """Shards of beeps (a `data.shards.Maker`)."""
+    """Shards of beeps (a `data.shards.write.Maker`)."""
 
     split: str = "train"
     shards: int = 4
@@ -67,9 +67,18 @@ class BeepShards:
         for number in range(self.per_shard):
             audio, hits = beeps(self.seconds, np.random.default_rng([self.seed, shard, number]))
             yield Clip(
-                audio, None, hits, corpus="beeps", performance=f"{shard}-{number}", kits={"beeps": "CC0"},
-                licence="CC0", split=self.split, seconds=self.seconds, bpm=120.0, unmapped={},
-            )  # fmt: skip
+                audio,
+                None,
+                hits,
+                corpus="beeps",
+                performance=f"{shard}-{number}",
+                kits={"beeps": "CC0"},
+                licence="CC0",
+                split=self.split,
+                seconds=self.seconds,
+                bpm=120.0,
+                unmapped={},
+            )
 
     def settings(self) -> dict[str, Any]:
         return {"kind": "beeps", "seed": self.seed, "seconds": self.seconds, "shards": self.shards}
@@ -83,9 +92,16 @@ def write_run(folder: Path, **settings: Any) -> Path:
     shards = folder / "shards"
     make_shards(shards, BeepShards())
     values = {
-        "shards": str(shards), "preset": "tiny", "steps": 20, "batch": 2, "learning_rate": 3e-3,
-        "warmup_steps": 4, "save_every": 5, "bfloat16": False, **settings,
-    }  # fmt: skip
+        "shards": str(shards),
+        "preset": "tiny",
+        "steps": 20,
+        "batch": 2,
+        "learning_rate": 3e-3,
+        "warmup_steps": 4,
+        "save_every": 5,
+        "bfloat16": False,
+        **settings,
+    }
     path = folder / "run.yaml"
     path.write_text(json.dumps(values))  # JSON is YAML
     return path

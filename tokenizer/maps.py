@@ -46,39 +46,106 @@ _TD17: dict[Label, str | None] = {**{drum.td17_note: drum.name for drum in DRUMS
 # kits write into otherwise General MIDI files: dropping them deletes most open hi-hats (DESIGN.md section 2).
 _GM: dict[Label, str | None] = {
     **{note: None for note in (27, 28, 29, 30, 31, 32, 33, 34, 71, 72)},  # effects, metronome, whistles
-    35: "kick", 36: "kick", 37: "snare_cross_stick", 38: "snare_head", 39: "aux1", 40: "snare_rim",
-    41: "floor_tom_head", 42: "hihat_closed", 43: "tom3_head", 44: "hihat_pedal", 45: "tom2_head",
-    46: "hihat_open", 47: "tom2_rim", 48: "tom1_head", 49: "crash1", 50: "tom1_rim", 51: "ride",
-    52: "crash2_edge", 53: "ride_bell", 54: "aux1", 55: "crash1_edge", 56: "aux2", 57: "crash2", 58: "aux2",
-    59: "ride_edge", 22: "hihat_closed_edge", 26: "hihat_open_edge",
+    35: "kick",
+    36: "kick",
+    37: "snare_cross_stick",
+    38: "snare_head",
+    39: "aux1",
+    40: "snare_rim",
+    41: "floor_tom_head",
+    42: "hihat_closed",
+    43: "tom3_head",
+    44: "hihat_pedal",
+    45: "tom2_head",
+    46: "hihat_open",
+    47: "tom2_rim",
+    48: "tom1_head",
+    49: "crash1",
+    50: "tom1_rim",
+    51: "ride",
+    52: "crash2_edge",
+    53: "ride_bell",
+    54: "aux1",
+    55: "crash1_edge",
+    56: "aux2",
+    57: "crash2",
+    58: "aux2",
+    59: "ride_edge",
+    22: "hihat_closed_edge",
+    26: "hihat_open_edge",
     **{note: "aux2" for note in (60, 61, 62, 63, 64, 65, 66, 67, 68, 75, 76, 77, 78, 79, 80, 81, 85, 86, 87)},
     **{note: "aux1" for note in (69, 70, 73, 74, 82, 83, 84)},
-}  # fmt: skip
+}
 
 # Southall et al. 2017, "MDB Drums". `class` files keep side stick and tambourine in OT.
 _MDB_CLASS: dict[Label, str | None] = {
-    "KD": "kick", "SD": "snare_head", "HH": "hihat_closed", "TT": "tom1_head", "CY": "crash1", "OT": None,
-}  # fmt: skip
+    "KD": "kick",
+    "SD": "snare_head",
+    "HH": "hihat_closed",
+    "TT": "tom1_head",
+    "CY": "crash1",
+    "OT": None,
+}
 _MDB_SUBCLASS: dict[Label, str | None] = {
-    "KD": "kick", "SD": "snare_head", "SDB": "snare_head", "SDD": "snare_head", "SDF": "snare_head",
-    "SDG": "snare_head", "SDNS": "snare_head", "SST": "snare_cross_stick",
-    "CHH": "hihat_closed", "OHH": "hihat_open", "PHH": "hihat_pedal",
-    "HIT": "tom1_head", "MHT": "tom2_head", "HFT": "tom3_head", "LFT": "floor_tom_head",
-    "CRC": "crash1", "SPC": "crash1_edge", "CHC": "crash2_edge", "RDC": "ride", "RDB": "ride_bell",
-    "TMB": "aux1", "OT": None,
-}  # fmt: skip
+    "KD": "kick",
+    "SD": "snare_head",
+    "SDB": "snare_head",
+    "SDD": "snare_head",
+    "SDF": "snare_head",
+    "SDG": "snare_head",
+    "SDNS": "snare_head",
+    "SST": "snare_cross_stick",
+    "CHH": "hihat_closed",
+    "OHH": "hihat_open",
+    "PHH": "hihat_pedal",
+    "HIT": "tom1_head",
+    "MHT": "tom2_head",
+    "HFT": "tom3_head",
+    "LFT": "floor_tom_head",
+    "CRC": "crash1",
+    "SPC": "crash1_edge",
+    "CHC": "crash2_edge",
+    "RDC": "ride",
+    "RDB": "ride_bell",
+    "TMB": "aux1",
+    "OT": None,
+}
 
 # Gillet & Richard 2006, "ENST-Drums": cymbals carry the number of the instrument.
 _ENST: dict[Label, str | None] = {
-    "bd": "kick", "sd": "snare_head", "sd-": "snare_head", "sweep": "snare_head", "rs": "snare_rim",
-    "cs": "snare_cross_stick", "sticks": None, "chh": "hihat_closed", "ohh": "hihat_open",
-    "mt": "tom1_head", "mtr": "tom1_rim", "lmt": "tom2_head", "lt": "tom3_head", "ltr": "tom3_rim",
-    "lft": "floor_tom_head", "cb": "aux2", "c": "crash1", "ch": "crash2_edge", "cr": "crash1",
-    "spl": "crash1_edge", "rc": "ride",
-    **{f"{stem}{number}": name for stem, name in
-       (("c", "crash1"), ("ch", "crash2_edge"), ("cr", "crash1"), ("spl", "crash1_edge"), ("rc", "ride"))
-       for number in range(1, 6)},
-}  # fmt: skip
+    "bd": "kick",
+    "sd": "snare_head",
+    "sd-": "snare_head",
+    "sweep": "snare_head",
+    "rs": "snare_rim",
+    "cs": "snare_cross_stick",
+    "sticks": None,
+    "chh": "hihat_closed",
+    "ohh": "hihat_open",
+    "mt": "tom1_head",
+    "mtr": "tom1_rim",
+    "lmt": "tom2_head",
+    "lt": "tom3_head",
+    "ltr": "tom3_rim",
+    "lft": "floor_tom_head",
+    "cb": "aux2",
+    "c": "crash1",
+    "ch": "crash2_edge",
+    "cr": "crash1",
+    "spl": "crash1_edge",
+    "rc": "ride",
+    **{
+        f"{stem}{number}": name
+        for stem, name in (
+            ("c", "crash1"),
+            ("ch", "crash2_edge"),
+            ("cr", "crash1"),
+            ("spl", "crash1_edge"),
+            ("rc", "ride"),
+        )
+        for number in range(1, 6)
+    },
+}
 
 # Dittmar & Gaertner 2014, "IDMT-SMT-Drums": three instruments.
 _IDMT_SMT: dict[Label, str | None] = {"KD": "kick", "SD": "snare_head", "HH": "hihat_closed"}

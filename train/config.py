@@ -11,7 +11,7 @@ import yaml
 
 from data.augment import AugmentConfig
 from mt3drum.config import PRESETS
-from mt3drum.loss import LossConfig
+from mt3drum.model.loss import LossConfig
 
 
 @dataclass(frozen=True)

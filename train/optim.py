@@ -29,8 +29,10 @@ class Average:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.weights = {name: value.detach().clone().float() if value.is_floating_point() else value.clone()
-                        for name, value in model.state_dict().items()}  # fmt: skip
+        self.weights = {
+            name: value.detach().clone().float() if value.is_floating_point() else value.clone()
+            for name, value in model.state_dict().items()
+        }
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import torch
 
-from data.clips import Palette, RenderConfig
+from data.clips.clip import Palette, RenderConfig
+from data.clips.makers import RenderedShards
 from data.loader import LoaderConfig, make_loader
-from data.makers import RenderedShards
-from data.shard_list import find_shards
-from data.shards import make_shards
-from mt3drum.checkpoint import load_model
+from data.shards.find import find_shards
+from data.shards.write import make_shards
+from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import PRESETS
-from mt3drum.features import LogMel
+from mt3drum.model.checkpoint import load_model
 from tokenizer.codec import PAD
 from train.board import write_example
 from train.config import TrainConfig
@@ -42,10 +42,16 @@ def quick_test(output: Path | None) -> int:
             shards[split] = Path(scratch) / split
             make_shards(shards[split], RenderedShards(config, Palette(), 0, clips, per_shard=8))
         config_of_run = TrainConfig(
-            shards=str(shards["train"]), validation=str(shards["validation"]), preset="tiny",
-            steps=QUICK_STEPS, batch=4, learning_rate=3e-3, warmup_steps=5,
-            validate_every=QUICK_STEPS, save_every=QUICK_STEPS // 2,
-        )  # fmt: skip
+            shards=str(shards["train"]),
+            validation=str(shards["validation"]),
+            preset="tiny",
+            steps=QUICK_STEPS,
+            batch=4,
+            learning_rate=3e-3,
+            warmup_steps=5,
+            validate_every=QUICK_STEPS,
+            save_every=QUICK_STEPS // 2,
+        )
         code = run(config_of_run, folder, None, 0, 1)
         if code:
             return code
@@ -54,9 +60,12 @@ def quick_test(output: Path | None) -> int:
         fell = sum(losses[-5:]) < sum(losses[:5])
         log.info(
             "quick test: token loss %.2f -> %.2f nats, %d weights at step %d: %s",
-            losses[0], losses[-1], sum(p.numel() for p in model.parameters()), header["training"]["step"],
+            losses[0],
+            losses[-1],
+            sum(p.numel() for p in model.parameters()),
+            header["training"]["step"],
             "ok" if fell else "the loss did not fall",
-        )  # fmt: skip
+        )
         return 0 if fell else 1
 
 

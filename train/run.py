@@ -17,13 +17,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from data.loader import Batch, LoaderConfig, make_loader
-from data.shard_list import find_shards
-from mt3drum.checkpoint import load_model, read_header, save_checkpoint
+from data.shards.find import find_shards
+from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.decoding import DecodeConfig
-from mt3drum.features import LogMel
-from mt3drum.loss import class_weights, losses
-from mt3drum.model import DrumModel
+from mt3drum.model.checkpoint import load_model, read_header, save_checkpoint
+from mt3drum.model.loss import class_weights, losses
+from mt3drum.model.network import DrumModel
 from tokenizer.codec import PAD
 from tokenizer.drums import DRUMS
 from train.board import KINDS, Board
@@ -111,7 +111,7 @@ class Run:
         encoded, logits = self.engine(mel, tokens)
         return losses(
             self.model_config.codec, encoded, logits, tokens, onset, velocity, config.loss, self.weights
-        )  # fmt: skip
+        )
 
     def step(self, micro_batches: list[Batch]) -> dict[str, float]:
         """One optimizer step over all micro-batches of all ranks; returns scalars to log.
@@ -212,8 +212,14 @@ class Run:
         """Log a validation; keep the checkpoint if it is the best so far."""
         progress = self.progress
         groups = " ".join(f"{name} {value:.4f}" for name, value in result.by_group.items())
-        log.info("step %d: F %.4f (%s), best before %.4f at %d",
-                 progress.step, result.f_measure, groups, progress.best_f, progress.best_step)  # fmt: skip
+        log.info(
+            "step %d: F %.4f (%s), best before %.4f at %d",
+            progress.step,
+            result.f_measure,
+            groups,
+            progress.best_f,
+            progress.best_step,
+        )
         if self.board:
             self.board.validation(progress.step, result)
         with (self.output / VALIDATIONS).open("a", encoding="utf-8") as file:
@@ -239,8 +245,13 @@ def gradient_norm(model: torch.nn.Module) -> float:
 def git_commit() -> str:
     """The commit of the working tree, or "unknown" outside a repository."""
     try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10,
-                               cwd=Path(__file__).parent)  # fmt: skip
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            cwd=Path(__file__).parent,
+        )
         return found.stdout.strip() or "unknown"
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"

@@ -15,12 +15,12 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from data.augment import mix
-from data.reader import StoredClip
-from eval.match import match_tracks
-from eval.score import score
+from data.shards.read import StoredClip
+from eval.metrics.match import match_tracks
+from eval.metrics.score import score
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model import DrumModel
-from mt3drum.transcribe import Transcriber
+from mt3drum.model.network import DrumModel
+from mt3drum.transcriber import Transcriber
 from tokenizer.drums import DRUMS, FAMILIES
 from tokenizer.hits import Hit
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.reader import read_clips
-from data.sources import read_mdb
-from eval.score import score
+from data.corpora.readers import read_mdb
+from data.shards.read import read_clips
+from eval.metrics.score import score
 from mt3drum.decoding import DecodeConfig
-from mt3drum.transcribe import Transcriber, Transcription
+from mt3drum.transcriber import Transcriber, Transcription
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
 from train.config import TrainConfig
 
 if TYPE_CHECKING:
-    from mt3drum.model import DrumModel
+    from mt3drum.model.network import DrumModel
 
 MAX_CLIPS = 48  # of a rendered validation set: ten minutes
 

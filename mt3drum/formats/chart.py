@@ -15,8 +15,8 @@ from itertools import pairwise
 import mido
 
 from mt3drum.formats.lanes import DIFFICULTIES, KICK, RED, Charted, Difficulty, Gem, chart_gems, thin
-from mt3drum.quantise import Score
-from mt3drum.tempo_map import tempo_map
+from mt3drum.rhythm.quantise import Score
+from mt3drum.rhythm.tempo_map import tempo_map
 from tokenizer.hits import Hit
 
 RESOLUTION = 480
@@ -155,7 +155,12 @@ def to_ini(chart: Chart) -> str:
     """song.ini."""
     name = "".join(c if c.isprintable() else "?" for c in chart.title)
     rows = {
-        "name": name, "artist": "Unknown", "charter": "mt3drum", "song_length": round(chart.seconds * 1000),
-        "pro_drums": "True", "diff_drums": -1, "diff_drums_real": -1,
-    }  # fmt: skip
+        "name": name,
+        "artist": "Unknown",
+        "charter": "mt3drum",
+        "song_length": round(chart.seconds * 1000),
+        "pro_drums": "True",
+        "diff_drums": -1,
+        "diff_drums_real": -1,
+    }
     return "".join(["[song]\r\n", *(f"{key} = {value}\r\n" for key, value in rows.items())])

@@ -18,21 +18,33 @@ _MEMBRANE = (1.0, 1.59, 2.14, 2.30)
 
 # Class: (kind, frequency in Hz, seconds to fall by 60 dB, share of noise). Membranes: f is the head's pitch.
 _SOUNDS: dict[str, tuple[str, float, float, float]] = {
-    "kick": ("membrane", 55, 0.35, 0.05), "snare_head": ("membrane", 190, 0.22, 0.6),
-    "snare_cross_stick": ("wood", 900, 0.06, 0.2), "snare_rim": ("membrane", 330, 0.25, 0.5),
-    "hihat_closed": ("metal", 7500, 0.09, 0.7), "hihat_closed_edge": ("metal", 6500, 0.13, 0.7),
-    "hihat_open": ("metal", 7000, 0.7, 0.7), "hihat_open_edge": ("metal", 6000, 0.9, 0.7),
+    "kick": ("membrane", 55, 0.35, 0.05),
+    "snare_head": ("membrane", 190, 0.22, 0.6),
+    "snare_cross_stick": ("wood", 900, 0.06, 0.2),
+    "snare_rim": ("membrane", 330, 0.25, 0.5),
+    "hihat_closed": ("metal", 7500, 0.09, 0.7),
+    "hihat_closed_edge": ("metal", 6500, 0.13, 0.7),
+    "hihat_open": ("metal", 7000, 0.7, 0.7),
+    "hihat_open_edge": ("metal", 6000, 0.9, 0.7),
     "hihat_pedal": ("metal", 5000, 0.06, 0.8),
-    "tom1_head": ("membrane", 170, 0.45, 0.05), "tom2_head": ("membrane", 140, 0.5, 0.05),
-    "tom3_head": ("membrane", 115, 0.55, 0.05), "floor_tom_head": ("membrane", 85, 0.7, 0.05),
-    "tom1_rim": ("wood", 700, 0.1, 0.2), "tom2_rim": ("wood", 620, 0.1, 0.2),
-    "tom3_rim": ("wood", 560, 0.1, 0.2), "floor_tom_rim": ("wood", 500, 0.1, 0.2),
-    "crash1": ("metal", 4200, 1.6, 0.6), "crash1_edge": ("metal", 6200, 0.8, 0.6),
-    "crash2": ("metal", 3600, 1.8, 0.6), "crash2_edge": ("metal", 2600, 1.0, 0.7),
-    "ride": ("metal", 5200, 1.2, 0.25), "ride_edge": ("metal", 4000, 1.6, 0.5),
+    "tom1_head": ("membrane", 170, 0.45, 0.05),
+    "tom2_head": ("membrane", 140, 0.5, 0.05),
+    "tom3_head": ("membrane", 115, 0.55, 0.05),
+    "floor_tom_head": ("membrane", 85, 0.7, 0.05),
+    "tom1_rim": ("wood", 700, 0.1, 0.2),
+    "tom2_rim": ("wood", 620, 0.1, 0.2),
+    "tom3_rim": ("wood", 560, 0.1, 0.2),
+    "floor_tom_rim": ("wood", 500, 0.1, 0.2),
+    "crash1": ("metal", 4200, 1.6, 0.6),
+    "crash1_edge": ("metal", 6200, 0.8, 0.6),
+    "crash2": ("metal", 3600, 1.8, 0.6),
+    "crash2_edge": ("metal", 2600, 1.0, 0.7),
+    "ride": ("metal", 5200, 1.2, 0.25),
+    "ride_edge": ("metal", 4000, 1.6, 0.5),
     "ride_bell": ("bell", 900, 0.9, 0.02),
-    "aux1": ("metal", 9000, 0.15, 0.9), "aux2": ("bell", 560, 0.2, 0.02),
-}  # fmt: skip
+    "aux1": ("metal", 9000, 0.15, 0.9),
+    "aux2": ("bell", 560, 0.2, 0.02),
+}
 
 
 @lru_cache(maxsize=1)

@@ -27,10 +27,17 @@ MOST_HANDS: Mapping[str, int] = {"Expert": 2, "Hard": 2, "Medium": 2, "Easy": 1}
 
 _LANES: dict[str, tuple[int, bool] | None] = {
     "kick": (KICK, False),
-    "snare": (RED, False), "rim": (RED, False),
-    "hihat": (YELLOW, True), "ride": (BLUE, True), "crash": (GREEN, True), "aux": (BLUE, True),
-    "tom1": (YELLOW, False), "tom2": (BLUE, False), "tom3": (GREEN, False), "floor": (GREEN, False),
-}  # fmt: skip
+    "snare": (RED, False),
+    "rim": (RED, False),
+    "hihat": (YELLOW, True),
+    "ride": (BLUE, True),
+    "crash": (GREEN, True),
+    "aux": (BLUE, True),
+    "tom1": (YELLOW, False),
+    "tom2": (BLUE, False),
+    "tom3": (GREEN, False),
+    "floor": (GREEN, False),
+}
 LANE_OF: tuple[tuple[int, bool] | None, ...] = tuple(
     None
     if drum.name == "hihat_pedal"

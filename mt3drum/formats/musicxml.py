@@ -13,7 +13,7 @@ from fractions import Fraction
 from mt3drum.formats.marks import mark, marker
 from mt3drum.formats.notation import FEET, Event, bars
 from mt3drum.formats.staff import SIGNS
-from mt3drum.quantise import Note, Score
+from mt3drum.rhythm.quantise import Note, Score
 from tokenizer.drums import DRUMS
 
 DIVISIONS = 48

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from mt3drum.grid import Meter
-from mt3drum.quantise import Note, Score
+from mt3drum.rhythm.grid import Meter
+from mt3drum.rhythm.quantise import Note, Score
 from tokenizer.drums import DRUMS
 
 FEET = frozenset(drum.index for drum in DRUMS if drum.name in ("kick", "hihat_pedal"))
@@ -130,11 +130,15 @@ def _beat(notes: Iterable[Note], start: Fraction, meter: Meter) -> list[Event]:
             own = chord if first else ()
             events.append(
                 Event(
-                    start + length * at / division, length * steps / division, value, dots, tuplet,
+                    start + length * at / division,
+                    length * steps / division,
+                    value,
+                    dots,
+                    tuplet,
                     notes=tuple(note for note in own if not note.grace),
                     graces=tuple(note for note in own if note.grace),
                 )
-            )  # fmt: skip
+            )
     if tuplet is not None:
         events[0] = replace(events[0], edge="start")
         events[-1] = replace(events[-1], edge="stop")

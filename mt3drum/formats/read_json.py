@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mt3drum.grid import Grid, Meter
 from mt3drum.result import Transcription
+from mt3drum.rhythm.grid import Grid, Meter
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 

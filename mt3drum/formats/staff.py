@@ -57,6 +57,6 @@ _TABLE = {
     "ride_bell": ("F", 5, "diamond", "Ride bell", "RB", _CYMBAL),
     "aux1": ("C", 6, "triangle", "Tambourine, shaker, clap", "A1", _CYMBAL),
     "aux2": ("E", 5, "triangle", "Cowbell", "A2", _CYMBAL),
-}  # fmt: skip
+}
 SIGNS: Mapping[int, Sign] = {CLASS_INDEX[name]: Sign(*row) for name, row in _TABLE.items()}
 """By class index."""

@@ -7,15 +7,37 @@ from collections.abc import Sequence
 
 from mt3drum.formats.marks import GHOSTED, mark, marker
 from mt3drum.formats.staff import SIGNS
-from mt3drum.quantise import Note, Score
+from mt3drum.rhythm.quantise import Note, Score
 
 WIDTH = 84
 """Characters of a line, bars permitting."""
 # From the top: cymbals, hands, feet.
 _ORDER = (
-    "E2", "C2", "E1", "C1", "RE", "RB", "RD", "HE", "HH", "A1", "A2", "R1", "T1", "R2", "T2", "R3", "T3",
-    "CS", "RS", "SD", "RF", "FT", "BD", "HP",
-)  # fmt: skip
+    "E2",
+    "C2",
+    "E1",
+    "C1",
+    "RE",
+    "RB",
+    "RD",
+    "HE",
+    "HH",
+    "A1",
+    "A2",
+    "R1",
+    "T1",
+    "R2",
+    "T2",
+    "R3",
+    "T3",
+    "CS",
+    "RS",
+    "SD",
+    "RF",
+    "FT",
+    "BD",
+    "HP",
+)
 _KINDS = ("", "accent", "ghost")
 
 

@@ -9,21 +9,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mt3drum.grid import Grid
+from mt3drum.result import record
+from mt3drum.rhythm.grid import Grid
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 
 COLUMNS = ("time", "drum", "velocity", "confidence")
-
-
-def record(hit: Hit) -> dict[str, Any]:
-    """One hit as plain values: seconds with microseconds, the drum by name."""
-    return {
-        "time": round(hit.time, 6),
-        "drum": DRUMS[hit.drum].name,
-        "velocity": hit.velocity,
-        "confidence": round(hit.confidence, 4),
-    }
 
 
 def tempo_record(grid: Grid | None) -> dict[str, Any] | None:
@@ -102,11 +93,15 @@ def to_jams(hits: Sequence[Hit], seconds: float, title: str, grid: Grid | None, 
     document = {
         "annotations": annotations,
         "file_metadata": {
-            "title": title, "artist": "", "release": "", "duration": duration, "identifiers": {},
+            "title": title,
+            "artist": "",
+            "release": "",
+            "duration": duration,
+            "identifiers": {},
             "jams_version": "0.3.4",
         },
         "sandbox": {},
-    }  # fmt: skip
+    }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -117,8 +112,14 @@ def _annotation(
     return {
         "namespace": namespace,
         "annotation_metadata": {
-            "curator": curator, "annotator": {}, "version": "", "corpus": "", "annotation_tools": "mt3drum",
-            "annotation_rules": "", "validation": "", "data_source": "program",
+            "curator": curator,
+            "annotator": {},
+            "version": "",
+            "corpus": "",
+            "annotation_tools": "mt3drum",
+            "annotation_rules": "",
+            "validation": "",
+            "data_source": "program",
         },
         "data": [
             {"time": time, "duration": length, "value": value, "confidence": confidence}
@@ -127,4 +128,4 @@ def _annotation(
         "sandbox": {},
         "time": 0,
         "duration": duration,
-    }  # fmt: skip
+    }

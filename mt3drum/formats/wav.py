@@ -10,7 +10,7 @@ import soundfile
 
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.formats.kit_sounds import click, kit
-from mt3drum.grid import Grid
+from mt3drum.rhythm.grid import Grid
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 

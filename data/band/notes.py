@@ -1,0 +1,262 @@
+"""Instruments of the backing band: single notes recorded or synthesised, and drumless music clips.
+
+Recorded notes come from folders that each hold `notes.json`, the files it lists and `SOURCE.txt` (repository,
+licence). Audio is kept as int16, so that a bank of some 500 notes stays near 150 MB and loader workers share
+it.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+from numpy.typing import NDArray
+
+from data.dsp import tones
+from data.dsp.tones import SAMPLE_RATE, Audio
+
+NOTE_FOLDERS = ("discord-gm-notes", "freepats-notes", "guitars-notes")
+LOOP_FOLDERS = ("sonicpi", "stargate-loops", "librosa-examples")
+EXCLUDED = (
+    "helicopter", "seashore", "timpani", "steel_drum", "taiko", "woodblock", "synth_drum", "reverse_cymbal",
+    "gunshot", "applause", "xylophone", "glockenspiel", "tubular", "melodic_tom", "agogo", "tinkle",
+)  # fmt: skip
+"""Parts of instrument names that are percussion or sound effects: never played in a drumless band."""
+EXCLUDED_LOOPS = ("fishin", "drum", "perc", "beat", "bass_hit", "bass_drop", "voxy_hit")
+"""Parts of file names left out of the clips: "Lets Go Fishin" may hold percussion (README of the data), and a
+single low hit could pass for a kick drum."""
+
+NOTE_SECONDS = 3.0
+ROLES = ("bass", "guitar", "muted", "keys", "organ", "pad", "brass", "lead", "pluck", "voice")
+_ROLE_OF: tuple[tuple[str, str], ...] = (
+    ("bassoon", "lead"), ("bass", "bass"), ("muted_electric", "muted"), ("_stac", "muted"),
+    ("charang", "lead"), ("guit", "guitar"), ("organ", "organ"), ("accordion", "organ"), ("piano", "keys"),
+    ("harpsichord", "keys"), ("clavinet", "keys"), ("celesta", "keys"), ("pizzicato", "pluck"),
+    ("harp", "pluck"), ("dulcimer", "pluck"), ("sitar", "pluck"), ("string", "pad"), ("violin", "lead"),
+    ("cello", "pad"), ("pad", "pad"), ("new_age", "pad"), ("goblins", "pad"), ("crystal", "pluck"),
+    ("voice", "voice"), ("choir", "voice"), ("trumpet", "brass"), ("trombone", "brass"), ("tuba", "brass"),
+    ("horn", "brass"), ("brass", "brass"), ("sax", "brass"),
+)  # fmt: skip
+"""Part of an instrument's name -> role; the first that fits."""
+_SUSTAINED = ("organ", "pad", "brass", "lead", "voice")
+
+
+@dataclass(frozen=True)
+class Note:
+    """One recorded or synthesised tone."""
+
+    pitch: float
+    """MIDI note number, with cents."""
+    audio: NDArray[np.int16]
+    """Mono, 44.1 kHz, peak 32000."""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """Notes of one instrument, by rising pitch."""
+
+    name: str
+    role: str
+    """One of ROLES: what it can play in a band."""
+    source: str
+    """Folder of the recording, or "synthesised"."""
+    notes: tuple[Note, ...]
+    reach: float = 12.0
+    """Semitones that a note may be transposed beyond the outermost recorded pitches."""
+
+    @property
+    def low(self) -> float:
+        return self.notes[0].pitch - self.reach
+
+    @property
+    def high(self) -> float:
+        return self.notes[-1].pitch + self.reach
+
+    def nearest(self, pitch: float, rng: np.random.Generator) -> Note:
+        """The note closest in pitch, at random among equals (velocity layers)."""
+        gaps = np.abs(np.array([note.pitch for note in self.notes]) - pitch)
+        ties = np.flatnonzero(gaps <= gaps.min() + 0.01)
+        return self.notes[int(ties[rng.integers(len(ties))])]
+
+
+@dataclass(frozen=True)
+class NoteBank:
+    """What a band can be rendered from. Licences are kept for the manifest of what is made with it."""
+
+    instruments: tuple[Instrument, ...]
+    noises: dict[str, tuple[Audio, ...]]
+    """Consonants, clicks and the like by kind (tones.NOISE_KINDS)."""
+    loops: tuple[NDArray[np.int16], ...] = ()
+    """Drumless music clips, mono, 44.1 kHz."""
+    licences: dict[str, str] = field(default_factory=dict)
+    """Source folder (or folder/file) -> licence text of its SOURCE.txt."""
+
+    def with_role(self, *roles: str) -> list[Instrument]:
+        """Instruments of these roles; every instrument when there is none."""
+        found = [item for item in self.instruments if item.role in roles]
+        return found or list(self.instruments)
+
+    def noise(self, kind: str, rng: np.random.Generator) -> Audio:
+        """A noise of this kind; made on the spot when the bank holds none."""
+        found = self.noises.get(kind)
+        return found[int(rng.integers(len(found)))] if found else tones.noise(kind, rng)
+
+
+def join(*banks: NoteBank) -> NoteBank:
+    """One bank holding everything of several."""
+    noises: dict[str, tuple[Audio, ...]] = {}
+    licences: dict[str, str] = {}
+    for bank in banks:
+        licences |= bank.licences
+        for kind, items in bank.noises.items():
+            noises[kind] = noises.get(kind, ()) + items
+    return NoteBank(
+        tuple(item for bank in banks for item in bank.instruments),
+        noises,
+        tuple(loop for bank in banks for loop in bank.loops),
+        licences,
+    )
+
+
+def role_of(name: str) -> str:
+    """Role of an instrument by its name ("lead" when nothing better is known)."""
+    lowered = name.lower()
+    return next((role for part, role in _ROLE_OF if part in lowered), "lead")
+
+
+def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True) -> NoteBank:
+    """Read the notes (and, with loops, the music clips) below `root`, the accompaniment folder.
+
+    Raises ValueError, naming the file, when a notes.json is missing or malformed, or a note cannot be read.
+    """
+    root = Path(root)
+    instruments: list[Instrument] = []
+    noises: dict[str, tuple[Audio, ...]] = {}
+    licences: dict[str, str] = {}
+    for folder in NOTE_FOLDERS:
+        if not (root / folder).is_dir():
+            continue
+        licences[folder] = read_licence(root / folder)
+        grouped: dict[str, list[Note]] = {}
+        for row in _read_rows(root / folder / "notes.json"):
+            name = row["instrument"].lower()
+            if any(part in name for part in exclude):
+                continue
+            audio = trim(_read_audio(root / folder / row["file"]))[: int(SAMPLE_RATE * NOTE_SECONDS)]
+            if "fret_noise" in name:
+                noises["squeak"] = (*noises.get("squeak", ()), tones.normalise(audio))
+                continue
+            if role_of(name) in _SUSTAINED or "overdriven" in name or "distortion" in name:
+                audio = sustain(audio, row["midi_note"], NOTE_SECONDS)
+            grouped.setdefault(name, []).append(Note(float(row["midi_note"]), to_int16(audio)))
+        instruments += [make_instrument(name, folder, notes) for name, notes in grouped.items()]
+    if not instruments:
+        raise ValueError(
+            f"{root}: no notes found; expected a folder such as {NOTE_FOLDERS[0]} with notes.json"
+        )
+    clips: list[NDArray[np.int16]] = []
+    if loops:
+        for clip, folder, licence in load_loops(root):
+            clips.append(clip)
+            licences[folder] = licence
+    return NoteBank(tuple(instruments), noises, tuple(clips), licences)
+
+
+def load_loops(
+    root: Path, exclude: Sequence[str] = EXCLUDED_LOOPS
+) -> list[tuple[NDArray[np.int16], str, str]]:
+    """Drumless clips below `root` as (audio int16, source folder, licence)."""
+    found: list[tuple[NDArray[np.int16], str, str]] = []
+    for folder in LOOP_FOLDERS:
+        if not (Path(root) / folder).is_dir():
+            continue
+        licence = read_licence(Path(root) / folder)
+        for path in sorted((Path(root) / folder).glob("*.flac")):
+            if not any(part in path.name.lower() for part in exclude):
+                found.append((to_int16(_read_audio(path)), folder, licence))
+    return found
+
+
+def read_licence(folder: Path) -> str:
+    """SOURCE.txt of a folder as one line: repository, commit and licences."""
+    path = folder / "SOURCE.txt"
+    if not path.is_file():
+        raise ValueError(f"{path}: missing; a source without its licence is not used")
+    lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    return " | ".join(line for line in lines if not line.startswith(("holds:", "path:")))
+
+
+def trim(audio: Audio) -> Audio:
+    """Cut what comes before 3 % of the peak, keeping 1 ms: some notes begin 20 ms before they sound."""
+    start = int(np.argmax(np.abs(audio) > 0.03 * np.abs(audio).max(initial=0.0)))
+    return audio[max(0, start - SAMPLE_RATE // 1000) :]
+
+
+def sustain(audio: Audio, pitch: float, seconds: float) -> Audio:
+    """Lengthen a short held tone by repeating its end, cut at a whole number of periods and crossfaded."""
+    want, length = int(seconds * SAMPLE_RATE), len(audio)
+    period = SAMPLE_RATE / (440.0 * 2 ** ((pitch - 69) / 12))
+    fade = int(min(length // 6, max(2 * period, 600)))
+    if length >= want or length < 8 * period or fade < 32:
+        return audio
+    rough = int(max(1, (length * 0.5) // period) * period)
+    spread = int(min(period, length - fade - rough - 1))
+    tail = audio[-fade:]
+    first = length - fade - rough - spread  # the best match for the tail lies about `rough` samples before it
+    scores = np.correlate(audio[first : first + 2 * spread + fade], tail, "valid")
+    start = first + int(np.argmax(scores)) + fade  # the audio that continues the tail
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    loop = audio[start:].copy()
+    if len(loop) <= fade:
+        return audio
+    head = np.concatenate([audio[:-fade], (1 - ramp) * tail + ramp * audio[start - fade : start]])
+    loop[-fade:] = (1 - ramp) * loop[-fade:] + ramp * audio[start - fade : start]
+    repeats = max(1, -(-(want - length) // len(loop)))
+    return np.concatenate([head, *[loop] * repeats])[:want]
+
+
+def make_instrument(
+    name: str, source: str, notes: Iterable[Note], role: str | None = None, reach: float = 12.0
+) -> Instrument:
+    """An instrument with its notes in order; its role by its name unless given."""
+    return Instrument(
+        name, role or role_of(name), source, tuple(sorted(notes, key=lambda note: note.pitch)), reach
+    )
+
+
+def _read_rows(path: Path) -> list[dict]:
+    try:
+        rows = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read as JSON ({error}); fetch the folder again") from error
+    if not isinstance(rows, list):
+        raise ValueError(f"{path}: expected a list of notes, found {type(rows).__name__}")
+    for number, row in enumerate(rows):
+        good = (
+            isinstance(row, dict)
+            and isinstance(row.get("file"), str)
+            and isinstance(row.get("instrument"), str)
+            and isinstance(row.get("midi_note"), int | float)
+            and 0 <= row["midi_note"] <= 127
+        )
+        if not good:
+            raise ValueError(f"{path}: entry {number} needs file, instrument and midi_note 0..127: {row!r}")
+    return rows
+
+
+def _read_audio(path: Path) -> Audio:
+    """Mono float32, peak 1, 44.1 kHz."""
+    try:
+        audio, rate = sf.read(path, dtype="float32", always_2d=True)
+    except (OSError, sf.LibsndfileError) as error:
+        raise ValueError(f"{path}: cannot be read ({error})") from error
+    if rate != SAMPLE_RATE:
+        raise ValueError(f"{path}: {rate} Hz, expected {SAMPLE_RATE}")
+    return tones.normalise(audio.mean(axis=1))
+
+
+def to_int16(audio: NDArray[np.floating]) -> NDArray[np.int16]:
+    """Scale to a peak of 32000."""
+    return (tones.normalise(audio) * 32_000).astype(np.int16)

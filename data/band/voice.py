@@ -1,0 +1,142 @@
+"""A singer: vowels from a pulse through formants, vibrato and slides, and consonants that sound like drums.
+
+Snares and hats are mostly noise with an attack; so are s, t, k and ch. A transcriber trained without voices
+hears drums in them, so every sung line here starts syllables with them, often on the beat.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from data.band import parts
+from data.band.notes import NoteBank
+from data.band.parts import Event
+from data.band.song import Song
+from data.dsp import tones
+from data.dsp.tones import SAMPLE_RATE, Audio
+
+CONSONANTS = ("s", "sh", "f", "t", "k", "p", "ch")
+
+
+def melody(song: Song, rng: np.random.Generator) -> list[Event]:
+    """What is sung: a line, a line with a second voice, or speech (four to seven syllables a second)."""
+    low = int(rng.choice([43, 48, 53, 58, 62]))
+    if rng.random() < 0.15:
+        return _speech(song, rng, low)
+    line = parts.arrange(parts.lead(song, rng, low, low + 15, rng.uniform(0.15, 0.5)), song, rng)
+    if rng.random() < 0.25:
+        above = int(rng.choice([3, 4, 5, 7, 12, -12]))
+        line += [
+            replace(
+                event,
+                time=event.time + rng.normal(0, 0.02),
+                pitches=(event.pitches[0] + above,),
+                velocity=0.6,
+            )
+            for event in line
+        ]
+    return line
+
+
+def _speech(song: Song, rng: np.random.Generator, low: int) -> list[Event]:
+    events: list[Event] = []
+    time, drift = float(rng.uniform(0, 1)), 8.0
+    while time < song.seconds:
+        length = float(rng.uniform(0.1, 0.28))
+        events.append(
+            Event(time, (low + round(drift + rng.normal(0, 1.5)),), length * 0.8, rng.uniform(0.5, 1))
+        )
+        drift -= 0.7
+        time += length
+        if drift < 0 or rng.random() < 0.08:
+            time, drift = time + float(rng.uniform(0.2, 1.2)), 8.0
+    return events
+
+
+@dataclass(frozen=True)
+class Singer:
+    """One throat."""
+
+    size: float
+    """Formants relative to a man's."""
+    tilt: float
+    """Slope of the source's harmonics."""
+    vibrato: float
+    """Depth, relative to the frequency."""
+    rate: float
+    """Of the vibrato, Hz."""
+    breath: float
+    """Noise relative to the tone."""
+    harshness: float
+    """Drive of the overload; 0: none."""
+    consonants: float
+    """Loudness of consonants."""
+    articulation: float
+    """Probability that a syllable starts with one."""
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Singer":
+        """A random singer: from a clear voice to a scream."""
+        u = rng.uniform
+        harshness = u(1, 12) if rng.random() < 0.35 else 0.0
+        return cls(
+            u(0.95, 1.3),
+            u(0.2, 1.0),
+            u(0, 0.018),
+            u(4.5, 6.5),
+            u(0, 0.06),
+            harshness,
+            u(0.15, 1.0),
+            u(0.3, 1),
+        )
+
+
+def sing(events: Sequence[Event], bank: NoteBank, samples: int, rng: np.random.Generator) -> Audio:
+    """Sing a melody: one syllable per event, float32 [samples]; consonants are the bank's noises."""
+    track = np.zeros(samples, dtype=np.float32)
+    singer = Singer.draw(rng)
+    previous = 0.0
+    for event in events:
+        start = round(event.time * SAMPLE_RATE)
+        if not event.pitches or start < 0 or start >= samples:
+            continue
+        frequency = 440.0 * 2 ** ((event.pitches[0] - 69) / 12)
+        origin = previous if previous and rng.random() < 0.5 else frequency * (1 + rng.normal(0, 0.04))
+        syllable = _syllable(singer, frequency, origin / frequency - 1, event.seconds, samples - start, rng)
+        track[start : start + len(syllable)] += np.float32(event.velocity * 0.5) * syllable
+        previous = frequency
+        if rng.random() < singer.articulation:
+            sound = bank.noise(str(rng.choice(CONSONANTS)), rng)
+            early = start - int(rng.uniform(0, 0.9) * len(sound))
+            sound = sound[max(0, -early) : samples - early]
+            early = max(0, early)
+            track[early : early + len(sound)] += (
+                np.float32(singer.consonants * rng.uniform(0.15, 0.4)) * sound
+            )
+    return track
+
+
+def _syllable(
+    singer: Singer, frequency: float, slide: float, seconds: float, most: int, rng: np.random.Generator
+) -> Audio:
+    """A vowel gliding into another (diphthong); the pitch slides in from (1 + slide) * frequency."""
+    count = min(most, int((seconds + 0.05) * SAMPLE_RATE))
+    time = np.arange(count, dtype=np.float32) / SAMPLE_RATE
+    wobble = singer.vibrato * np.minimum(1, time / 0.3) * np.sin(2 * np.pi * singer.rate * time)
+    contour = frequency * (1 + wobble + slide * np.exp(-time / rng.uniform(0.02, 0.12)))
+    first, second = (str(name) for name in rng.choice(list(tones.FORMANTS), 2))
+    one = tones.cycle(tones.vowel_amplitudes(frequency, first, singer.size, singer.tilt))
+    two = tones.cycle(tones.vowel_amplitudes(frequency, second, singer.size, singer.tilt))
+    place = (np.cumsum(contour, dtype=np.float64) * (tones.TABLE_SIZE / SAMPLE_RATE)).astype(np.int64)
+    place &= tones.TABLE_SIZE - 1
+    blend = np.clip(np.linspace(-1, 2, count, dtype=np.float32), 0, 1)
+    out = one[place] * (1 - blend) + two[place] * blend
+    if singer.breath:
+        out += np.float32(singer.breath) * rng.standard_normal(count, dtype=np.float32)
+    if singer.harshness:
+        out = np.tanh(out * np.float32(singer.harshness))
+    rise = rng.uniform(0.008, 0.06)
+    return (out * np.minimum(1, time / rise) * np.clip((seconds + 0.05 - time) / 0.05, 0, 1)).astype(
+        np.float32
+    )

@@ -1,0 +1,234 @@
+"""Clips: what one shard sample holds, rendered from performances and kits or cut from recordings.
+
+Everything random comes from a generator handed in, so a clip is a function of its seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+
+from data.band.notes import NoteBank
+from data.band.play import render_band
+from data.corpora.readers import Recording
+from data.grooves.patterns import Performance, generate, vary
+from data.kits.sample import SAMPLE_RATE, Kit
+from data.kits.synth import synthesise_kit
+from data.render.drums import render_drums
+from tokenizer.drums import DRUMS
+from tokenizer.hits import Hit, within
+
+RING_SECONDS = 4.0
+"""Hits so long before a clip are rendered, not labelled: their cymbals still sound when it starts."""
+STRETCH_MARGIN = 1.35
+"""`vary` plays up to 1 / 0.75 times as fast: so much more than a clip is cut from the performance first."""
+SYNTHESISED = "synthesised"
+"""What every synthesised kit is called in labels and manifest."""
+SHORTEST_REST = 1.0
+"""The rest of a recording shorter than this many seconds does not become a clip."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One sample of a shard: mono float32 audio [seconds * 44100] and its labels."""
+
+    audio: np.ndarray
+    band: np.ndarray | None
+    """Accompaniment of the same length, mixed in by the loader."""
+    hits: tuple[Hit, ...]
+    """Times in seconds from the start of the clip."""
+    corpus: str
+    performance: str
+    kits: dict[str, str]
+    """Kit names and their licences."""
+    licence: str
+    split: str
+    seconds: float
+    bpm: float
+    unmapped: dict[str, int]
+
+    def metadata(self) -> dict[str, Any]:
+        """The JSON member of the sample."""
+        return {
+            "hits": [[round(hit.time, 6), DRUMS[hit.drum].name, hit.velocity] for hit in self.hits],
+            "corpus": self.corpus,
+            "performance": self.performance,
+            "kits": sorted(self.kits),
+            "licence": self.licence,
+            "split": self.split,
+            "seconds": self.seconds,
+            "bpm": round(self.bpm, 3),
+            "unmapped": self.unmapped,
+        }
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """How clips are rendered.
+
+    Raises:
+        ValueError: a field is outside its range.
+    """
+
+    split: str = "train"
+    seconds: float = 12.0
+    patterns: float = 0.38
+    """Probability of a generated pattern instead of a performance."""
+    synthetic: float = 0.1
+    """Probability of a synthesised kit instead of a sampled one."""
+    band: float = 0.75
+    """Probability of a backing band beside the drums."""
+    negatives: float = 0.05
+    """Probability of a clip with a band and no drums at all."""
+    vary: float = 0.8
+    """Probability of a varied performance (tempo, substitutions, loudness) instead of the one played."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in ("patterns", "synthetic", "band", "negatives", "vary") and not 0 <= value <= 1:
+                raise ValueError(f"{item.name} is {value}, expected 0..1")
+        if not 1 <= self.seconds <= 60:
+            raise ValueError(f"seconds is {self.seconds}, expected 1..60")
+        if self.negatives and not self.band:
+            raise ValueError("negatives need a band: set band above 0 or negatives to 0")
+
+    @classmethod
+    def plain(cls, split: str, seconds: float = 12.0) -> RenderConfig:
+        """For validation and test: the performances as played on sampled kits, nothing generated."""
+        return cls(split, seconds, patterns=0.0, synthetic=0.0, band=0.0, negatives=0.0, vary=0.0)
+
+
+@dataclass(frozen=True)
+class Palette:
+    """What clips are rendered from."""
+
+    performances: tuple[Performance, ...] = ()
+    """None: every clip is a generated pattern."""
+    kits: tuple[Kit, ...] = ()
+    """None: every clip is played on a synthesised kit."""
+    notes: NoteBank | None = None
+    """None: no bands."""
+
+
+def synthetic_kits(config: RenderConfig, palette: Palette, clips: int, rng: np.random.Generator) -> list[Kit]:
+    """Fresh synthesised kits for so many clips: about one for every eight clips that use one."""
+    share = config.synthetic if palette.kits else 1.0
+    return [synthesise_kit(rng) for _ in range(int(np.ceil(clips * share / 8)))]
+
+
+def render_clip(
+    config: RenderConfig, palette: Palette, made: Sequence[Kit], rng: np.random.Generator
+) -> Clip:
+    """One clip: a performance or pattern, a kit, the room around it and a band.
+
+    Args:
+        made: synthesised kits, of `synthetic_kits`. The renderer chooses one kit of those it is given as the
+            main one (acoustic ones more often) and borrows what it lacks from the others.
+    """
+    drumless = palette.notes is not None and rng.random() < config.negatives
+    performance = choose_performance(config, palette, rng)
+    audio = np.zeros(round(config.seconds * SAMPLE_RATE), np.float32)
+    hits: tuple[Hit, ...] = ()
+    used: dict[str, str] = {}
+    if not drumless:
+        kits = made if not palette.kits or (made and rng.random() < config.synthetic) else palette.kits
+        rendered = render_drums(performance.hits, kits, rng, config.seconds)
+        audio, hits = rendered.audio, tuple(rendered.hits)
+        shown = {kit.name: (kit.name, kit.licence) for kit in palette.kits}
+        shown |= {kit.name: (SYNTHESISED, kit.licence) for kit in made}
+        used = dict(shown[name] for name in rendered.kits)
+    band = None
+    if palette.notes is not None and (drumless or rng.random() < config.band):
+        kicks = [hit.time for hit in performance.hits if DRUMS[hit.drum].family == "kick"]
+        band = render_band(palette.notes, rng, config.seconds, performance.bpm, kicks)
+    return Clip(
+        audio, band, hits,
+        corpus="no drums" if drumless else performance.corpus,
+        performance="no drums" if drumless else performance.name,
+        kits=used, licence=performance.licence, split=config.split, seconds=config.seconds,
+        bpm=performance.bpm, unmapped={},
+    )  # fmt: skip
+
+
+def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Generator) -> Performance:
+    """What is played in a clip; hit times in seconds from its start, some before it."""
+    if not palette.performances or rng.random() < config.patterns:
+        return generate(rng, config.seconds)
+    varied = rng.random() < config.vary
+    length = config.seconds * (STRETCH_MARGIN if varied else 1.0)
+    lasting = np.array([performance.hits[-1].time for performance in palette.performances])
+    weights = np.minimum(lasting, 60.0) + 2.0
+    weights /= weights.sum()
+    first = palette.performances[rng.choice(len(weights), p=weights)]
+    start = float(rng.uniform(-0.3, max(0.0, first.hits[-1].time - config.seconds)))
+    hits = [
+        replace(hit, time=hit.time - start)
+        for hit in within(first.hits, start - RING_SECONDS, start + length)
+    ]
+    # Most performances of the Groove dataset are fills of a few seconds: others follow to fill the clip.
+    while (end := max((hit.time for hit in hits), default=0.0)) < length - 1.0:
+        after = palette.performances[rng.choice(len(weights), p=weights)]
+        begin = end + float(rng.uniform(0.15, 0.8)) - after.hits[0].time
+        hits += [replace(hit, time=begin + hit.time) for hit in after.hits if begin + hit.time < length]
+    performance = replace(first, hits=tuple(sorted(hits)))
+    if varied:
+        performance = vary(performance, rng)
+    return replace(performance, hits=tuple(within(performance.hits, -RING_SECONDS, config.seconds)))
+
+
+def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
+    """`seconds` of a recording from `start` on, or its rest where that is shorter; mono at 44.1 kHz.
+
+    Raises:
+        ValueError: the recording has no audio, or it cannot be read.
+    """
+    if recording.audio is None:
+        raise ValueError(f"{recording.corpus} {recording.name}: no audio")
+    try:
+        with soundfile.SoundFile(str(recording.audio)) as file:
+            rate = file.samplerate
+            file.seek(min(round(start * rate), file.frames))
+            audio = file.read(round(seconds * rate), dtype="float32", always_2d=True).mean(axis=1)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise ValueError(f"{recording.audio}: cannot read the audio ({error})") from None
+    if not np.isfinite(audio).all():
+        raise ValueError(f"{recording.audio}: samples that are not finite numbers")
+    lasting = len(audio) / rate
+    if rate != SAMPLE_RATE:
+        audio = soxr.resample(audio, rate, SAMPLE_RATE)
+    # The last clip keeps a hit annotated a moment after the end of the audio; loaders pad with silence.
+    hits = within(recording.hits, start, start + seconds)
+    return Clip(
+        np.asarray(audio, np.float32), None,
+        hits=tuple(replace(hit, time=hit.time - start) for hit in hits),
+        corpus=recording.corpus, performance=recording.performance,
+        kits={recording.kit: recording.licence} if recording.kit else {},
+        licence=recording.licence, split=recording.split, seconds=round(lasting, 6), bpm=recording.bpm,
+        unmapped=recording.unmapped,
+    )  # fmt: skip
+
+
+def audio_seconds(recording: Recording) -> float:
+    """Length of a recording.
+
+    Raises:
+        ValueError: it has no audio, or that cannot be read.
+    """
+    if recording.audio is None:
+        raise ValueError(f"{recording.corpus} {recording.name}: no audio")
+    try:
+        return float(soundfile.info(str(recording.audio)).duration)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise ValueError(f"{recording.audio}: cannot read the audio ({error})") from None
+
+
+def clip_starts(recording: Recording, seconds: float) -> list[float]:
+    """Starts of clips that cover a recording end to end; a short rest is left out."""
+    lasting = audio_seconds(recording)
+    return [start for start in np.arange(0.0, lasting, seconds).tolist() if lasting - start >= SHORTEST_REST]

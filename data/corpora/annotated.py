@@ -1,0 +1,136 @@
+"""Readers of corpora annotated in text or XML: MDB Drums, ENST-Drums, RBMA13, IDMT-SMT-Drums.
+
+Their labels carry no loudness: hits get velocity `COARSE_VELOCITY`. An error names file, row and text.
+None of them comes with a split for training: all their recordings are of split "test".
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+
+from data.corpora.recording import Recording, at_least_one, audio_beside
+from tokenizer.drums import CLASS_INDEX
+from tokenizer.hits import Hit
+from tokenizer.maps import LABEL_MAPS, LabelMap
+
+COARSE_VELOCITY = 100
+"""MIDI velocity given to hits of corpora that do not say how hard they were played."""
+_MDB_AUDIO = {"drum_only": "_Drum", "full_mix": "_MIX", "pseudo_mix": "_PSEUDO"}
+
+
+def read_mdb(root: Path, annotation: str = "class", mix: str = "drum_only") -> list[Recording]:
+    """MDB Drums (Southall et al. 2017): `root` holds annotations/ and audio/, or "MDB Drums/" holding them.
+
+    Tracks without audio of that mix are left out. A pseudo mix is not part of the published corpus.
+    """
+    if annotation not in ("class", "subclass"):
+        raise ValueError(f"annotation {annotation!r} is not class or subclass")
+    if mix not in _MDB_AUDIO:
+        raise ValueError(f"mix {mix!r} is not one of {', '.join(_MDB_AUDIO)}")
+    root = root / "MDB Drums" if (root / "MDB Drums").is_dir() else root
+    label_map = LABEL_MAPS[f"mdb_{annotation}"]
+    recordings = []
+    for path in sorted((root / "annotations" / annotation).glob("*.txt")):
+        track = path.stem.removesuffix(f"_{annotation}")
+        audio = audio_beside(root / "audio" / mix, track + _MDB_AUDIO[mix])
+        if audio is not None:
+            recordings.append(_annotated(path, label_map, track, audio, "mdb", "CC BY-NC-SA 4.0"))
+    return at_least_one(recordings, root, f"annotations/{annotation}/*.txt with audio in audio/{mix}")
+
+
+def read_enst(root: Path, mix: str = "wet_mix") -> list[Recording]:
+    """ENST-Drums (Gillet and Richard 2006): drummer_N/annotation/*.txt beside drummer_N/audio/<mix>/*.wav."""
+    recordings = []
+    for path in sorted(root.glob("drummer_*/annotation/*.txt")):
+        drummer = path.parent.parent
+        audio = audio_beside(drummer / "audio" / mix, path.stem)
+        if audio is not None:
+            name = f"{drummer.name}/{path.stem}"
+            recordings.append(
+                _annotated(path, LABEL_MAPS["enst"], name, audio, "enst", "on request, research only")
+            )
+    return at_least_one(recordings, root, f"drummer_*/annotation/*.txt with audio in drummer_*/audio/{mix}")
+
+
+def read_rbma13(root: Path) -> list[Recording]:
+    """RBMA13 (Vogl et al. 2017): annotations/drums/<track>.txt beside audio/<track>.*."""
+    recordings = []
+    for path in sorted((root / "annotations" / "drums").glob("*.txt")):
+        audio = audio_beside(root / "audio", path.stem)
+        if audio is not None:
+            recordings.append(
+                _annotated(
+                    path, LABEL_MAPS["rbma13"], path.stem, audio, "rbma13", "CC BY-NC-SA 4.0 (annotations)"
+                )
+            )
+    return at_least_one(recordings, root, "annotations/drums/*.txt with audio in audio/")
+
+
+def read_idmt_smt(root: Path) -> list[Recording]:
+    """IDMT-SMT-Drums (Dittmar and Gaertner 2014): annotation_xml/<x>#MIX.xml beside audio/<x>#MIX.wav."""
+    label_map = LABEL_MAPS["idmt_smt"]
+    recordings = []
+    for path in sorted((root / "annotation_xml").glob("*#MIX.xml")):
+        audio = audio_beside(root / "audio", path.stem)
+        if audio is not None:
+            rows = _Rows(path, label_map)
+            try:
+                events = ElementTree.parse(path).getroot().iter("event")
+            except ElementTree.ParseError as error:
+                raise ValueError(f"{path}: not XML ({error})") from None
+            for number, event in enumerate(events, 1):
+                rows.add(number, event.findtext("onsetSec", ""), event.findtext("instrument", ""))
+            recordings.append(
+                rows.recording(path.stem.removesuffix("#MIX"), audio, "idmt_smt", "CC BY-NC-ND 4.0")
+            )
+    return at_least_one(recordings, root, "annotation_xml/*#MIX.xml with audio in audio/")
+
+
+class _Rows:
+    """Collects `seconds label` rows of one annotation file."""
+
+    def __init__(self, path: Path, label_map: LabelMap) -> None:
+        self.path = path
+        self.label_map = label_map
+        self.hits: list[Hit] = []
+        self.unmapped: Counter[str] = Counter()
+        self.excluded: Counter[str] = Counter()
+
+    def add(self, number: int, seconds: str, label: str) -> None:
+        try:
+            time = float(seconds)
+        except ValueError:
+            time = math.nan
+        if not math.isfinite(time) or time < 0:
+            raise ValueError(f"{self.path}, row {number}: {seconds!r} is not a time in seconds")
+        drum_of = self.label_map.drum_of
+        key: str | int = int(label) if label.isdecimal() and label not in drum_of else label
+        if key not in drum_of:
+            self.unmapped[label] += 1
+            return
+        drum = drum_of[key]
+        if drum is None:
+            self.excluded[label] += 1
+            return
+        self.hits.append(Hit(time, CLASS_INDEX[drum], COARSE_VELOCITY))
+
+    def recording(self, name: str, audio: Path, corpus: str, licence: str) -> Recording:
+        return Recording(
+            name, audio, tuple(sorted(self.hits)), "test", corpus, name, "", licence,
+            dict(self.unmapped), dict(self.excluded),
+        )  # fmt: skip
+
+
+def _annotated(path: Path, labels: LabelMap, name: str, audio: Path, corpus: str, licence: str) -> Recording:
+    """A recording annotated by a text file of `seconds label` rows."""
+    rows = _Rows(path, labels)
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        if line.strip():
+            parts = line.replace(",", " ").split()
+            if len(parts) != 2:
+                raise ValueError(f"{path}, row {number}: expected 'seconds label', found {line.strip()!r}")
+            rows.add(number, parts[0], parts[1])
+    return rows.recording(name, audio, corpus, licence)

@@ -1,0 +1,159 @@
+"""The same take played differently: other drums, tempo, dynamics, fewer or more players."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from data.grooves.performance import Performance
+from tokenizer.drums import CLASS_INDEX, DRUMS, NUM_CLASSES
+from tokenizer.hits import Hit
+
+# Within a line the first class is played by one of the others, as a drummer would move the part.
+SWAPS: tuple[tuple[str, ...], ...] = (
+    ("hihat_closed", "ride", "hihat_closed_edge", "ride_bell", "hihat_open", "aux1", "floor_tom_rim"),
+    ("hihat_closed_edge", "ride", "hihat_closed", "ride_edge", "hihat_open_edge", "crash1"),
+    ("hihat_open", "hihat_open_edge", "hihat_closed", "crash2", "ride_edge"),
+    ("hihat_open_edge", "hihat_open", "crash1_edge", "hihat_closed_edge", "crash2_edge"),
+    ("hihat_pedal", "hihat_closed", "aux1", "aux2"),
+    ("snare_head", "snare_cross_stick", "snare_rim", "tom1_head", "floor_tom_head", "tom1_rim"),
+    ("snare_rim", "snare_head", "snare_cross_stick", "tom2_rim"),
+    ("snare_cross_stick", "snare_rim", "aux2", "tom3_rim"),
+    ("tom1_head", "tom2_head", "tom1_rim", "tom3_head"),
+    ("tom2_head", "tom1_head", "tom2_rim", "floor_tom_head"),
+    ("tom3_head", "floor_tom_head", "tom3_rim", "tom2_head"),
+    ("floor_tom_head", "tom3_head", "floor_tom_rim"),
+    ("crash1", "crash1_edge", "crash2", "crash2_edge"),
+    ("crash1_edge", "crash1", "crash2_edge"),
+    ("crash2", "crash2_edge", "crash1"),
+    ("crash2_edge", "crash2", "crash1_edge"),
+    ("ride", "hihat_closed", "ride_edge", "ride_bell", "crash2", "hihat_open"),
+    ("ride_edge", "crash2", "ride", "crash1_edge"),
+    ("ride_bell", "ride", "aux2", "ride_edge"),
+)
+KEPT_FAMILIES = ("kick", "snare")
+WASH = ("crash1", "crash1_edge", "crash2", "crash2_edge", "hihat_open", "hihat_open_edge")
+TIME = frozenset(CLASS_INDEX[name] for name in ("hihat_closed", "hihat_closed_edge", "ride"))
+WASH_GAP = 0.14  # seconds: an arm does not ride a crash much faster
+ACCENT = 60  # velocity of a snare stroke that is no ghost note
+TOGETHER = 0.03  # seconds within which hands and foot play one stroke
+
+
+def vary(performance: Performance, rng: np.random.Generator) -> Performance:
+    """``performance`` with substitutions, tempo stretched 0.75 to 1.3 times, other dynamics, a class dropped
+    or thinned, and sometimes tambourine, shaker or clap playing along. Name, split, corpus and licence
+    stay."""
+    hits = list(performance.hits)
+    stretch = float(rng.uniform(0.75, 1.3)) if rng.random() < 0.8 else 1.0
+    if rng.random() < 0.45:
+        hits = _substitute(hits, rng)
+    if rng.random() < 0.22:
+        hits = _wash(hits, rng)
+    if rng.random() < 0.12:
+        hits = _double(hits, rng)
+    if rng.random() < 0.08:
+        hits = _side_stick(hits)
+    if rng.random() < 0.06:  # a song without hats
+        hits = [hit for hit in hits if DRUMS[hit.drum].family not in ("hihat", "ride")]
+    if rng.random() < 0.15:
+        hits = _thin(hits, rng)
+    hits = _dynamics(hits, rng)
+    if rng.random() < 0.15:
+        hits += _play_along(hits, performance.bpm, rng)
+    moved = sorted(replace(hit, time=hit.time * stretch) for hit in hits)
+    return replace(performance, bpm=performance.bpm / stretch, hits=tuple(moved))
+
+
+def _substitute(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+    table = list(range(NUM_CLASSES))
+    for swap in SWAPS:
+        if rng.random() < 0.3:
+            table[CLASS_INDEX[swap[0]]] = CLASS_INDEX[swap[rng.integers(1, len(swap))]]
+    return [replace(hit, drum=table[hit.drum]) for hit in hits]
+
+
+def _wash(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+    """The time moves to a crash or to open hats: on every stroke of it, or only with kick and snare."""
+    drum = CLASS_INDEX[WASH[rng.integers(len(WASH))]]
+    beats = [hit.time for hit in hits if DRUMS[hit.drum].family in KEPT_FAMILIES]
+    anchored = rng.random() < 0.5
+    loud = rng.uniform(0, 45)
+    kept: list[Hit] = []
+    last = -np.inf
+    for hit in hits:
+        if hit.drum not in TIME:
+            kept.append(hit)
+        elif hit.time - last >= WASH_GAP and (
+            not anchored or any(abs(beat - hit.time) < TOGETHER for beat in beats)
+        ):
+            kept.append(replace(hit, drum=drum, velocity=int(min(127, hit.velocity + loud))))
+            last = hit.time
+    return kept
+
+
+def _double(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+    """A tom struck with every loud snare stroke, as in builds and unisons; half the time with a kick."""
+    tom = CLASS_INDEX["floor_tom_head" if rng.random() < 0.7 else "tom3_head"]
+    along = [tom, CLASS_INDEX["kick"]] if rng.random() < 0.5 else [tom]
+    kicks = [hit.time for hit in hits if DRUMS[hit.drum].family == "kick"]
+    loud = [hit for hit in hits if DRUMS[hit.drum].family == "snare" and hit.velocity >= ACCENT]
+    return hits + [
+        Hit(max(0.0, hit.time + rng.normal(0, 0.005)), drum, hit.velocity)
+        for hit in loud
+        for drum in along
+        if drum == tom or all(abs(time - hit.time) > TOGETHER for time in kicks)
+    ]
+
+
+def _side_stick(hits: list[Hit]) -> list[Hit]:
+    """A ballad's snare: its accents on the side stick, nothing between them (the hand lies on the head)."""
+    stick = CLASS_INDEX["snare_cross_stick"]
+    return [
+        replace(hit, drum=stick) if DRUMS[hit.drum].family == "snare" else hit
+        for hit in hits
+        if DRUMS[hit.drum].family != "snare" or hit.velocity >= ACCENT
+    ]
+
+
+def _thin(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+    """Leaves out one class, or half of its strokes; kick and snare are only thinned."""
+    played = sorted({hit.drum for hit in hits})
+    if not played:
+        return hits
+    drum = played[rng.integers(len(played))]
+    share = 1.0 if rng.random() < 0.5 and DRUMS[drum].family not in KEPT_FAMILIES else 0.5
+    return [hit for hit in hits if hit.drum != drum or rng.random() >= share]
+
+
+def _dynamics(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+    """Scales velocities 0.7 to 1.2 times and narrows or widens them around their mean."""
+    if not hits:
+        return hits
+    scale, width = rng.uniform(0.7, 1.2), rng.uniform(0.5, 1.2)
+    mean = float(np.mean([hit.velocity for hit in hits]))
+    return [
+        replace(hit, velocity=int(np.clip(round((mean + (hit.velocity - mean) * width) * scale), 3, 127)))
+        for hit in hits
+    ]
+
+
+def _play_along(hits: list[Hit], bpm: float, rng: np.random.Generator) -> list[Hit]:
+    """Tambourine, shaker, clap or cowbell on beats, backbeats, 8ths or 16ths, locked to the loudest
+    strokes."""
+    if not hits or not 20 < bpm < 400:
+        return []
+    beat = 60.0 / bpm
+    drum = CLASS_INDEX["aux1" if rng.random() < 0.75 else "aux2"]
+    gap, start = [(1.0, 0.0), (2.0, 1.0), (0.5, 0.0), (0.25, 0.0)][rng.integers(4)]
+    loud = rng.uniform(50, 110)
+    anchors = np.array([hit.time for hit in hits])
+    layer = []
+    for i in range(int((hits[-1].time / beat - start) / gap) + 1):
+        time = (start + i * gap) * beat
+        nearest = float(anchors[np.argmin(np.abs(anchors - time))])
+        if abs(nearest - time) < 0.04:  # players listen to each other
+            time = nearest
+        velocity = loud * (1.0 if i % 2 == 0 else 0.75) + rng.normal(0, 6)
+        layer.append(Hit(max(0.0, time + rng.normal(0, 0.006)), drum, int(np.clip(round(velocity), 8, 127))))
+    return layer

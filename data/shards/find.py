@@ -1,0 +1,97 @@
+"""Where the training shards are: folders, patterns, and what commands give."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from data.shards.write import read_manifest, shard_paths
+from mt3drum.batch.inputs import PIPE, brace_patterns
+from mt3drum.batch.pipes import fetch
+
+
+class ShardSet(NamedTuple):
+    """Shards on disk, and what is known of them."""
+
+    paths: list[str]
+    manifest: dict[str, Any]
+    """Of one folder, or of several, added up; of a pattern, that of the whole folder."""
+
+
+def find_shards(
+    text: str, manifest: str = "", cache: Path = Path("shards"), rank: int = 0, world: int = 1
+) -> ShardSet:
+    """The shards a setting names.
+
+    Args:
+        text: a folder with its manifest, tar files beside theirs, or `pipe:COMMAND`: a shell command that
+            writes a tar file; with `{000..127}`, `{a,b}` and wildcards, several of them. Whoever wrote it can
+            run anything: it must not come from a file that is read as data.
+        manifest: folder of the manifest, where it is not beside the shards.
+        cache: folder for what commands write; fetched once.
+        rank: of `world`: ranks that share the cache begin at different shards.
+    Raises:
+        ValueError: nothing is found, a command fails, or there is no manifest.
+    """
+    paths, folders = [], []
+    urls = [name for name in brace_patterns([text]) if name.startswith(PIPE)]
+    for name in brace_patterns([text]) if not urls else ():
+        found = [name] if Path(name).exists() or not glob.has_magic(name) else sorted(glob.glob(name))
+        if not found:
+            raise ValueError(f"shards {name}: nothing matches")
+        for path in map(Path, found):
+            folders.append(path if path.is_dir() or path.suffix != ".tar" else path.parent)
+            paths += [str(path)] if folders[-1] != path else shard_paths(path)
+    if urls and not manifest:
+        raise ValueError(f"shards {text}: of a command, `manifest` must name the folder of manifest.json")
+    if manifest:
+        folders = [Path(manifest)]
+    merged = _merged([read_manifest(folder) for folder in dict.fromkeys(folders)])
+    return ShardSet(paths or _fetched(urls, cache, rank / world), merged)
+
+
+def _fetched(urls: list[str], cache: Path, turn: float) -> list[str]:
+    """Each command's output in a file that is complete or absent, beginning at the share `turn` of them.
+
+    Raises:
+        ValueError: a command fails, or the folder cannot be written.
+    """
+    files = [
+        cache / f"{number:06d}-{hashlib.sha256(url.encode()).hexdigest()[:16]}.tar"
+        for number, url in enumerate(urls)
+    ]
+    jobs, first = list(zip(urls, files, strict=True)), int(turn * len(urls))
+    for url, path in jobs[first:] + jobs[:first]:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            if not path.exists():
+                cache.mkdir(parents=True, exist_ok=True)
+                fetch(url, temporary)
+                temporary.replace(path)
+        except OSError as error:
+            raise ValueError(f"shards {error}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+    return [str(path) for path in files]
+
+
+def _merged(manifests: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """One manifest as it is; of several, numbers added up and the rest listed."""
+    first, *rest = manifests
+    if not rest:
+        return first
+    both = [first, *rest]
+    hits: Counter[str] = Counter()
+    for one in both:
+        hits.update(one["hits"])
+    return {
+        name: dict(hits) if name == "hits"
+        else sum(one[name] for one in both) if name in ("clips", "seconds")
+        else [one.get(name) for one in both]
+        for name in first
+    }  # fmt: skip

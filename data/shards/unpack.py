@@ -1,0 +1,111 @@
+"""One sample of a shard, read from where it lies: untrusted bytes to audio and hits."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import soundfile
+
+from data.kits.sample import SAMPLE_RATE
+from tokenizer.drums import CLASS_INDEX
+from tokenizer.hits import Hit
+
+MAX_MEMBER_BYTES = 64 * 2**20
+"""A larger member is not read: a clip of 12 s is one hundredth of that."""
+
+MAX_SECONDS = 86_400.0
+"""A clip is not longer than a day."""
+
+
+class BadSample(Exception):
+    """A sample that cannot be used. `reason` is a short text, the same for all of a kind."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class Member(NamedTuple):
+    """A file inside a tar file."""
+
+    path: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The JSON member of a sample."""
+
+    hits: tuple[Hit, ...]
+    """Times in seconds from the start of the clip."""
+    seconds: float
+    meta: Mapping[str, Any]
+
+
+def read_member(member: Member) -> bytes:
+    """Raises BadSample where the file is gone, ends too early, or the member is too large."""
+    if not 0 <= member.size <= MAX_MEMBER_BYTES:
+        raise BadSample("member too large", f"{member.size} bytes in {member.path}")
+    try:
+        with open(member.path, "rb") as file:
+            file.seek(member.offset)
+            content = file.read(member.size)
+    except OSError as error:
+        raise BadSample("shard unreadable", str(error)) from None
+    if len(content) != member.size:
+        raise BadSample("shard truncated", member.path)
+    return content
+
+
+def labels_of(members: Mapping[str, Any]) -> Labels:
+    """Raises BadSample where the JSON is missing, malformed, or names an unknown class."""
+    if "json" not in members:
+        raise BadSample("json missing")
+    try:
+        meta = json.loads(read_member(members["json"]))
+        seconds = float(meta["seconds"])
+        rows = meta["hits"]
+        if not (0 < seconds <= MAX_SECONDS and isinstance(rows, list)):
+            raise ValueError(f"seconds {seconds}, hits {type(rows).__name__}")
+        unknown = {str(row[1]) for row in rows} - set(CLASS_INDEX)
+        if unknown:
+            raise BadSample("unknown class", ", ".join(sorted(unknown)[:3]))
+        hits = tuple(sorted(Hit(float(row[0]), CLASS_INDEX[row[1]], int(row[2])) for row in rows))
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError) as error:
+        raise BadSample("json malformed", str(error)) from None
+    return Labels(hits, seconds, meta)
+
+
+def audio_of(members: Mapping[str, Any], suffix: str, start: int, length: int) -> np.ndarray:
+    """Mono float32 [length] from sample `start` on, silence where the file is shorter.
+
+    Raises:
+        BadSample: missing, unreadable, another sample rate, or not finite.
+    """
+    if suffix not in members:
+        raise BadSample(f"{suffix} missing")
+    content = read_member(members[suffix])
+    audio = np.zeros(length, np.float32)
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            if file.samplerate != SAMPLE_RATE:
+                raise BadSample("wrong sample rate", f"{file.samplerate}")
+            wanted = min(length, file.frames - start)
+            if wanted > 0:
+                file.seek(start)
+                read = file.read(wanted, dtype="float32", always_2d=True).mean(axis=1)
+                # libsndfile gives what it could decode of a damaged stream: less, and no error.
+                if len(read) != wanted:
+                    raise BadSample(f"{suffix} corrupt", f"{len(read)} of {wanted} samples")
+                audio[:wanted] = read
+    except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
+        raise BadSample(f"{suffix} corrupt", str(error)) from None
+    if not np.isfinite(audio).all():
+        raise BadSample("audio not finite")
+    return audio

@@ -1,0 +1,91 @@
+"""Confidences: precision-recall curve, average precision, reliability and expected calibration error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from eval.metrics.match import Events, TrackMatch
+from eval.metrics.timing import matched_at
+
+THRESHOLDS = 60
+"""At most this many thresholds, at quantiles of the confidences that occur."""
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Precision and recall as the threshold on confidence falls."""
+
+    threshold: np.ndarray
+    """[k] falling; hits of at least this confidence are kept."""
+    precision: np.ndarray
+    recall: np.ndarray
+    average_precision: float
+    """Sum of precision times the rise in recall: the area up to the recall that the estimates reach."""
+
+    @property
+    def f(self) -> np.ndarray:
+        """[k] F at each threshold."""
+        total = self.precision + self.recall
+        return np.divide(2 * self.precision * self.recall, total, out=np.zeros_like(total), where=total > 0)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Of hits given a confidence, how many are right."""
+
+    count: np.ndarray
+    """[bins] hits."""
+    confidence: np.ndarray
+    """[bins] mean confidence, nan where empty."""
+    right: np.ndarray
+    """[bins] share right, nan where empty."""
+    expected_error: float
+    """Mean of |confidence - share right| over the bins, weighted by hits (Naeini et al. 2015; Guo et al.
+    2017)."""
+    brier: float
+    """Mean squared difference of confidence and outcome (Brier 1950)."""
+
+
+def has_confidence(matches: Sequence[TrackMatch]) -> bool:
+    """Whether the estimates' confidences say anything: not all one value."""
+    values = np.concatenate([match.estimates.confidence for match in matches])
+    return len(values) > 1 and bool(np.ptp(values) > 0)
+
+
+def precision_recall(matches: Sequence[TrackMatch], window: float) -> Curve:
+    """Match anew at every threshold, so that each point is the score of the thinned estimates."""
+    values = np.concatenate([match.estimates.confidence for match in matches])
+    references = sum(len(match.references) for match in matches)
+    levels = np.unique(np.quantile(values, np.linspace(0, 1, THRESHOLDS), method="lower"))[::-1]
+    precision, recall = [], []
+    for level in levels:
+        kept = [replace(match, estimates=_above(match.estimates, level)) for match in matches]
+        found = sum(matched_at(match, window) for match in kept)
+        precision.append(found / max(1, sum(len(match.estimates) for match in kept)))
+        recall.append(found / max(1, references))
+    p, r = np.array(precision), np.array(recall)
+    return Curve(levels, p, r, float(np.sum(p * np.diff(r, prepend=0.0))))
+
+
+def reliability(matches: Sequence[TrackMatch]) -> Reliability:
+    """Ten equal bins of confidence; a hit is right when it is matched."""
+    values = np.concatenate([match.estimates.confidence for match in matches])
+    right = np.concatenate([match.hit_right for match in matches]).astype(np.float64)
+    place = np.minimum((values * BINS).astype(np.int64), BINS - 1)
+    count = np.bincount(place, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        confidence = np.bincount(place, values, BINS) / count
+        share = np.bincount(place, right, BINS) / count
+    gap = np.nan_to_num(np.abs(confidence - share))
+    total = max(1, len(values))
+    brier = float(np.mean((values - right) ** 2)) if len(values) else 0.0
+    return Reliability(count, confidence, share, float((gap * count).sum() / total), brier)
+
+
+def _above(events: Events, level: float) -> Events:
+    kept = events.confidence >= level
+    return Events(events.time[kept], events.label[kept], events.velocity[kept], events.confidence[kept])

@@ -1,0 +1,45 @@
+"""JSON Lines while a recording is being transcribed: a file that grows until the complete one is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mt3drum.batch.inputs import Task
+from mt3drum.files import SUFFIX
+from mt3drum.formats.tables import to_jsonl
+from tokenizer.hits import Hit
+
+PART = ".part"
+
+
+class LiveLines:
+    """Appends hits to `song.jsonl.part` as soon as they are settled; for `Transcriber.transcribe_files`.
+
+    Args:
+        tasks: the recordings; hits of others are left alone.
+    """
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self.parts = {
+            task.source: task.target.with_name(task.target.name + SUFFIX["jsonl"] + PART) for task in tasks
+        }
+        self.begun: set[Path] = set()
+
+    def __call__(self, path: Path, hits: list[Hit]) -> None:
+        """A file that cannot be written is given up: writing the complete one will say why."""
+        part = self.parts.get(path)
+        if part is None:
+            return
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("a" if path in self.begun else "w", encoding="utf-8") as file:
+                file.write(to_jsonl(hits))
+        except OSError:
+            del self.parts[path]
+        self.begun.add(path)
+
+    def close(self, path: Path) -> None:
+        """The complete file is there, or will never be."""
+        if path in self.begun and path in self.parts:
+            self.parts[path].unlink(missing_ok=True)

@@ -1,0 +1,57 @@
+"""`pipe:` URLs as WebDataset has them: shell commands whose output is a tar file.
+
+They are taken from the command line and from settings a person wrote, never from a file that is read as data.
+(WebDataset's own reader drops the last block of a command that fails, and comes with the extra `train` only.)
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from mt3drum.batch.inputs import PIPE, Task
+
+
+class Pipe(NamedTuple):
+    """A tar file that a command writes."""
+
+    url: str
+    """pipe:COMMAND"""
+    task: Task
+    """Its short name, `pipe:a-000.tar`, as the source; the folder of its results as the target."""
+
+
+def pipes_of(urls: Iterable[str], output: Path) -> list[Pipe]:
+    """Named by the last word of the command that ends in .tar, else by their number.
+
+    Raises:
+        ValueError: two have one name.
+    """
+    pipes: dict[Path, Pipe] = {}
+    for number, url in enumerate(urls):
+        names = re.findall(r"([^\s/\"'=|;&<>?]+)\.tar\b", url)
+        stem = names[-1] if names else f"pipe-{number:05d}"
+        target = output / stem
+        other = pipes.setdefault(target, Pipe(url, Task(Path(f"{PIPE}{stem}.tar"), target)))
+        if other.url != url:
+            raise ValueError(
+                f"{other.url} and {url} would both be written to {target}; use two output folders"
+            )
+    return list(pipes.values())
+
+
+def fetch(url: str, path: Path) -> None:
+    """Run the command and keep its output in `path`; what came before a failure stays there.
+
+    Raises:
+        OSError: `path` cannot be written, or the command failed.
+    """
+    with path.open("wb") as file:
+        command = ["/bin/sh", "-c", url.removeprefix(PIPE)]
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=False).returncode
+    if code:
+        how = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"
+        raise OSError(f"{url}: the command {how}")

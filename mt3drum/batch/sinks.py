@@ -1,0 +1,195 @@
+"""Where results go: files of their own, or tar files of many recordings each. Complete or absent, both."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import tarfile
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from mt3drum.batch.inputs import Task
+from mt3drum.batch.ledger import Ledger, Record, Share, records_of
+from mt3drum.files import SUFFIX
+from mt3drum.result import Transcription
+
+INDEX = ".manifest.jsonl"
+"""Last member of a tar file of results: a record for each recording. (WebDataset passes such names over.)"""
+_NAME = re.compile(r"results-(\d+)-\d+\.tar")
+Write = Callable[[Transcription, Path], list[Path]]
+"""Writes the files of a result, named after a base; raises OSError or ValueError."""
+
+
+class Outcome(NamedTuple):
+    """What became of one result."""
+
+    source: Path
+    record: Record
+    result: Transcription
+    written: str
+    """The files, for people to read."""
+
+
+def _record(result: Transcription) -> Record:
+    return {
+        "status": "done",
+        "hits": len(result.hits),
+        "seconds": round(result.seconds, 3),
+        "warnings": list(result.warnings),
+    }
+
+
+def _failed(source: Path, error: Exception) -> Record:
+    return {"status": "failed", "reason": f"{source}: cannot write the result: {error}"}
+
+
+class Files:
+    """Every result in files of its own."""
+
+    def __init__(self, formats: Sequence[str], write: Write) -> None:
+        self.formats, self.write = formats, write
+
+    def holds(self, task: Task, record: Record) -> bool:
+        """Whether all files of a result are there."""
+        names = (task.target.name + SUFFIX[name] for name in self.formats)
+        return all(task.target.with_name(name).exists() for name in names)
+
+    def put(self, task: Task, result: Transcription) -> list[Outcome]:
+        """Write it, at once."""
+        try:
+            written = ", ".join(map(str, self.write(result, task.target)))
+        except (OSError, ValueError) as error:
+            return [Outcome(task.source, _failed(task.source, error), result, "")]
+        return [Outcome(task.source, _record(result), result, written)]
+
+    def close(self) -> list[Outcome]:
+        """Nothing is left to do."""
+        return []
+
+
+class Shards:
+    """Results in tar files `results-<rank>-<number>.tar`, `size` recordings each, members named as the files
+    would be.
+
+    Results wait in a folder of their own until a tar file is full or all is done; then it is written under a
+    temporary name and linked to the next free number, so that nothing is ever written over.
+    """
+
+    def __init__(self, folder: Path, rank: int, size: int, write: Write) -> None:
+        self.folder, self.rank, self.size, self.write = folder, rank, size, write
+        self.scratch = tempfile.TemporaryDirectory(prefix="mt3drum-")
+        self.waiting: list[tuple[Task, Transcription, list[Path]]] = []
+        self.there = {path.name for path in shards_in(folder)}
+
+    def holds(self, task: Task, record: Record) -> bool:
+        """Whether the tar file that a record names is there."""
+        return record.get("shard") in self.there
+
+    def put(self, task: Task, result: Transcription) -> list[Outcome]:
+        """Write it, together with `size` - 1 others."""
+        base = Path(self.scratch.name) / str(len(self.waiting)) / task.target.relative_to(self.folder)
+        try:
+            files = self.write(result, base)
+        except (OSError, ValueError) as error:
+            return [Outcome(task.source, _failed(task.source, error), result, "")]
+        self.waiting.append((task, result, files))
+        return self._flush() if len(self.waiting) == self.size else []
+
+    def close(self) -> list[Outcome]:
+        """Write what waits."""
+        try:
+            return self._flush() if self.waiting else []
+        finally:
+            self.scratch.cleanup()
+
+    def _flush(self) -> list[Outcome]:
+        waiting, self.waiting = self.waiting, []
+        temporary = self.folder / f".{uuid.uuid4().hex}.tmp"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self._place(temporary, waiting)
+        except (OSError, ValueError, tarfile.TarError) as error:
+            return [Outcome(t.source, _failed(t.source, error), result, "") for t, result, _ in waiting]
+        finally:
+            temporary.unlink(missing_ok=True)
+            for *_, files in waiting:
+                for file in files:
+                    file.unlink(missing_ok=True)
+        self.there.add(path.name)
+        return [
+            Outcome(task.source, _record(result) | {"shard": path.name}, result, str(path))
+            for task, result, _ in waiting
+        ]
+
+    def _place(self, temporary: Path, waiting: list[tuple[Task, Transcription, list[Path]]]) -> Path:
+        lines = []
+        with temporary.open("wb") as raw:
+            with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                for number, (task, result, files) in enumerate(waiting):
+                    for file in files:
+                        name = file.relative_to(Path(self.scratch.name) / str(number)).as_posix()
+                        _add(tar, name, file.read_bytes())
+                    lines.append(json.dumps({"source": str(task.source), **_record(result)}) + "\n")
+                _add(tar, INDEX, "".join(lines).encode("ascii"))
+            raw.flush()
+            os.fsync(raw.fileno())
+        for number in count():
+            path = self.folder / f"results-{self.rank:05d}-{number:06d}.tar"
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                continue
+            return path
+        raise AssertionError("numbers end")
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Owner and time are fixed: the bytes depend on the results alone."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime = len(content), 0
+    tar.addfile(member, io.BytesIO(content))
+
+
+def shards_in(folder: Path) -> list[Path]:
+    """The complete tar files of results in a folder."""
+    return sorted(path for path in folder.glob("results-*.tar") if _NAME.fullmatch(path.name))
+
+
+def recover(folder: Path, ledger: Ledger, share: Share) -> None:
+    """Enter in the ledger what stands in a tar file and, since a kill came between, in no ledger.
+
+    Every rank knows then; the one with the number of the tar file's maker writes it down.
+
+    Raises:
+        OSError: a tar file cannot be read.
+    """
+    known = {record.get("shard") for record in ledger.records.values()}
+    for path in shards_in(folder):
+        if path.name in known:
+            continue
+        for record in _index(path):
+            full = record | {"shard": path.name}
+            name = _NAME.fullmatch(path.name)
+            if name is not None and int(name[1]) % share.world == share.rank:
+                ledger.add(record["source"], full)
+            else:
+                ledger.records[record["source"]] = full
+
+
+def _index(path: Path) -> Iterable[Record]:
+    """
+    Raises:
+        OSError: it is not a tar file of results.
+    """
+    try:
+        with tarfile.open(path, "r:") as tar:
+            member = tar.extractfile(INDEX)
+            return records_of(member.read()) if member is not None else []
+    except (tarfile.TarError, KeyError, ValueError, EOFError) as error:
+        raise OSError(f"{path}: not a tar file of results ({error}); move it out of the folder") from error

@@ -1,0 +1,105 @@
+"""The subcommands `mt3drum review` and `mt3drum serve`: options and what they do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mt3drum.cli import model_options, notation_options
+
+if TYPE_CHECKING:
+    from mt3drum.transcriber import Transcriber
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+
+def add_parsers(commands: Any) -> None:
+    """Add both to the subparsers of the command `mt3drum`."""
+    review = commands.add_parser(
+        "review",
+        help="a recording to a page on which to hear and correct its score",
+        description="Transcribe a recording and write one HTML file with its sound, spectrogram and hits: "
+        "play, correct and export in any browser, without a network. A page of an hour at most.",
+    )
+    review.add_argument("file", type=Path, metavar="FILE", help="audio file")
+    review.add_argument(
+        "-o", "--output", type=Path, metavar="PAGE", help="page (default: the file's name with .html)"
+    )
+    notation_options.add_tempo_options(review)
+    serve = commands.add_parser(
+        "serve",
+        help="the same as a web app on this machine",
+        description="Serve a web app on 127.0.0.1: drop recordings, watch them being transcribed, review "
+        "them. Only this machine can reach it. Needs the extra: pip install 'mt3drum[web]'.",
+    )
+    serve.add_argument("--port", type=int, default=8026, metavar="N", help="default: 8026")
+    for parser in (review, serve):
+        model_options.add_options(parser)
+
+
+def review(args: argparse.Namespace) -> int:
+    """Returns the exit code."""
+    page = args.output or Path(args.file.with_suffix(".html").name)
+    try:
+        options = notation_options.tempo_options(args)
+    except ValueError as error:
+        return _error(str(error), EXIT_USAGE)
+    transcriber = _load(args)
+    if transcriber is None:
+        return EXIT_FAILED
+    from mt3drum.formats.write import Rendering
+    from mt3drum.web.page import shown, write_page
+
+    try:
+        result = transcriber.transcribe_file(args.file)
+        rendering = Rendering(result, "gm", options)
+        write_page(result, args.file, page, replace(options, beats=rendering.grid))
+    except (ValueError, OSError) as error:
+        return _error(shown(str(error)))
+    print(shown(f"{args.file} -> {page}: {rendering.summary}"))
+    return 0
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Returns the exit code, when interrupted."""
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
+        return _error(
+            f"mt3drum serve needs {' and '.join(missing)}; install them with: pip install 'mt3drum[web]'"
+        )
+    if not 1 <= args.port <= 65_535:
+        return _error(f"--port {args.port} is outside 1..65535", EXIT_USAGE)
+    transcriber = _load(args)
+    if transcriber is None:
+        return EXIT_FAILED
+    from mt3drum.web.app import run
+
+    try:
+        run(transcriber, args.port)
+    except OSError as error:
+        return _error(
+            f"port {args.port} cannot be used ({error.strerror or error}); choose another by --port"
+        )
+    return 0
+
+
+def _load(args: argparse.Namespace) -> Transcriber | None:
+    from mt3drum.transcriber import Transcriber
+
+    try:
+        transcriber = Transcriber.load(args.checkpoint, args.device, kit=args.kit)
+    except (ValueError, OSError) as error:
+        _error(str(error))
+        return None
+    for warning in transcriber.kit.warnings if transcriber.kit else ():
+        print(f"warning: {warning}", file=sys.stderr)
+    return transcriber
+
+
+def _error(text: str, code: int = EXIT_FAILED) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return code

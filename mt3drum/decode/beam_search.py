@@ -1,0 +1,233 @@
+"""Encoder states to token ids under the grammar: a beam search over the product of decoder and onset head.
+
+The score of a sequence is (1 - lambda) x log-probability of the decoder + lambda x log-probability of the
+onset head (`onset_head`), over times, drums and the end. Velocities do not count: given the drum the bin
+at the decoder's median is taken, so that beams differ in what is struck and a hit is not dropped to save the
+cost of its velocity (the mode, often the last bin, led later velocities astray: docs/experiments.md). Times
+from step `until` on count as the end (their probabilities are added to its), so nothing is decoded that the
+next segment decodes better. Beam 1 is greedy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mt3drum.decode.constraints import Narrowing
+from mt3drum.decode.hypothesis import WINDOW, Hypothesis, Path, framewise, hypotheses
+from mt3drum.decode.onset_head import Prior, onset_probabilities, prior_log_probs, prior_tables, suppress
+from mt3drum.decoding import TO_FINISH, DecodeConfig
+from mt3drum.model.decoder_step import Cache, LeanDecoder, keep, reorder
+from mt3drum.model.inference import LeanModel
+from mt3drum.model.stem import Encoded
+from tokenizer.codec import BOS, EOS, MAX_VELOCITY, PAD, Codec
+from tokenizer.grammar import AFTER_DRUM
+
+_ILLEGAL = -1e9  # finite: an impossible neighbour of an expectation costs no NaN
+_COMPACT = 0.75  # rows leave the batch when at most this share is left
+
+
+@torch.inference_mode()
+def generate(
+    model: LeanModel, encoded: Encoded, config: DecodeConfig, until: int | None = None
+) -> list[Hypothesis]:
+    """The best sequence of each segment.
+
+    Args:
+        encoded: segments in evaluation mode; their results do not depend on one another.
+        until: steps from here on are not decoded (default: none).
+    """
+    codec = model.config.codec
+    until = codec.segment_steps if until is None else until
+    probability = onset_probabilities(encoded.onset_logits, config.prior_bias)
+    heard = (probability.amax((1, 2)) >= config.silence_gate).nonzero()[:, 0]
+    found = [Hypothesis((EOS,), 0.0, (), ())] * len(probability)
+    if len(heard):
+        if len(heard) < len(probability):
+            encoded, probability = Encoded(*(part[heard] for part in encoded)), probability[heard]
+        if config.prior_weight == 1.0:
+            results = framewise(codec, probability, encoded, config, until)
+        else:
+            path = _search(model.decoder, encoded, probability, config, until)
+            loudness = torch.sigmoid(encoded.velocity.float()) * MAX_VELOCITY
+            results = hypotheses(codec, path, probability, loudness, config)
+        for segment, result in zip(heard.tolist(), results, strict=True):
+            found[segment] = result
+    return found
+
+
+class _Step(NamedTuple):
+    """What one step appended, for the segments still active."""
+
+    active: Tensor
+    """[s] indices into the batch."""
+    tokens: Tensor
+    """[s beam]"""
+    parents: Tensor
+    """[s beam]"""
+    window: Tensor
+    """[s beam 2 WINDOW + 1]: the decoder's log-probabilities of the token and its neighbours."""
+    velocity: Tensor
+    """[s beam] the bin of velocity the decoder expects here, as if one came."""
+
+
+@dataclass
+class _Finished:
+    """The best ended sequence of every segment of the batch so far."""
+
+    score: Tensor
+    """[s] length-normalised; -inf: none yet."""
+    step: Tensor
+    """[s] the position of its EOS."""
+    beam: Tensor
+    """[s] the beam it ended from."""
+    count: Tensor
+    """[s] how many have ended."""
+    done: Tensor
+    """[s] the search is over."""
+
+
+def _search(
+    decoder: LeanDecoder, encoded: Encoded, probability: Tensor, config: DecodeConfig, until: int
+) -> Path:
+    codec, beams, device = decoder.config.codec, config.beam, probability.device
+    segments = len(probability)
+    narrowing = Narrowing(codec, probability, config, until)
+    audible = suppress(probability, encoded.onset_logits) * narrowing.classes
+    prior = prior_tables(codec, audible, until)
+    cache = decoder.begin(encoded, beams)
+    active = torch.arange(segments, device=device)
+    scores = torch.full((segments, beams), -math.inf, device=device)
+    scores[:, 0] = 0.0
+    zero = torch.zeros(segments, dtype=torch.long, device=device)
+    best = _Finished(scores.new_full((segments,), -math.inf), zero, zero.clone(), zero.clone(), zero > 0)
+    tokens = torch.full((segments, beams), BOS, device=device)
+    steps: list[_Step] = []
+    for position in range(config.max_tokens):
+        log_probs, combined, velocity = _score(
+            codec, decoder, cache, tokens, narrowing, prior, config, until, position
+        )
+        top, parents, picks = _candidates(scores, combined)
+        done = _finish(best, active, top, parents, picks, position, config)
+        order = torch.argsort((picks == EOS).to(torch.uint8), dim=1, stable=True)[:, :beams]
+        scores, parents, tokens = (x.gather(1, order) for x in (top, parents, picks))
+        window = _window(log_probs, parents, tokens)
+        steps.append(_Step(active, tokens, parents, window, velocity.gather(1, parents)))
+        going = (~done).nonzero()[:, 0]
+        if not len(going):
+            break
+        moved = parents if beams > 1 else None
+        narrowing.advance(moved, tokens)
+        if moved is not None:
+            reorder(cache, moved)
+        if len(going) <= _COMPACT * len(done):
+            keep(cache, going, decoder.heads)
+            narrowing.keep(going)
+            prior = prior.select(going)
+            active, scores, tokens = active[going], scores[going], tokens[going]
+    return _backtrack(steps, best, segments)
+
+
+def _score(
+    codec: Codec,
+    decoder: LeanDecoder,
+    cache: Cache,
+    tokens: Tensor,
+    narrowing: Narrowing,
+    prior: Prior,
+    config: DecodeConfig,
+    until: int,
+    position: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probabilities [s beam v] of the next token: the decoder's; the product, -inf where not offered. And
+    the mean velocity bin [s beam]."""
+    logits = decoder.step(cache, tokens)
+    if until < codec.segment_steps:
+        late = logits[..., codec.first_time + until : codec.first_drum].logsumexp(-1)
+        logits[..., EOS] = torch.logaddexp(logits[..., EOS], late)
+    legal = narrowing.legal()
+    log_probs = torch.log_softmax(logits.masked_fill_(~legal, _ILLEGAL), dim=-1)
+    combined = log_probs.clone()
+    if config.prior_weight:
+        combined.lerp_(prior_log_probs(codec, prior, narrowing.state), config.prior_weight)
+    offered = narrowing.narrow(legal, position >= config.max_tokens - TO_FINISH)
+    combined.masked_fill_(~offered, -math.inf)
+    # Velocities cost nothing and do not branch.
+    striking = (narrowing.state.phase == AFTER_DRUM)[..., None]
+    mass = torch.softmax(log_probs[..., codec.first_velocity :], dim=-1)
+    velocity = mass @ torch.arange(codec.velocity_bins, dtype=mass.dtype, device=mass.device)
+    median = (mass.cumsum(-1) < 0.5).sum(-1, keepdim=True).clamp(max=codec.velocity_bins - 1)
+    free = torch.full_like(combined, -math.inf).scatter_(-1, codec.first_velocity + median, 0.0)
+    return log_probs, torch.where(striking, free, combined), velocity
+
+
+def _candidates(scores: Tensor, combined: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Best continuations of each segment, best first: scores, parent beams and tokens, each [s k].
+
+    k is 1 for one beam, else 2 x beams: at most `beams` of them are ends, so as many go on.
+    """
+    beams, size = combined.shape[1:]
+    if beams == 1:
+        value, token = combined[:, 0].max(-1, keepdim=True)
+        return scores + value, torch.zeros_like(token), token
+    top, index = (scores[..., None] + combined).flatten(1).topk(2 * beams, dim=1)
+    return top, index // size, index % size
+
+
+def _finish(
+    best: _Finished,
+    active: Tensor,
+    top: Tensor,
+    parents: Tensor,
+    picks: Tensor,
+    position: int,
+    config: DecodeConfig,
+) -> Tensor:
+    """Record the ends among the first `beam` candidates; returns [s]: this segment is done."""
+    length = (position + 1) ** config.length_penalty
+    first = slice(0, config.beam)
+    ends = (picks[:, first] == EOS) & torch.isfinite(top[:, first])
+    open_ = ~best.done[active]
+    ended = torch.where(ends, top[:, first] / length, -math.inf)
+    score, rank = ended.max(1)
+    better = open_ & (score > best.score[active])
+    rows = active[better]
+    best.score[rows] = score[better]
+    best.step[rows] = position
+    best.beam[rows] = parents.gather(1, rank[:, None])[:, 0][better]
+    best.count[active] += ends.sum(1)
+    going = torch.where(picks == EOS, -math.inf, top).amax(1) / length
+    best.done[active] |= (best.count[active] >= config.beam) | (best.score[active] >= going)
+    return best.done[active]
+
+
+def _window(log_probs: Tensor, parents: Tensor, tokens: Tensor) -> Tensor:
+    """The decoder's log-probabilities of chosen tokens and their neighbours: [s beam 2 WINDOW + 1]."""
+    size = log_probs.shape[2]
+    offsets = torch.arange(-WINDOW, WINDOW + 1, device=tokens.device)
+    near = (tokens[..., None] + offsets).clamp(0, size - 1) + parents[..., None] * size
+    return log_probs.flatten(1).gather(1, near.flatten(1)).unflatten(1, near.shape[1:])
+
+
+def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> Path:
+    """Follow the parents of the best end of every segment back to the start."""
+    end, beam, length = best.step.cpu().numpy(), best.beam.cpu().numpy(), len(steps)
+    tokens = np.full((segments, length), PAD, dtype=np.int64)
+    window = np.zeros((segments, length, 2 * WINDOW + 1), dtype=np.float32)
+    velocity = np.zeros((segments, length), dtype=np.float32)
+    tokens[np.arange(segments), end] = EOS
+    for position in range(length - 1, -1, -1):
+        step = steps[position]
+        active = step.active.cpu().numpy()
+        on = end[active] > position  # of the active segments, those whose sequence has a token here
+        rows, at = active[on], beam[active[on]]
+        tokens[rows, position] = step.tokens.cpu().numpy()[on, at]
+        window[rows, position] = step.window.cpu().numpy()[on, at]
+        velocity[rows, position] = step.velocity.cpu().numpy()[on, at]
+        beam[rows] = step.parents.cpu().numpy()[on, at]
+    return Path(tokens, window, velocity, best.score.cpu().numpy())

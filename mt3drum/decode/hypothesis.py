@@ -1,0 +1,188 @@
+"""Chosen tokens to hits: time and velocity refined by expectation, and a confidence for every hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mt3drum.decode.onset_head import suppress
+from mt3drum.decoding import DecodeConfig
+from mt3drum.model.stem import Encoded
+from tokenizer.codec import EOS, MAX_VELOCITY, Codec
+from tokenizer.hits import Hit
+
+WINDOW = 2
+"""Tokens on either side of the chosen one over which time and velocity are averaged."""
+_OFFSETS = np.arange(-WINDOW, WINDOW + 1)
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What was found in one segment."""
+
+    tokens: tuple[int, ...]
+    """A legal sequence, EOS last."""
+    score: float
+    """Length-normalised log-probability under the product; 0 for a silent segment."""
+    hits: tuple[Hit, ...]
+    """Refined times in seconds from the start of the segment, in the order of the tokens."""
+    steps: tuple[int, ...]
+    """The unrefined time step of each hit: borders between segments are decided by it."""
+    cut: bool = False
+    """Ended by `max_tokens`: the rest of the segment is missing."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """The chosen sequences of a batch."""
+
+    tokens: np.ndarray
+    """[s l], PAD after EOS."""
+    window: np.ndarray
+    """[s l 2 WINDOW + 1]: the decoder's log-probabilities of each token and its neighbours."""
+    velocity: np.ndarray
+    """[s l] the velocity bin that the decoder expects at each position; of use at velocity tokens."""
+    score: np.ndarray
+    """[s]"""
+
+
+def expected_offset(weight: np.ndarray) -> np.ndarray:
+    """weight [n 2 WINDOW + 1] >= 0 -> [n]: the weighted mean of -WINDOW..WINDOW; 0 where all weights are."""
+    return (weight @ _OFFSETS) / np.maximum(weight.sum(1), _TINY)
+
+
+def calibrate(confidence: np.ndarray, config: DecodeConfig) -> np.ndarray:
+    """Raw confidence -> the share of such hits that are right, by the map of the configuration."""
+    if not config.confidence_calibration:
+        return np.clip(confidence, 0.0, 1.0)
+    raw, calibrated = zip(*config.confidence_calibration, strict=True)
+    return np.interp(confidence, raw, calibrated)
+
+
+def _neighbours(values: np.ndarray, segment: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """values [s t ...] at steps step - WINDOW..step + WINDOW: [n 2 WINDOW + 1 ...], and which exist."""
+    near = step[:, None] + _OFFSETS
+    exists = (near >= 0) & (near < values.shape[1])
+    return values[segment[:, None], near.clip(0, values.shape[1] - 1)], exists
+
+
+def hypotheses(
+    codec: Codec, path: Path, probability: Tensor, loudness: Tensor, config: DecodeConfig
+) -> list[Hypothesis]:
+    """Hits of every chosen sequence.
+
+    Time is averaged under the product of the decoder's distribution and the onset head's before suppression
+    (suppression would leave nothing to average); velocity is the mean of the decoder's mean over all bins and
+    the head's (its velocities near the time, weighted by its probabilities). The raw confidence is the
+    product of the decoder's probabilities of the time (its neighbours included) and the drum, and the head's
+    highest near it, each to the power of its weight.
+
+    Args:
+        probability: [s t c] of the onset head, before suppression.
+        loudness: [s t c] its velocities, 0..127.
+    """
+    tokens, weight = path.tokens, config.prior_weight
+    heard = probability.cpu().numpy()
+    segment, velocity_at = np.nonzero(tokens >= codec.first_velocity)
+    is_time = (tokens >= codec.first_time) & (tokens < codec.first_drum)
+    time_at = np.maximum.accumulate(np.where(is_time, np.arange(tokens.shape[1]), 0), axis=1)[
+        segment, velocity_at
+    ]
+    step = tokens[segment, time_at] - codec.first_time
+    drum = tokens[segment, velocity_at - 1] - codec.first_drum
+    near, exists = _neighbours(heard, segment, step)  # [n w c]
+    any_near = 1.0 - np.prod(1.0 - near, axis=2)
+    time_logs = np.where(exists, path.window[segment, time_at], -np.inf)
+    logs = (1.0 - weight) * time_logs + weight * np.log(any_near + _TINY)
+    offset = expected_offset(np.exp(logs - logs.max(1, keepdims=True, initial=-1e9)))
+    by_decoder = np.exp(time_logs).sum(1) * np.exp(path.window[segment, velocity_at - 1, WINDOW])
+    of_drum = np.where(exists, np.take_along_axis(near, drum[:, None, None], 2)[..., 0], 0.0)
+    by_head = of_drum.max(1, initial=0.0)
+    confidence = calibrate(by_decoder ** (1.0 - weight) * by_head**weight, config)
+    velocities, _ = _neighbours(loudness.cpu().numpy(), segment, step)
+    at_drum = np.take_along_axis(velocities, drum[:, None, None], 2)[..., 0]
+    struck = (of_drum * at_drum).sum(1) / np.maximum(of_drum.sum(1), _TINY)
+    hits = [
+        Hit(codec.time_of(float(t)), int(d), _velocity(codec, float(v), float(n)), min(1.0, float(c)))
+        for t, d, v, n, c in zip(
+            step + offset, drum, path.velocity[segment, velocity_at], struck, confidence, strict=True
+        )
+    ]
+    first = np.searchsorted(segment, np.arange(len(tokens) + 1))
+    found = []
+    for index, row in enumerate(tokens):
+        own = slice(first[index], first[index + 1])
+        length = int((row == EOS).argmax()) + 1
+        found.append(
+            Hypothesis(
+                tuple(row[:length].tolist()),
+                float(path.score[index]),
+                tuple(hits[own]),
+                tuple(step[own].tolist()),
+                cut=length > config.max_tokens - 3,
+            )
+        )
+    return found
+
+
+def _velocity(codec: Codec, velocity_bin: float, struck: float) -> int:
+    """The mean of two opinions: the decoder's bin and the head's velocity. 1..127."""
+    return min(MAX_VELOCITY, max(1, round((codec.velocity_of(velocity_bin) + struck) / 2)))
+
+
+def framewise(
+    codec: Codec, probability: Tensor, encoded: Encoded, config: DecodeConfig, until: int
+) -> list[Hypothesis]:
+    """The onset head alone: its likeliest set of hits is every peak above one half.
+
+    Args:
+        probability: [s t c] of the onset head; encoded: what it says of velocity.
+    """
+    heard = probability.cpu().numpy()
+    peaks = suppress(probability, encoded.onset_logits)[:, :until].cpu().numpy()
+    loudness = torch.sigmoid(encoded.velocity.float()).cpu().numpy() * MAX_VELOCITY
+    return [
+        _framewise_segment(codec, index, heard, peaks[index], loudness[index], config)
+        for index in range(len(heard))
+    ]
+
+
+def _framewise_segment(
+    codec: Codec, index: int, heard: np.ndarray, peaks: np.ndarray, loudness: np.ndarray, config: DecodeConfig
+) -> Hypothesis:
+    step, drum = np.nonzero(peaks > 0.5)
+    kept = _spaced(codec, step, drum, config)
+    step, drum = step[kept], drum[kept]
+    near, exists = _neighbours(heard, np.full(len(step), index), step)
+    own = np.take_along_axis(near, drum[:, None, None], 2)[..., 0]
+    times = step + expected_offset(own * exists)
+    confidence = calibrate(peaks[step, drum], config)
+    tokens: list[int] = []
+    hits = []
+    for at, (t, c) in enumerate(zip(step.tolist(), drum.tolist(), strict=True)):
+        struck = min(MAX_VELOCITY, max(1, round(float(loudness[t, c]))))
+        hits.append(Hit(codec.time_of(float(times[at])), c, struck, min(1.0, float(confidence[at]))))
+        if at == 0 or t != step[at - 1]:
+            tokens.append(codec.first_time + t)
+        tokens += [codec.first_drum + c, codec.first_velocity + codec.velocity_bin(struck)]
+    sure = np.clip(np.maximum(peaks, 1 - peaks), _TINY, 1.0)
+    score = float(np.log(sure).sum()) / (len(tokens) + 1) ** config.length_penalty
+    return Hypothesis((*tokens, EOS), score, tuple(hits), tuple(step.tolist()))
+
+
+def _spaced(codec: Codec, step: np.ndarray, drum: np.ndarray, config: DecodeConfig) -> list[int]:
+    """Indices, in order, of the hits that the options on classes, gap and density allow."""
+    gap = config.gap_steps(codec)
+    kept: list[int] = []
+    last: dict[int, int] = {}
+    for at, (t, c) in enumerate(zip(step.tolist(), drum.tolist(), strict=True)):
+        many = config.max_hits_per_second
+        crowded = many is not None and len(kept) >= many and t - step[kept[-many]] < codec.steps_per_second
+        if c in config.classes and not crowded and t - last.get(c, t - gap) >= gap:
+            kept.append(at)
+            last[c] = t
+    return kept

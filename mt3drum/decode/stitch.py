@@ -1,0 +1,74 @@
+"""The hits of one recording, joined from its segments as they are decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mt3drum.audio.recording import Recording
+from mt3drum.decode.hypothesis import Hypothesis
+from mt3drum.decoding import DecodeConfig
+from mt3drum.result import Failure, Transcription
+from tokenizer.hits import Hit, merge_close, one_way_at_a_time
+
+SEAM = 0.02
+"""Seconds: strokes of one drum closer than this are one (a seam may yield one twice, a step apart)."""
+REFINED = 0.05
+"""Seconds by which refinement may move a hit before its segment's first step: more than it does (20 ms)."""
+
+
+@dataclass
+class Job:
+    """A recording under way."""
+
+    path: Path | None
+    recording: Recording | None
+    failure: str = ""
+    waiting: int = 0
+    """Segments cut and not yet decoded."""
+    cut: bool = False
+    """All segments have been cut."""
+    hits: list[Hit] = field(default_factory=list)
+    """Heard, and not yet settled."""
+    settled: list[Hit] = field(default_factory=list)
+    """Joined: nothing that is heard later changes them."""
+    warnings: list[str] = field(default_factory=list)
+
+    def result(self) -> Transcription | Failure:
+        """Once everything is settled."""
+        if self.recording is None or self.failure:
+            assert self.path is not None
+            return Failure(self.path, self.failure)
+        return Transcription(
+            tuple(self.settled), self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings)
+        )
+
+    def settle(self, config: DecodeConfig, until: float) -> list[Hit]:
+        """Join what was heard, up to the last pause that parts it from all that follows, given that nothing
+        heard later lies before `until` seconds. Returns what is new in `settled`."""
+        pause = max(SEAM, config.minimum_gap, config.exclusive_gap)
+        self.hits.sort()
+        end = len(self.hits)
+        while end and until - self.hits[end - 1].time <= pause:
+            until = min(until, self.hits[end - 1].time)
+            end -= 1
+        joined = one_way_at_a_time(
+            merge_close(self.hits[:end], max(SEAM, config.minimum_gap)), config.exclusive_gap
+        )
+        new = [hit for hit in joined if config.confident(hit)]
+        del self.hits[:end]
+        self.settled += new
+        return new
+
+
+def place(hypothesis: Hypothesis, start: int, margin: int, steps: int, steps_per_second: int) -> list[Hit]:
+    """A segment's hits in the time of the recording: the border rule.
+
+    A segment answers for the steps from `margin` on, up to where `generate` was told to end. The step is the
+    token's, before refinement, so that every step of a recording belongs to exactly one segment.
+    """
+    return [
+        Hit(max(0.0, start / steps_per_second + hit.time), hit.drum, hit.velocity, hit.confidence)
+        for hit, step in zip(hypothesis.hits, hypothesis.steps, strict=True)
+        if step >= margin and start + step < steps
+    ]

@@ -1,0 +1,29 @@
+"""How hits become a score. Light: the command line makes these before anything heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mt3drum.rhythm.grid import Grid, Meter
+    from mt3drum.rhythm.quantise import Steps
+
+
+GRIDS: Mapping[str, Steps] = {"8": 8, "16": 16, "24": 24, "auto": "auto"}
+"""Grids by the names users give them: eighths, sixteenths, sixteenth triplets, or what fits beat by beat."""
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Beats are estimated from the hits, within what is given here."""
+
+    bpm: float | None = None
+    """Beats a minute."""
+    meter: Meter | None = None
+    grid: Steps | None = None
+    """Write the hits of every format on this grid. None: as they were played, and on the grid that fits only
+    where a format knows nothing else (MusicXML, tab, chart)."""
+    beats: Grid | None = None
+    """Beats to keep instead of estimating them (a page's, a JSON file's); `bpm` and `meter` are not used."""

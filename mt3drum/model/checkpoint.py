@@ -1,0 +1,199 @@
+"""Checkpoints: safetensors only, fp16 weights, the whole configuration and the codec's fingerprint inside.
+
+Nothing here unpickles. A file of another vocabulary, with missing, surplus or misshapen weights, is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mt3drum.config import ModelConfig
+from mt3drum.decoding import DecodeConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from mt3drum.model.inference import LeanModel
+    from mt3drum.model.network import DrumModel
+
+FORMAT = "mt3drum-1"
+MAX_BYTES = 2**31
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file and the reason."""
+
+
+def bundled() -> Path:
+    """The checkpoint that comes with the package."""
+    return Path(str(resources.files("mt3drum") / "assets" / "small.safetensors"))
+
+
+def save_checkpoint(
+    path: Path,
+    config: ModelConfig,
+    weights: Mapping[str, Tensor],
+    decoding: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> None:
+    """Write weights as fp16 with everything needed to use them; complete or absent.
+
+    Args:
+        decoding: the decode settings chosen for these weights (fields of `DecodeConfig`).
+        training: what made them (steps, seed, commit, data), for the record.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    header = {
+        "format": FORMAT,
+        "config": json.dumps(config.to_dict()),
+        "fingerprint": config.codec.fingerprint(),
+        "decoding": json.dumps(dict(decoding)),
+        "training": json.dumps(dict(training)),
+    }
+    half = {
+        name: value.detach()
+        .cpu()
+        .to(torch.float16 if value.is_floating_point() else value.dtype)
+        .contiguous()
+        for name, value in weights.items()
+    }
+    temporary = path.with_name(path.name + ".tmp")
+    save_file(half, temporary, metadata=header)
+    os.replace(temporary, path)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Configuration and record of a checkpoint, without its weights.
+
+    Returns:
+        `config` (ModelConfig), `decoding` and `training` (dicts).
+
+    Raises:
+        CheckpointError: the file is missing, too large, not ours, or of another vocabulary.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise CheckpointError(
+                f"{path}: larger than {MAX_BYTES >> 20} MiB, not a checkpoint of this program"
+            )
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: format {header.get('format')!r} is not {FORMAT!r}: not a checkpoint of mt3drum"
+        )
+    try:
+        config = ModelConfig.from_dict(json.loads(header["config"]))
+        decoding, training = json.loads(header["decoding"]), json.loads(header["training"])
+        if not isinstance(training, dict):
+            raise ValueError("the record of training is not a mapping")
+        DecodeConfig.from_dict(decoding)
+    except (KeyError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged header ({_brief(error)})") from error
+    if header.get("fingerprint") != config.codec.fingerprint():
+        raise CheckpointError(
+            f"{path}: made for vocabulary {header.get('fingerprint')}, this program has "
+            f"{config.codec.fingerprint()}; use the version of mt3drum that made it"
+        )
+    return {"config": config, "decoding": decoding, "training": training}
+
+
+def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
+    """The model of a checkpoint, in evaluation mode on the CPU in float32, and its header.
+
+    Raises:
+        CheckpointError: see `read_header`; or the weights do not fit the configuration exactly.
+    """
+    import torch
+
+    from mt3drum.model.network import DrumModel
+
+    header, weights = _read(path)
+    with torch.device("cpu"):
+        model = DrumModel(header["config"])
+    model.load_state_dict(weights, strict=True)
+    return model.eval(), header
+
+
+def load_lean(
+    path: Path, device: str = "cpu", dtype: torch.dtype | None = None
+) -> tuple[LeanModel, dict[str, Any]]:
+    """The same for decoding alone, without the import of x-transformers.
+
+    Args:
+        dtype: of the matrix products (default: the fastest here).
+
+    Raises:
+        CheckpointError: as `load_model`.
+    """
+    from mt3drum.model.inference import LeanModel, fastest_dtype
+
+    header, weights = _read(path)
+    weights = {name: value.to(device) for name, value in weights.items()}
+    return LeanModel(header["config"], weights, dtype or fastest_dtype(device)), header
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and weights, checked: exactly those of the configuration, and finite."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from mt3drum.model.inference import weight_shapes
+
+    header = read_header(path)
+    if _least_weights(header["config"]) > path.stat().st_size:
+        # Before anything of the size it claims is made: a header of a kilobyte may ask for a terabyte.
+        raise CheckpointError(
+            f"{path}: the weights do not fit the configuration: the file is too small for it"
+        )
+    try:
+        weights = load_file(path)
+    except (RuntimeError, SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
+    expected = weight_shapes(header["config"])
+    wrong = [
+        name
+        for name in sorted(expected.keys() | weights.keys())
+        if _shape(weights, name) != expected.get(name)
+    ]
+    if wrong:
+        found = _shape(weights, wrong[0])
+        raise CheckpointError(
+            f"{path}: the weights do not fit the configuration ({len(wrong)} of them, the first {wrong[0]}: "
+            f"{found or 'missing'}, wanted {expected.get(wrong[0], 'none')})"
+        )
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise CheckpointError(f"{path}: weight {name} is not finite")
+    return header, weights
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
+    return tuple(weights[name].shape) if name in weights else None
+
+
+def _least_weights(config: ModelConfig) -> int:
+    """A lower bound of the number of weights: attention, feed-forward layers and stem."""
+    layers = config.encoder_layers + config.decoder_layers
+    attention = 4 * config.width**2 * (layers + config.decoder_layers)
+    feed_forward = 2 * config.feed_forward * config.width**2 * layers
+    stem = config.stem_channels * (18 * config.stem_channels + config.audio.mel_bands // 4 * config.width)
+    return attention + feed_forward + stem
+
+
+def _brief(error: Exception) -> str:
+    """On one line of bearable length."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:300]} ..."

@@ -1,0 +1,268 @@
+"""A lean decoder step: the weights of the x-transformers decoder, a preallocated cache, unmoved beams.
+
+x-transformers rotates and concatenates every cached key again at every step. Here a key is rotated once, the
+cache has room ahead, and the keys and values of the cross-attention are computed once a segment and shared
+by its beams. A beam that changes its parent moves no cache either: all beams of a segment share one cache,
+and a small mask says which entries are a beam's ancestors; entries that are nobody's are dropped when room
+runs out. Equal to `DrumModel.decode` to rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn import functional
+
+from mt3drum.config import ModelConfig
+from mt3drum.model.stem import Encoded, sinusoid
+from tokenizer.codec import NUM_SPECIAL
+
+_ROOM = 16  # positions: what the cache has room for before it is tidied
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Weights of an attention over a layer's own states, one over others' (decoder only), and a feed-forward
+    layer; fused where that saves calls. Norms in float32, the rest in the type of the products."""
+
+    self_norm: Tensor
+    self_qkv: Tensor
+    self_out: Tensor
+    ff_norm: Tensor
+    ff_in: tuple[Tensor, Tensor]
+    ff_out: tuple[Tensor, Tensor]
+    cross_norm: Tensor | None = None
+    cross_q: Tensor | None = None
+    cross_kv: Tensor | None = None
+    cross_out: Tensor | None = None
+
+
+@dataclass
+class Cache:
+    """What a batch of segments remembers between steps."""
+
+    cross: list[tuple[Tensor, Tensor]]
+    """Per layer: keys and values [(s h) m k] of the memory, keys already scaled."""
+    own: list[tuple[Tensor, Tensor]]
+    """Per layer: keys and values [(s h) entry k] of the tokens so far, those of all beams."""
+    visible: Tensor
+    """[s beam entry]: 0 where an entry is a beam's ancestor, -inf elsewhere; s is 1 for one beam, where all
+    segments see the same."""
+    time_keys: Tensor
+    """[s t k]"""
+    position: int = 0
+    entries: int = 0
+    """Of `own`, in use."""
+
+
+def gain(weights: Mapping[str, Tensor], name: str) -> Tensor:
+    """The factor of a layer norm; x-transformers stores it less one, so that weight decay pulls it to 1."""
+    return weights[f"{name}.gamma"].float() + 1.0
+
+
+def layers(
+    weights: Mapping[str, Tensor], stack: str, blocks: int, head_width: int, dtype: torch.dtype
+) -> list[Layer]:
+    """The layers of `encoder` (2 blocks each) or `decoder` (3: the middle one attends to the memory).
+
+    Args:
+        weights: by the names of `DrumModel`'s state.
+        dtype: of the products.
+    """
+    count = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith(f"{stack}.layers."))
+    found = []
+    for first in range(0, count, blocks):
+        own, cross, forward = (f"{stack}.layers.{at}" for at in (first, first + 1, first + blocks - 1))
+
+        def product(*names: str, scale: float = 1.0) -> Tensor:
+            """Matrices side by side; `scale` is for the first, the queries."""
+            parts = [weights[name].float() for name in names]
+            return torch.cat((parts[0] * scale, *parts[1:])).to(dtype)
+
+        scale = 1.0 / math.sqrt(head_width)
+        layer = Layer(
+            gain(weights, f"{own}.0.0"),
+            product(*(f"{own}.1.to_{x}.weight" for x in "qkv"), scale=scale),
+            product(f"{own}.1.to_out.weight"),
+            gain(weights, f"{forward}.0.0"),
+            (product(f"{forward}.1.ff.0.0.weight"), product(f"{forward}.1.ff.0.0.bias")),
+            (product(f"{forward}.1.ff.2.weight"), product(f"{forward}.1.ff.2.bias")),
+        )
+        if blocks == 3:
+            layer = replace(
+                layer,
+                cross_norm=gain(weights, f"{cross}.0.0"),
+                cross_q=product(f"{cross}.1.to_q.weight", scale=scale),
+                cross_kv=product(f"{cross}.1.to_k.weight", f"{cross}.1.to_v.weight"),
+                cross_out=product(f"{cross}.1.to_out.weight"),
+            )
+        found.append(layer)
+    return found
+
+
+def turn(heads: Tensor, angle: Tensor) -> None:
+    """Rotary position, in place: heads [... k], pairs of neighbours turned by angle [... pair].
+
+    Only the first 2 x pair numbers of a head are turned.
+    """
+    turned = heads[..., : 2 * angle.shape[-1]]
+    exact = turned.float()  # the same memory where it is float32 already
+    pairs = torch.view_as_complex(exact.unflatten(-1, (-1, 2)))
+    pairs.mul_(torch.polar(torch.ones_like(angle), angle))
+    if exact.dtype != heads.dtype:
+        turned.copy_(exact)
+
+
+class LeanDecoder:
+    """The decoder, one token of every row at a time.
+
+    Args:
+        weights: by the names of `DrumModel`'s state.
+        dtype: of the matrix products; norms, sums, logits and softmaxes of the output stay in float32.
+    """
+
+    def __init__(
+        self, config: ModelConfig, weights: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.config, self.width, self.dtype = config, config.width, dtype
+        self.heads, self.head_width = config.width // config.head_width, config.head_width
+        with torch.no_grad():
+            self.layers = layers(weights, "decoder", 3, config.head_width, dtype)
+            self.final_norm = gain(weights, "decoder.final_norm")
+            self.rate = weights["decoder.rotary_pos_emb.inv_freq"].float()
+            codec = config.codec
+            self.embedding = weights["embedding.weight"].float().clone()
+            code = sinusoid(codec.segment_steps, config.width).to(self.embedding.device)
+            self.embedding[codec.first_time : codec.first_drum] += code
+            # One product for the ordinary head and the query of the time pointer.
+            scale = 1.0 / math.sqrt(config.head_width)
+            heads = ("other_head", 1.0), ("time_query", scale)
+            self.head_weight = torch.cat([weights[f"{name}.weight"].float() * by for name, by in heads])
+            self.head_bias = torch.cat([weights[f"{name}.bias"].float() * by for name, by in heads])
+        self.others = len(weights["other_head.bias"])
+
+    def begin(self, encoded: Encoded, beams: int = 1) -> Cache:
+        """A cache for the segments of `encoded`, `beams` rows each."""
+        segments, memory = encoded.memory.shape[0], encoded.memory.to(self.dtype)
+        cross, own = [], []
+        for layer in self.layers:
+            assert layer.cross_kv is not None
+            both = functional.linear(memory, layer.cross_kv)
+            key, value = rearrange(both, "s m (o h k) -> o (s h) m k", o=2, h=self.heads).contiguous()
+            cross.append((key, value))
+            empty = both.new_empty(segments * self.heads, 0, self.head_width)
+            own.append((empty, empty))
+        visible = memory.new_empty(1 if beams == 1 else segments, beams, 0)
+        return Cache(cross, own, visible, encoded.time_keys)
+
+    def step(self, cache: Cache, tokens: Tensor) -> Tensor:
+        """Logits [s beam v] of what follows `tokens` [s beam], given all earlier ones; advances the cache."""
+        segments, beams = tokens.shape
+        if cache.entries == cache.visible.shape[2]:
+            _make_room(cache, beams, self.heads)
+        own = torch.full((beams, beams), -math.inf, device=tokens.device).fill_diagonal_(0.0)
+        cache.visible[:, :, cache.entries : cache.entries + beams] = own
+        angle = cache.position * self.rate
+        x = self.embedding[tokens.reshape(-1)]  # [(s beam) d]
+        for layer, cross, stored in zip(self.layers, cache.cross, cache.own, strict=True):
+            x = x + self._attend_own(layer, self._norm(x, layer.self_norm), stored, cache, angle, beams)
+            assert layer.cross_norm is not None and layer.cross_q is not None and layer.cross_out is not None
+            query = self._split(functional.linear(self._norm(x, layer.cross_norm), layer.cross_q), beams)
+            weight = torch.softmax(torch.bmm(query, cross[0].transpose(1, 2)), dim=-1)
+            x = x + functional.linear(self._merge(torch.bmm(weight, cross[1]), segments), layer.cross_out)
+            hidden = functional.gelu(functional.linear(self._norm(x, layer.ff_norm), *layer.ff_in))
+            x = x + functional.linear(hidden, *layer.ff_out)
+        cache.position += 1
+        cache.entries += beams
+        x = functional.layer_norm(x, (self.width,), self.final_norm)
+        head = functional.linear(x, self.head_weight, self.head_bias).unflatten(0, (segments, beams))
+        time = torch.bmm(head[..., self.others :], cache.time_keys.transpose(1, 2))
+        return torch.cat((head[..., :NUM_SPECIAL], time, head[..., NUM_SPECIAL : self.others]), dim=-1)
+
+    def _norm(self, x: Tensor, gain: Tensor) -> Tensor:
+        return functional.layer_norm(x, (self.width,), gain).to(self.dtype)
+
+    def _attend_own(
+        self,
+        layer: Layer,
+        x: Tensor,
+        stored: tuple[Tensor, Tensor],
+        cache: Cache,
+        angle: Tensor,
+        beams: int,
+    ) -> Tensor:
+        qkv = functional.linear(x, layer.self_qkv)
+        turn(qkv[:, : 2 * self.width].unflatten(-1, (-1, self.head_width)), angle)
+        query, key, value = (self._split(part, beams) for part in qkv.split(self.width, dim=-1))
+        keys, values = stored
+        end = cache.entries + beams
+        keys[:, cache.entries : end] = key
+        values[:, cache.entries : end] = value
+        # Over all entries, used or not: of a part of them, bfloat16 products would make a copy first.
+        scores = torch.bmm(query, keys.transpose(1, 2))
+        segments = x.shape[0] // beams
+        scores.unflatten(0, (segments, self.heads)).add_(cache.visible[:, None])
+        mixed = torch.bmm(torch.softmax(scores, dim=-1), values)
+        return functional.linear(self._merge(mixed, segments), layer.self_out)
+
+    def _split(self, x: Tensor, beams: int) -> Tensor:
+        """[(s beam) (h k)] -> [(s h) beam k]; einops would take longer than the work itself."""
+        if beams == 1:
+            return x.reshape(-1, 1, self.head_width)  # no copy: heads lie in order
+        return x.reshape(-1, beams, self.heads, self.head_width).transpose(1, 2).flatten(0, 1)
+
+    def _merge(self, x: Tensor, segments: int) -> Tensor:
+        """The inverse of `_split`."""
+        if x.shape[1] == 1:
+            return x.reshape(segments, self.width)
+        return x.unflatten(0, (segments, self.heads)).transpose(1, 2).reshape(-1, self.width)
+
+
+def _make_room(cache: Cache, beams: int, heads: int) -> None:
+    """Drop the entries that are no beam's ancestor, and add room for tokens to come.
+
+    Beams share most of their past: what is kept is little more than one entry a position.
+    """
+    if beams > 1 and cache.entries:
+        alive = (cache.visible == 0).any(1)  # [s entry]
+        cache.entries = int(alive.sum(1).amax())
+        order = torch.argsort((~alive).to(torch.uint8), dim=1, stable=True)[:, : cache.entries]  # old to new
+        cache.visible = cache.visible.gather(2, order[:, None].expand(-1, beams, -1))
+        row = torch.arange(len(order) * heads, device=order.device)[:, None]
+        flat = (row * alive.shape[1] + order.repeat_interleave(heads, 0)).flatten()
+        cache.own = [(_pick(key, flat, row), _pick(value, flat, row)) for key, value in cache.own]
+    room = max(_ROOM * beams, cache.entries // 4)
+    room += -room % beams
+    cache.visible = functional.pad(cache.visible, (0, room), value=-math.inf)
+    cache.own = [(_longer(key, room), _longer(value, room)) for key, value in cache.own]
+
+
+def _pick(own: Tensor, flat: Tensor, row: Tensor) -> Tensor:
+    """Entries at places `flat` of own [n entry k] with its first two dimensions as one."""
+    return own.flatten(0, 1).index_select(0, flat).unflatten(0, (len(row), -1))
+
+
+def _longer(own: Tensor, room: int) -> Tensor:
+    """own [n entry k] with `room` more entries: zeros, for what is not seen is multiplied by 0."""
+    return functional.pad(own, (0, 0, 0, room))
+
+
+def reorder(cache: Cache, parents: Tensor) -> None:
+    """Let beam b of each segment continue its old beam `parents[s, b]`: only the mask moves."""
+    if parents.shape[1] > 1:
+        cache.visible = cache.visible.gather(1, parents[:, :, None].expand(-1, -1, cache.visible.shape[2]))
+
+
+def keep(cache: Cache, segments: Tensor, heads: int) -> None:
+    """Keep only the given segments (indices, rising)."""
+    rows = (segments[:, None] * heads + torch.arange(heads, device=segments.device)).flatten()
+    cache.cross = [(key[rows], value[rows]) for key, value in cache.cross]
+    cache.own = [(key[rows], value[rows]) for key, value in cache.own]
+    cache.time_keys = cache.time_keys[segments]
+    if cache.visible.shape[1] > 1:
+        cache.visible = cache.visible[segments]

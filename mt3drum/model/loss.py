@@ -1,0 +1,191 @@
+"""The training loss: token cross-entropy under the grammar, and the onset head's.
+
+Every term is a sum; the caller divides by counts taken over all ranks and accumulation steps, so the gradient
+does not depend on how a batch was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mt3drum.model.network import Encoded
+from tokenizer import grammar
+from tokenizer.codec import EOS, PAD, Codec
+from tokenizer.drums import FAMILIES, FAMILY_OF
+
+_ILLEGAL = -1e4  # finite, so that a masked neighbour of a soft target costs no NaN
+_SURE = 1e-6  # least base of the focal factor: 0 to a power below 1 has no finite gradient
+_TIME_REACH = 2  # steps on either side of a soft time target
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights and switches of the loss.
+
+    Raises:
+        ValueError: a weight is negative.
+    """
+
+    grammar_mask: bool = True
+    """Mask what the grammar forbids before the softmax: nothing is learnt about illegal tokens."""
+    time_sigma: float = 0.6
+    """Width in steps of the Gaussian over neighbouring time tokens; 0: one-hot."""
+    family_weight: float = 0.3
+    """Weight of the cross-entropy of families (log-sum-exp over their classes), in tokens and onset head."""
+    focal_gamma: float = 0.0
+    """Exponent of the focal factor (1 - p)^gamma on drums and onsets (Lin et al. 2017, arXiv:1708.02002)."""
+    class_weight: float = 0.0
+    """Exponent of the inverse class frequency that weights drum tokens and onsets; 0: all classes alike."""
+    onset_weight: float = 1.0
+    onset_positive: float = 4.0
+    """Extra weight of frames that hold an onset."""
+    velocity_weight: float = 0.5
+    """Weight of the onset head's squared velocity error at onsets."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 0:
+                raise ValueError(f"loss {name} {value} is negative")
+
+
+class LossSums(NamedTuple):
+    """Sums over a batch (tensors with gradient) and what to divide them by."""
+
+    tokens: Tensor
+    """Token terms, to be divided by the number of valid tokens."""
+    onsets: Tensor
+    """Onset-head terms, to be divided by the number of segments."""
+    by_kind: Tensor
+    """[4, 2] plain negative log-likelihood (nats) and count of time, drum, velocity and EOS tokens."""
+
+
+def family_matrix(device: torch.device) -> Tensor:
+    """[26 8] one-hot of each class's family."""
+    return functional.one_hot(torch.tensor(FAMILY_OF, device=device), len(FAMILIES)).float()
+
+
+def legal_mask(codec: Codec, tokens: Tensor) -> Tensor:
+    """tokens [b l] (no BOS) -> [b l v]: what the grammar allows at each place."""
+    state = grammar.prefix_states(codec, tokens.cpu().numpy())
+    first, second = (torch.from_numpy(rows).to(tokens.device) for rows in grammar.mask_rows(codec, state))
+    table = torch.from_numpy(grammar.mask_table(codec)).to(tokens.device)
+    return table[first] | table[second]
+
+
+def _family_nll(log_probs: Tensor, drum: Tensor) -> Tensor:
+    """log_probs [n c], drum [n] -> [n]: minus the log of the probability of the drum's family."""
+    families = family_matrix(log_probs.device)
+    in_family = families[drum] @ families.T  # [n c]
+    return -torch.logsumexp(log_probs.masked_fill(in_family == 0, _ILLEGAL), dim=-1)
+
+
+def _soft_time_nll(codec: Codec, log_probs: Tensor, tokens: Tensor, legal: Tensor, sigma: float) -> Tensor:
+    """Cross-entropy [n] of time tokens [n] against a Gaussian over the legal times within two steps."""
+    offsets = torch.arange(-_TIME_REACH, _TIME_REACH + 1, device=tokens.device)
+    near = tokens[:, None] + offsets
+    inside = (near >= codec.first_time) & (near < codec.first_drum)
+    near = near.clamp(0, codec.size - 1)
+    weight = torch.exp(-0.5 * (offsets / sigma) ** 2) * inside * legal.gather(1, near)
+    return -(weight * log_probs.gather(1, near)).sum(1) / weight.sum(1)
+
+
+def token_loss(
+    codec: Codec, logits: Tensor, tokens: Tensor, config: LossConfig, class_weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Sum of token losses and the table of `LossSums.by_kind`.
+
+    Args:
+        logits: [b l v]; tokens: [b l], PAD-padded; class_weights: [26], mean 1, or None.
+    """
+    legal = legal_mask(codec, tokens)
+    valid = tokens != PAD
+    if config.grammar_mask:
+        logits = logits.masked_fill(~legal, _ILLEGAL)
+    log_probs = functional.log_softmax(logits[valid], dim=-1)  # [n v]
+    flat, legal = tokens[valid], legal[valid]
+    nll = -log_probs.gather(1, flat[:, None])[:, 0]
+    is_time = (flat >= codec.first_time) & (flat < codec.first_drum)
+    is_drum = (flat >= codec.first_drum) & (flat < codec.first_velocity)
+    loss = nll
+    if config.time_sigma > 0:
+        soft = _soft_time_nll(codec, log_probs[is_time], flat[is_time], legal[is_time], config.time_sigma)
+        loss = loss.masked_scatter(is_time, soft)
+    drum = flat[is_drum] - codec.first_drum
+    drum_nll = nll[is_drum]
+    drum_loss = drum_nll
+    if config.focal_gamma:
+        drum_loss = drum_nll * (1 - torch.exp(-drum_nll)).clamp(min=_SURE) ** config.focal_gamma
+    if class_weights is not None:
+        drum_loss = drum_loss * class_weights[drum]
+    if config.family_weight:
+        family = _family_nll(log_probs[is_drum][:, codec.first_drum : codec.first_velocity], drum)
+        drum_loss = drum_loss + config.family_weight * family
+    loss = loss.masked_scatter(is_drum, drum_loss)
+    kinds = (is_time, is_drum, flat >= codec.first_velocity, flat == EOS)
+    by_kind = torch.stack([torch.stack((nll[kind].sum(), kind.sum().to(nll))) for kind in kinds])
+    return loss.sum(), by_kind.detach()
+
+
+def onset_loss(
+    encoded: Encoded, onset: Tensor, velocity: Tensor, config: LossConfig, class_weights: Tensor | None = None
+) -> Tensor:
+    """Sum over the batch of the onset head's loss, about the size of the mean token loss per segment.
+
+    Args:
+        onset: [b t 26] targets 0..1 (neighbours of an onset between); velocity: [b t 26], velocity / 127.
+    """
+    logits = encoded.onset_logits.float()
+    error = functional.binary_cross_entropy_with_logits(logits, onset, reduction="none")
+    error = error * (1 + config.onset_positive * onset)
+    if config.focal_gamma:
+        error = error * (torch.sigmoid(logits) - onset).abs().clamp(min=_SURE) ** config.focal_gamma
+    if class_weights is not None:
+        error = error * class_weights
+    scale = 20.0 / (onset.shape[1] * onset.shape[2])  # the prototype's: onsets are one cell in two hundred
+    total = error.sum() * scale
+    if config.family_weight:
+        families = family_matrix(logits.device)
+        grouped = torch.stack(
+            [torch.logsumexp(logits[..., families[:, k] > 0], dim=-1) for k in range(families.shape[1])],
+            dim=-1,
+        )
+        target = torch.stack(
+            [onset[..., families[:, k] > 0].amax(-1) for k in range(families.shape[1])], dim=-1
+        )
+        family_error = functional.binary_cross_entropy_with_logits(grouped, target, reduction="none")
+        total = (
+            total + config.family_weight * (family_error * (1 + config.onset_positive * target)).sum() * scale
+        )
+    squared = (torch.sigmoid(encoded.velocity.float()) - velocity) ** 2 * onset
+    return total + config.velocity_weight * squared.sum() * scale
+
+
+def class_weights(counts: Sequence[int], exponent: float, device: torch.device) -> Tensor | None:
+    """[26] weights proportional to (share of hits)^-exponent, their mean over hits 1; None for exponent 0."""
+    if exponent == 0:
+        return None
+    share = torch.tensor(counts, dtype=torch.float32, device=device).clamp(min=1)
+    share = share / share.sum()
+    weight = share**-exponent
+    return weight / (weight * share).sum()
+
+
+def losses(
+    codec: Codec,
+    encoded: Encoded,
+    logits: Tensor,
+    tokens: Tensor,
+    onset: Tensor,
+    velocity: Tensor,
+    config: LossConfig,
+    weights: Tensor | None = None,
+) -> LossSums:
+    """All terms of one batch."""
+    token_sum, by_kind = token_loss(codec, logits, tokens, config, weights)
+    return LossSums(token_sum, onset_loss(encoded, onset, velocity, config, weights), by_kind)

@@ -1,0 +1,98 @@
+"""The network: two-window log-mel -> stem -> encoder (+ onset head) -> decoder with pointed time.
+
+Time tokens are pointed at: the logit of step t is query(decoder state) . key(encoder state at t) / sqrt(d)
+(pointer networks, Vinyals et al. 2015, arXiv:1506.03134). After 8,000 segments the pointed time token cost
+1.6 nats and the classified one 3.7 (DESIGN.md section 7).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional
+from x_transformers import Decoder, Encoder
+
+from mt3drum.audio.log_mel import LogMel
+from mt3drum.config import ModelConfig
+from mt3drum.model.stem import FRAMES_PER_STATE, Encoded, Stem, sinusoid
+from tokenizer.codec import BOS, NUM_SPECIAL
+
+
+class DrumModel(nn.Module):
+    """Encoder, onset head and decoder. All sizes from a `ModelConfig`."""
+
+    time_code: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        codec, width = config.codec, config.width
+        layers = {
+            "dim": width,
+            "heads": width // config.head_width,
+            "attn_dim_head": config.head_width,
+            # Two plain products and a softmax in their type: on a processor the backward pass of
+            # scaled_dot_product_attention is slow (docs/performance.md).
+            "attn_flash": False,
+            "attn_custom_attn_fn": partial(functional.softmax, dim=-1),
+            "rotary_pos_emb": True,
+            "rotary_emb_dim": config.head_width // 2,
+            "ff_mult": config.feed_forward,
+            "ff_dropout": config.dropout,
+            "verbose": False,
+        }
+        self.features = LogMel(config.audio)
+        self.stem = Stem(config)
+        self.encoder = Encoder(depth=config.encoder_layers, **layers)
+        self.decoder = Decoder(depth=config.decoder_layers, cross_attend=True, **layers)
+        self.onset_head = nn.Linear(width, FRAMES_PER_STATE * 2 * codec.num_drums)
+        self.embedding = nn.Embedding(codec.size, width)
+        self.other_head = nn.Linear(width, codec.size - codec.segment_steps)
+        self.time_query = nn.Linear(width, config.head_width)
+        self.time_key = nn.Linear(width, FRAMES_PER_STATE * config.head_width)
+        self.register_buffer("time_code", sinusoid(codec.segment_steps, width), persistent=False)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        # Onsets are rare: start from about one frame in a hundred.
+        with torch.no_grad():
+            self.onset_head.bias.fill_(-4.0)
+
+    def encode(self, audio: Tensor) -> Encoded:
+        """audio [b n], one segment each -> states and onset head."""
+        return self.encode_features(self.features(audio))
+
+    def encode_features(self, mel: Tensor) -> Encoded:
+        """mel [b w m t] -> states and onset head."""
+        states = self.encoder(self.stem(mel))
+        memory = states + self.time_code[::FRAMES_PER_STATE]
+        keys = rearrange(self.time_key(memory), "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE)
+        head = rearrange(self.onset_head(states), "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
+        return Encoded(memory, keys, head[0], head[1])
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """tokens [...] -> [... d]; a time token carries the code of its step."""
+        codec = self.config.codec
+        step = (tokens - codec.first_time).clamp(0, codec.segment_steps - 1)
+        is_time = (tokens >= codec.first_time) & (tokens < codec.first_drum)
+        return self.embedding(tokens) + self.time_code[step] * is_time[..., None]
+
+    def logits(self, states: Tensor, time_keys: Tensor) -> Tensor:
+        """Decoder states [b l d], keys [b t k] -> logits over the vocabulary [b l v] in float32."""
+        other = self.other_head(states).float()
+        query = self.time_query(states) / math.sqrt(self.config.head_width)
+        time = torch.einsum("blk,btk->blt", query, time_keys).float()
+        return torch.cat((other[..., :NUM_SPECIAL], time, other[..., NUM_SPECIAL:]), dim=-1)
+
+    def decode(self, tokens: Tensor, encoded: Encoded) -> Tensor:
+        """Teacher-forced logits [b l v] of tokens [b l] (no BOS): entry l has seen the tokens before l."""
+        start = torch.full_like(tokens[:, :1], BOS)
+        states = self.decoder(self.embed(torch.cat((start, tokens[:, :-1]), 1)), context=encoded.memory)
+        return self.logits(states, encoded.time_keys)
+
+    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[Encoded, Tensor]:
+        """Log-mel [b w m t] and tokens [b l] -> encoder output and teacher-forced logits [b l v]."""
+        encoded = self.encode_features(mel)
+        return encoded, self.decode(tokens, encoded)

@@ -1,0 +1,230 @@
+"""Hits on a grid: a copy in note values, with swing kept as data. What notation, tab and charts are made
+from."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+
+from mt3drum.rhythm.grid import Grid
+from tokenizer.hits import Hit
+
+Steps = Literal[8, 16, 24, "auto"]
+"""8: eighths, 16: sixteenths, 24: sixteenth triplets (of a whole note); auto: beat by beat what fits."""
+
+TIMING = 0.02
+"""Seconds: usual distance of a stroke from its place."""
+FLAM = 0.06
+"""Seconds: two strokes of one drum closer than this and on one place are a grace note and its main note."""
+COST: dict[int, float] = {1: 0.0, 2: 0.4, 3: 2.0, 4: 1.0, 6: 3.5, 8: 5.0, 12: 5.0}
+"""What a division of a beat costs: the finer, the better it must fit. Half a squared distance in units of
+`TIMING` is what it can save with each stroke."""
+HABIT = 1.0
+"""Weight of the logarithm of how seldom the recording uses a division."""
+COLLISION = 4.0
+"""What it costs to put two strokes of one drum, that are no flam, on one place."""
+SWUNG = 0.54
+"""From this share of a pair on, its first half is long enough to be called swing."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A stroke on its place."""
+
+    position: Fraction
+    """Quarter notes from the start of the first bar (which a pick-up may fill only in part)."""
+    hit: Hit
+    """As it was played."""
+    grace: bool = False
+    """The light first stroke of a flam or drag, just before the note on this place."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A quantised copy of the hits."""
+
+    notes: tuple[Note, ...]
+    """By position; grace notes before their main note, then by drum."""
+    grid: Grid
+    swing: float = 0.5
+    """Share of a pair of `swing_unit` notes that the first one takes: 0.5 is straight, 0.667 a triplet's."""
+    swing_unit: Literal[0, 8, 16] = 0
+    """Which notes swing: eighths, sixteenths or (0) none. Positions are straight all the same."""
+    dropped: tuple[Hit, ...] = ()
+    """Strokes that a given grid has no place for: another one of their drum is on it."""
+
+    @property
+    def bars(self) -> int:
+        """Bars from the first to the one that holds the last note."""
+        last = self.notes[-1].position if self.notes else Fraction(0)
+        return math.floor(last / self.grid.meter.bar_quarters) + 1
+
+    def swung(self, position: Fraction) -> float:
+        """A position with its swing, in quarter notes."""
+        beat = position / self.grid.meter.beat_quarters
+        whole = math.floor(beat)
+        swung = whole + _swung(float(beat - whole), self.swing, self.swing_unit)
+        return swung * float(self.grid.meter.beat_quarters)
+
+    def seconds(self, position: Fraction) -> float:
+        """When a position sounds, swing included."""
+        return self.grid.seconds(self.swung(position) / float(self.grid.meter.beat_quarters))
+
+    def hits(self) -> tuple[Hit, ...]:
+        """The strokes at the times of their places, swing included; a grace note keeps its lead."""
+        moved = []
+        mains: dict[tuple[Fraction, int], float] = {}
+        for note in self.notes:
+            if not note.grace:
+                mains[note.position, note.hit.drum] = note.hit.time
+        for note in self.notes:
+            time = self.seconds(note.position)
+            if note.grace:
+                time += note.hit.time - mains[note.position, note.hit.drum]
+            moved.append(replace(note.hit, time=max(0.0, time)))
+        return tuple(sorted(moved))
+
+
+def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
+    """Put every stroke on the nearest place of its beat's division.
+
+    Args:
+        steps: one division for all beats, or "auto": each beat takes the one that fits best for its fineness.
+    Raises:
+        ValueError: triplets are asked for in a meter of three eighths to a beat.
+    """
+    hits = sorted(hits)
+    places = np.array([grid.position(hit.time) for hit in hits])
+    swing, unit = _find_swing(places, grid) if hits else (0.5, 0)
+    straight = np.floor(places) + np.array([_unswung(float(place % 1), swing, unit) for place in places])
+    beat_seconds = 60 / grid.bpm
+    divisions = _allowed(steps, grid.meter.beat_quarters)
+    # A stroke a little before a beat belongs to it, and to no division of the beat before.
+    owner = np.floor(straight + min(0.1, 1.5 * TIMING / beat_seconds)).astype(int)
+    members = {int(beat): np.flatnonzero(owner == beat) for beat in np.unique(owner)}
+
+    def divide(prices: Mapping[int, float]) -> dict[int, int]:
+        return {
+            beat: _division(straight[inside] - beat, [hits[i] for i in inside], prices, beat_seconds)
+            for beat, inside in members.items()
+        }
+
+    chosen = divide({division: COST[division] for division in divisions})
+    if len(divisions) > 1:  # what a recording divides its beats into is likely elsewhere in it too
+        counts = Counter(chosen.values())
+        chosen = divide(
+            {d: COST[d] + HABIT * math.log((len(chosen) + 1) / (counts[d] + 1)) for d in divisions}
+        )
+    placed: list[tuple[Fraction, Hit]] = []
+    for beat, inside in members.items():
+        division = chosen[beat]
+        for i in inside:
+            step = round(float((straight[i] - beat) * division))
+            # Nothing stands before the first bar: a stroke a little early there is on its beat.
+            position = max(Fraction(0), beat + Fraction(step, division))
+            placed.append((position * grid.meter.beat_quarters, hits[i]))
+    notes, dropped = _graces(placed)
+    return Score(tuple(notes), grid, swing, unit, tuple(dropped))
+
+
+def _allowed(steps: Steps, beat_quarters: Fraction) -> list[int]:
+    if steps == "auto":
+        if beat_quarters == Fraction(3, 2):
+            return [1, 3, 6, 12]
+        return [1, 2, 3, 4, 6, 8] if beat_quarters == 1 else [1, 2, 3, 4]
+    if steps == 24 and beat_quarters == Fraction(3, 2):
+        raise ValueError("a grid of 24 (triplets) does not fit beats of three eighths; use 8 or 16")
+    return [int(steps * beat_quarters / 4)]
+
+
+def _division(phases: np.ndarray, hits: list[Hit], prices: Mapping[int, float], beat_seconds: float) -> int:
+    """The division of one beat with the least cost; phases 0..1 from its start."""
+    if len(prices) == 1:
+        return next(iter(prices))
+
+    def cost(division: int) -> float:
+        steps = np.round(phases * division)
+        off = (phases - steps / division) * beat_seconds / TIMING
+        taken: dict[tuple[int, float], float] = {}
+        collisions = 0
+        for hit, step in zip(hits, steps, strict=True):
+            before = taken.get((hit.drum, step))
+            collisions += before is not None and hit.time - before > FLAM
+            taken[hit.drum, step] = hit.time
+        return float((off**2).sum()) / 2 + prices[division] + COLLISION * collisions
+
+    return min(prices, key=cost)
+
+
+def _graces(placed: list[tuple[Fraction, Hit]]) -> tuple[list[Note], list[Hit]]:
+    """Notes in order; of strokes of one drum on one place the loudest is the note."""
+    groups: dict[tuple[Fraction, int], list[Hit]] = {}
+    for position, hit in placed:
+        groups.setdefault((position, hit.drum), []).append(hit)
+    notes, dropped = [], []
+    for (position, _), group in groups.items():
+        # The later of two equals: a flam ends in its main stroke.
+        main = max(group, key=lambda hit: (hit.velocity, hit.time))
+        for hit in group:
+            if hit is main:
+                notes.append(Note(position, hit))
+            elif 0 < main.time - hit.time <= FLAM:
+                notes.append(Note(position, hit, grace=True))
+            else:
+                dropped.append(hit)
+    notes.sort(key=lambda note: (note.position, not note.grace, note.hit.drum, note.hit.time))
+    return notes, sorted(dropped)
+
+
+# Swing
+
+
+def _find_swing(places: np.ndarray, grid: Grid) -> tuple[float, Literal[0, 8, 16]]:
+    """Swing of eighths, else of sixteenths, else none. A beat of three eighths does not swing here.
+
+    Eighths swing where the strokes in the middle of the beat come late and hardly anything else divides it:
+    with sixteenths, or strokes on the second third, the same late strokes are sixteenths or triplets.
+    """
+    if grid.meter.beat_quarters != 1:
+        return 0.5, 0
+    phase = places % 1
+    middle = phase[(phase > 0.42) & (phase < 0.74)]
+    others = ((phase > 0.15) & (phase <= 0.42)) | ((phase >= 0.76) & (phase < 0.88))
+    if len(middle) >= 8 and others.sum() < 0.2 * len(middle):
+        share = float(np.median(middle))
+        return (share, 8) if share > SWUNG else (0.5, 0)
+    half = places * 2 % 1
+    middle = half[(half > 0.42) & (half < 0.72)]
+    straight = phase[(phase > 0.42) & (phase < 0.58)]
+    if len(middle) >= 8 and len(straight) >= 4:
+        share = float(np.median(middle))
+        thirds = ((half > 0.28) & (half <= 0.4)).sum()
+        if share > SWUNG and thirds < 0.2 * len(middle):
+            return share, 16
+    return 0.5, 0
+
+
+def _swung(phase: float, share: float, unit: int) -> float:
+    """Where a straight phase of a beat sounds: each half of a pair is stretched evenly."""
+    if unit == 0:
+        return phase
+    pairs = 1 if unit == 8 else 2
+    pair, inside = divmod(phase * pairs, 1)
+    inside = inside * 2 * share if inside < 0.5 else share + (inside - 0.5) * 2 * (1 - share)
+    return (pair + inside) / pairs
+
+
+def _unswung(phase: float, share: float, unit: int) -> float:
+    """The inverse of `_swung`."""
+    if unit == 0:
+        return phase
+    pairs = 1 if unit == 8 else 2
+    pair, inside = divmod(phase * pairs, 1)
+    inside = inside / (2 * share) if inside < share else 0.5 + (inside - share) / (2 * (1 - share))
+    return (pair + inside) / pairs

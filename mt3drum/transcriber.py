@@ -1,0 +1,264 @@
+"""The ladder: array -> hits, file -> hits, many files -> hits, file -> MIDI. Enter at any rung.
+
+Segments of many recordings share a batch; what a recording gives does not depend on its company.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from mt3drum import memory
+from mt3drum.audio.recording import AudioError, Segment, open_array, open_file, segments
+from mt3drum.config import HOP, SAMPLE_RATE
+from mt3drum.decode.beam_search import generate
+from mt3drum.decode.enrolment import EnrolledKit, enrol, rescore
+from mt3drum.decode.stitch import REFINED, Job, place
+from mt3drum.decoding import DecodeConfig
+from mt3drum.model.checkpoint import CheckpointError, bundled, load_lean
+from mt3drum.model.inference import LeanModel
+from mt3drum.result import Failure, Transcription
+from tokenizer.hits import Hit
+
+if TYPE_CHECKING:
+    from mt3drum.model.network import DrumModel
+
+BATCH = 32
+"""Segments a batch: their cross-attention keys still fit a processor's cache (64 were slower)."""
+
+PRECISIONS = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
+
+OnProgress = Callable[[Path, float], None]
+OnHits = Callable[[Path, list[Hit]], None]
+
+
+class Transcriber:
+    """A model and how to decode with it.
+
+    Args:
+        model: its weights of this moment are used, as in evaluation, in float32.
+        device: where the work is done (default: where the model is).
+        config: decoding options.
+        batch: segments decoded at once.
+        kit: the player's own, enrolled with this model (`mt3drum.decode.enrolment`).
+    """
+
+    def __init__(
+        self,
+        model: DrumModel | LeanModel,
+        config: DecodeConfig | None = None,
+        device: str | None = None,
+        batch: int = BATCH,
+        kit: EnrolledKit | None = None,
+    ) -> None:
+        if batch < 1:
+            raise ValueError(f"batch {batch} is less than 1")
+        if not isinstance(model, LeanModel):
+            weights = {name: value.to(device) for name, value in model.state_dict().items()}
+            model = LeanModel(model.config, weights)
+        self.model = model
+        self.config = config or DecodeConfig()
+        self.batch = batch
+        self.kit = kit
+        self.untrimmed = 0.0  # seconds of sound since memory was given back
+
+    @staticmethod
+    def load(
+        checkpoint: str | Path | None = None,
+        device: str = "auto",
+        batch: int = BATCH,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        kit: str | Path | None = None,
+        **options: Any,
+    ) -> Transcriber:
+        """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings.
+
+        Args:
+            precision: of the matrix products. `auto`: bfloat16 on a processor that multiplies it.
+            kit: a folder of samples of the player's own drums, each file named by its drum (docs/kit.md).
+
+        Raises:
+            CheckpointError: the checkpoint cannot be used.
+            KitError: the samples cannot be used.
+            ValueError: an option or the device is not valid.
+        """
+        path = bundled() if checkpoint is None else Path(checkpoint)
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
+        device = pick_device(device)
+        model, header = load_lean(path, device, PRECISIONS[precision])
+        try:
+            config = DecodeConfig.from_dict(header["decoding"])
+        except ValueError as error:
+            raise CheckpointError(f"{path}: damaged header ({error})") from error
+        own = None if kit is None else enrol(model, Path(kit))
+        config = DecodeConfig.from_dict({**config.to_dict(), **options})
+        return Transcriber(model, config, batch=batch, kit=own)
+
+    def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
+        """Floats [samples] or [samples channels] -> hits.
+
+        Raises:
+            AudioError: the array is empty or not of floats, or the rate is out of range.
+        """
+        job = Job(None, open_array(audio, sample_rate))
+        (result,) = self._run(iter([job]), None, None)
+        assert isinstance(result, Transcription)
+        return result
+
+    def transcribe_file(self, path: str | Path) -> Transcription:
+        """One file -> hits.
+
+        Raises:
+            AudioError: the file cannot be read.
+        """
+        (result,) = self.transcribe_files([path])
+        if isinstance(result, Failure):
+            raise AudioError(result.reason)
+        return result
+
+    def transcribe_files(
+        self,
+        paths: Iterable[str | Path],
+        on_progress: OnProgress | None = None,
+        on_hits: OnHits | None = None,
+    ) -> Iterator[Transcription | Failure]:
+        """Many files, in order, each as soon as its last segment is decoded; a bad file is a `Failure`.
+
+        Args:
+            on_progress: called with a path and the share of it that is decoded, 0..1.
+            on_hits: called with a path and hits of it as soon as nothing can change them, in order of time;
+                all calls together give the hits of the result.
+        """
+
+        def jobs() -> Iterator[Job]:
+            for path in map(Path, paths):
+                try:
+                    yield Job(path, open_file(path))
+                except (AudioError, OSError) as error:
+                    yield Job(path, None, failure=_one_line(path, error))
+
+        return self._run(jobs(), on_progress, on_hits)
+
+    def transcribe_to_midi(
+        self, path: str | Path, midi: str | Path, notes: Literal["gm", "td17"] = "gm"
+    ) -> Transcription:
+        """One file -> a MIDI file, complete or absent.
+
+        Args:
+            notes: "gm" (General MIDI) or "td17" (Roland TD-17) note numbers.
+
+        Raises:
+            AudioError: the file cannot be read. OSError: the MIDI file cannot be written.
+        """
+        from tokenizer.midi import write_midi
+
+        result = self.transcribe_file(path)
+        write_midi(result.hits, Path(midi), notes=notes)
+        return result
+
+    def _run(
+        self, jobs: Iterator[Job], on_progress: OnProgress | None, on_hits: OnHits | None
+    ) -> Iterator[Transcription | Failure]:
+        codec = self.model.config.codec
+        margin = self.config.margin_steps(codec)
+        open_jobs: list[Job] = []
+        batch: list[tuple[Job, Segment]] = []
+
+        def finished() -> Iterator[Transcription | Failure]:
+            while open_jobs and open_jobs[0].cut and not open_jobs[0].waiting:
+                job = open_jobs.pop(0)
+                rest = job.settle(self.config, math.inf)
+                if on_hits is not None and job.path is not None and rest and not job.failure:
+                    on_hits(job.path, rest)
+                self.untrimmed += job.recording.seconds if job.recording else 0.0
+                if self.untrimmed >= memory.TRIM_SECONDS:
+                    self.untrimmed = 0.0
+                    memory.trim()
+                yield job.result()
+
+        for job in jobs:
+            open_jobs.append(job)
+            try:
+                for segment in segments(job.recording, codec, margin) if job.recording else ():
+                    if not segment.audio.any():
+                        continue
+                    batch.append((job, segment))
+                    job.waiting += 1
+                    if len(batch) == self.batch:
+                        self._decode(batch, margin, on_progress, on_hits)
+                        batch = []
+                        yield from finished()
+            except (AudioError, OSError) as error:
+                assert job.path is not None
+                job.failure = _one_line(job.path, error)
+            job.cut = True
+            yield from finished()
+        if batch:
+            self._decode(batch, margin, on_progress, on_hits)
+        yield from finished()
+
+    def _decode(
+        self,
+        batch: list[tuple[Job, Segment]],
+        margin: int,
+        on_progress: OnProgress | None,
+        on_hits: OnHits | None,
+    ) -> None:
+        codec = self.model.config.codec
+        audio = torch.from_numpy(np.stack([segment.audio for _, segment in batch])).to(self.model.device)
+        with torch.inference_mode():
+            encoded = self.model.encode(audio)
+            found = generate(self.model, encoded, self.config, codec.segment_steps - margin)
+            if self.kit is not None:
+                found = rescore(self.model, audio, encoded.onset_logits, found, self.kit, self.config)
+        for (job, segment), hypothesis in zip(batch, found, strict=True):
+            assert job.recording is not None
+            steps = -(-job.recording.samples // HOP)
+            job.hits += place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            job.waiting -= 1
+            end = segment.start + codec.segment_steps - margin
+            if hypothesis.cut:
+                at = max(0.0, segment.start / codec.steps_per_second)
+                job.warnings.append(
+                    f"{job.path or 'audio array'}: over {self.config.max_tokens} tokens (max_tokens) in the "
+                    f"{codec.segment_seconds:g} s from {at:.1f} s; hits were left out"
+                )
+            new = job.settle(self.config, end / codec.steps_per_second - REFINED)
+            if on_hits is not None and job.path is not None and new:
+                on_hits(job.path, new)
+            if on_progress is not None and job.path is not None:
+                on_progress(job.path, min(1.0, end / steps))
+
+
+def pick_device(name: str) -> str:
+    """`auto`: cuda where there is one, else cpu.
+
+    Raises:
+        ValueError: torch does not know the device, or has none of its kind.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device {name!r} is not available here; use auto or cpu") from error
+    return name
+
+
+def transcribe(path: str | Path, **options: Any) -> Transcription:
+    """`mt3drum.transcribe("song.wav")`: one file with the bundled checkpoint; options as `Transcriber.load`.
+
+    For more than one file, load a `Transcriber` once.
+    """
+    return Transcriber.load(**options).transcribe_file(path)
+
+
+def _one_line(path: Path, error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if str(path) in text else f"{path}: {text}"

@@ -1,0 +1,96 @@
+"""The spectrogram of a recording as small PNG tiles, for the review page."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from mt3drum.audio.recording import Recording
+from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
+
+TILE_FRAMES = 2_000
+"""20 s of 10 ms: a tile is 2,000 pixels wide."""
+BANDS = 80
+LOW_HZ, HIGH_HZ = 30.0, 16_000.0
+RANGE = 60 / 20 * np.log(10)
+"""Shades span 60 dB, in the natural logarithm of the amplitude."""
+SHADES = 16  # four bits a pixel: half a megabyte for five minutes
+_TOP_QUANTILE = 0.997
+_EDGE = 5  # frames on both sides of a tile that are computed and not drawn
+
+
+def spectrogram_tiles(recording: Recording) -> dict[str, Any]:
+    """What the page needs to draw a recording.
+
+    Returns:
+        `tiles` (base64 PNG images, 16 shades of grey, white is loud, low notes at the bottom; the last may be
+        narrower), `tile_frames`, `frames_per_second`, `low_hz`, `high_hz`.
+    """
+    levels = [tile.astype(np.float16) for tile in _levels(recording)]
+    loud = np.concatenate([tile.ravel()[::7] for tile in levels]).astype(np.float32)
+    floor = float(np.log(AudioConfig().floor))
+    top = max(float(np.quantile(loud, _TOP_QUANTILE)), floor + RANGE / 2)  # silence stays dark
+    tiles = []
+    for level in levels:
+        shade = ((level.astype(np.float32) - (top - RANGE)) / RANGE * SHADES).clip(0, SHADES - 1)
+        tiles.append(base64.b64encode(grey_png(shade.astype(np.uint8)[::-1])).decode("ascii"))
+    return {
+        "tiles": tiles,
+        "tile_frames": TILE_FRAMES,
+        "frames_per_second": SAMPLE_RATE // HOP,
+        "low_hz": round(LOW_HZ),
+        "high_hz": round(HIGH_HZ),
+    }
+
+
+def _levels(recording: Recording) -> Iterator[np.ndarray]:
+    """Log-mel levels [bands frames] of one tile after the other."""
+    import torch
+
+    from mt3drum.audio.log_mel import LogMel
+
+    features = LogMel(AudioConfig(windows=(2048,), mel_bands=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ))
+    edge, length = _EDGE * HOP, TILE_FRAMES * HOP
+    held = np.zeros(edge, dtype=np.float32)
+    blocks = recording.blocks()
+    left = recording.samples
+    while left > 0:
+        parts, have = [held], len(held)
+        for block in blocks:
+            parts.append(block)
+            have += len(block)
+            if have >= length + 2 * edge:
+                break
+        held = np.concatenate(parts)
+        frames = -(-min(left, length) // HOP)
+        audio = np.zeros((frames + 2 * _EDGE) * HOP, dtype=np.float32)
+        audio[: min(len(held), len(audio))] = held[: len(audio)]
+        with torch.inference_mode():
+            level = features(torch.from_numpy(audio)[None])[0, 0]
+        yield level[:, _EDGE : _EDGE + frames].numpy()
+        held = held[length:]
+        left -= length
+
+
+def grey_png(shades: np.ndarray) -> bytes:
+    """A PNG image of [height width] values 0..15."""
+    height, width = shades.shape
+    even = np.pad(shades, ((0, 0), (0, width % 2)))
+    packed = (even[:, 0::2] << 4 | even[:, 1::2]).astype(np.uint8)
+    rows = np.pad(packed, ((0, 0), (1, 0)))  # each row begins with its filter: none
+    head = struct.pack(">IIBBBBB", width, height, 4, 0, 0, 0, 0)  # four bits, grey
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", head)
+        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 9))
+        + _chunk(b"IEND", b"")
+    )
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -1,0 +1,129 @@
+"""The commands that make a checkpoint again, from what its header says of its run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from scripts.update_results import ROOT
+
+CONFIG = "train/configs/small.yaml"
+
+
+def remake(training: Mapping[str, Any]) -> list[str]:
+    """The commands that make shards, runs and checkpoint; of every run that the weights went through or that
+    gave checkpoints to their mean."""
+    runs = [training]
+    while "initial" in runs[0]:
+        runs.insert(0, runs[0]["initial"])
+    lines: list[str] = []
+    initial = ""
+    for number, record in enumerate(runs, 1):
+        suffix = "" if record is training else f"-{number}"
+        output = f"runs/small{suffix}"
+        lines += _run(record, output, suffix, initial)
+        initial = f"{output}/{_kept(record)}.safetensors"
+        after, others = _after(record, suffix, initial)
+        lines += after
+        if record is training and "tuning" in record:
+            lines += _tune(
+                record, [initial, *others], f"mt3drum/assets/{record['config']['preset']}.safetensors"
+            )
+        elif others:
+            mean = f"{output}/mean.safetensors"
+            lines += _tune(record, [initial, *others], mean)
+            initial = mean
+    return lines
+
+
+def _after(training: Mapping[str, Any], suffix: str, initial: str) -> tuple[list[str], list[str]]:
+    """The commands that make the runs from the checkpoint `initial` whose checkpoints are in its mean, each
+    run once; and these checkpoints."""
+    lines: list[str] = []
+    checkpoints: list[str] = []
+    outputs: dict[str, str] = {}
+    for record in training.get("averaged", ()):
+        key = json.dumps([record["config"], record["commit"]], sort_keys=True)
+        if key not in outputs:
+            own = f"{suffix}-after-{len(outputs) + 1}"
+            outputs[key] = f"runs/small{own}"
+            same = record["data"] == training["data"]
+            lines += _run(record, outputs[key], suffix if same else own, initial, made=same)
+        checkpoints.append(f"{outputs[key]}/{_kept(record)}.safetensors")
+    return lines, checkpoints
+
+
+def _tune(training: Mapping[str, Any], checkpoints: list[str], output: str) -> list[str]:
+    """The commands that choose the decode settings of a checkpoint, or of the mean of several."""
+    clips, prior = training["tuning"]["clips"], given_prior(training["tuning"])
+    given = f" --prior {prior['weight']} {prior['bias']}" if prior else ""
+    return [
+        "git checkout main",
+        "python scripts/make_shards.py --output datasets/validation --split validation "
+        f"--clips {clips} --band 1 --negatives 0",
+        f"python scripts/tune_decoding.py --checkpoint {' '.join(checkpoints)} "
+        f"--shards datasets/validation --clips {clips}{given} --output {output}",
+    ]
+
+
+def given_prior(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Weight and bias, where `scripts/tune_decoding.py` was given them and so tried nothing else."""
+    trials = tuning.get("trials", ())
+    return trials[0] if len(trials) == 1 else None
+
+
+def _kept(training: Mapping[str, Any]) -> str:
+    """Which checkpoint of its run this is."""
+    return "best" if training["step"] < training["config"]["steps"] else "last"
+
+
+def _run(
+    training: Mapping[str, Any], output: str, suffix: str, initial: str, made: bool = False
+) -> list[str]:
+    """The commands that make the shards of one run and train it from the checkpoint `initial`, if any;
+    ``made``: the shards are there already."""
+    config, data = training["config"], training["data"]
+    shards = f"datasets/{Path(config['shards']).name}{suffix}"
+    settings = data["settings"]
+    lines = [f"git checkout {data['commit']}"] if data["commit"] and not made else []
+    if settings["kind"] == "rendered" and not made:
+        options = [f"--clips {data['clips']}", f"--seed {settings['seed']}"]
+        options += [f"--{key} {value:g}" for key, value in _changed(settings["config"]).items()]
+        lines.append(f"python scripts/make_shards.py --output {shards} {' '.join(options)}")
+    if made or training["commit"] != data["commit"]:
+        lines.append(f"git checkout {training['commit']}")
+    ranks = training["world"]
+    run = "python train/main.py"
+    if ranks > 1:
+        run = f"OMP_NUM_THREADS=1 deepspeed --num_accelerators {ranks} train/main.py"
+    changes = _overrides({**config, "initial": initial}, shards)
+    return [*lines, f"{run} --config {CONFIG} --output {output}{changes}"]
+
+
+def _changed(rendered: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the renderer that are not the defaults."""
+    from data.clips.clip import RenderConfig
+
+    usual = asdict(RenderConfig())
+    return {key: value for key, value in rendered.items() if key != "split" and value != usual.get(key)}
+
+
+def _overrides(config: Mapping[str, Any], shards: str) -> str:
+    """` --set name=value` for whatever is not as in the configuration file."""
+    from train.config import load_config
+
+    file = asdict(load_config(ROOT / CONFIG, {}))
+    given = {"shards": shards} if file["shards"] != shards else {}
+    for name, value in config.items():
+        if name in file and name not in ("shards", "development") and plain(file[name]) != plain(value):
+            given[name] = shlex.quote(json.dumps(plain(value)))
+    return "".join(f" --set {name}={value}" for name, value in given.items())
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it: tuples are lists there."""
+    return json.loads(json.dumps(value))

@@ -1,0 +1,209 @@
+"""Velocity, timing, recall, confusion, calibration, conventions, bootstrap, against hand-worked results."""
+
+from __future__ import annotations
+
+import mir_eval
+import numpy as np
+import pytest
+
+from eval.metrics.bootstrap import intervals, paired
+from eval.metrics.calibration import has_confidence, precision_recall, reliability
+from eval.metrics.confusion import confusion
+from eval.metrics.conventions import adtof
+from eval.metrics.match import TrackMatch, match_tracks
+from eval.metrics.recall import false_alarms, recall_by_company, recall_by_gap, recall_by_loudness
+from eval.metrics.score import Scores, score, score_matches
+from eval.metrics.timing import best_offset, seams, timing
+from eval.metrics.velocity import score_with_velocity, velocity_agreement, with_levels_known
+from tokenizer.drums import CLASS_INDEX
+from tokenizer.hits import Hit
+
+LABELS = ("KD", "SD", "TT", "HH", "CY")
+
+
+def hit(time: float, name: str = "kick", velocity: int = 100, confidence: float = 1.0) -> Hit:
+    return Hit(time, CLASS_INDEX[name], velocity, confidence)
+
+
+def match(reference: list[Hit], estimate: list[Hit], scheme: str = "5") -> list[TrackMatch]:
+    return match_tracks({"x": reference}, {"x": estimate}, scheme=scheme)
+
+
+def spaced(seed: int, count: int = 200) -> tuple[list[Hit], list[Hit]]:
+    """Hits 150 ms apart, so that the matching is unique, and a flawed estimate of them."""
+    rng = np.random.default_rng(seed)
+    reference = [
+        Hit(0.15 * (i + 1), int(d), int(v))
+        for i, (d, v) in enumerate(zip(rng.integers(0, 26, count), rng.integers(1, 128, count), strict=True))
+    ]
+    estimate = []
+    for h in reference:
+        if rng.random() < 0.8:
+            drum = h.drum if rng.random() < 0.9 else int(rng.integers(26))
+            velocity = int(np.clip(0.6 * h.velocity + 20 + rng.normal(0, 8), 1, 127))
+            estimate.append(Hit(h.time + float(rng.normal(0, 0.015)), drum, velocity))
+    return reference, sorted(estimate)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_velocity_rule_equals_mir_eval(seed: int) -> None:
+    reference, estimate = spaced(seed)
+    ours = score_with_velocity(match(reference, estimate, "26"), scheme="26", window=0.05).micro
+
+    def arrays(hits: list[Hit]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        times = np.array([h.time for h in hits])
+        pitches = 440 * 2 ** (np.array([h.drum for h in hits]) / 12)
+        return np.stack([times, times + 0.01], 1), pitches, np.array([h.velocity for h in hits])
+
+    precision, recall, f, _ = mir_eval.transcription_velocity.precision_recall_f1_overlap(
+        *arrays(reference), *arrays(estimate), onset_tolerance=0.05, offset_ratio=None
+    )
+    assert 0.2 < f < 0.95
+    assert (ours.precision, ours.recall, ours.f) == pytest.approx((precision, recall, f), abs=1e-12)
+
+
+def test_velocity_agreement() -> None:
+    reference = [hit(t, velocity=v) for t, v in ((0, 20), (1, 60), (2, 100))]
+    agreement = velocity_agreement(
+        match(reference, [hit(h.time, velocity=h.velocity // 2 + 30) for h in reference])
+    )
+    assert agreement is not None and agreement.correlation == pytest.approx(1)
+    assert agreement.bias == pytest.approx((20 + 0 - 20) / 3)
+    assert agreement.mean_absolute_error == pytest.approx(40 / 3)
+    constant = velocity_agreement(match(reference, [hit(h.time) for h in reference]))
+    assert constant is not None and constant.correlation is None
+    assert velocity_agreement(match(reference, [])) is None
+
+
+def test_levels_known_forgives_an_offset_per_drum_and_track_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    reference = [
+        Hit(t + 0.2 * drum, drum, int(rng.integers(20, 110))) for t in range(30) for drum in (0, 1, 4)
+    ]
+    offset = {0: -15, 1: 12, 4: 0}
+    mixed = [Hit(h.time, h.drum, h.velocity + offset[h.drum]) for h in reference]
+    shuffled = [
+        Hit(h.time, h.drum, int(v)) for h, v in zip(mixed, rng.integers(20, 110, len(mixed)), strict=True)
+    ]
+
+    def f(matches: list[TrackMatch]) -> float:
+        return score_with_velocity(matches, scheme="26", window=0.05).micro.f
+
+    plain, known = f(match(reference, mixed, "26")), f(with_levels_known(match(reference, mixed, "26")))
+    assert plain < 0.9 and known == pytest.approx(1)
+    assert f(with_levels_known(match(reference, shuffled, "26"))) < 0.5
+    assert f(with_levels_known(match(reference, [], "26"))) == 0
+    (extra,) = with_levels_known(match(reference, [*mixed, Hit(50.0, 0, 77)], "26"))
+    assert extra.estimates.velocity[-1] == pytest.approx(77 + 15)  # unmatched, and moved with the others
+
+
+def test_timing_is_signed_and_the_best_offset_undoes_it() -> None:
+    reference = [hit(float(t)) for t in range(40)]
+    matches = match(reference, [hit(t + 1 - 0.03) for t in range(39)])
+    found = timing(matches)
+    assert found is not None and found.median == pytest.approx(-0.03)
+    best = best_offset(matches, 0.02)
+    assert best.offset == pytest.approx(0.03, abs=0.0011)
+    assert (best.f_unshifted, best.f) == (0.0, pytest.approx(2 * 39 / 79))
+    assert timing(match(reference, [])) is None
+
+
+def test_seams() -> None:
+    reference = [hit(t) for t in (1.0, 3.05, 4.5, 6.0, 7.0)]
+    found = seams(match(reference, [hit(t) for t in (1.0, 4.5, 6.0, 7.0, 2.91, 5.0)]), period=3.0)
+    assert (found.near_hits, found.near_errors, found.far_hits, found.far_errors) == (2, 2, 3, 1)
+    with pytest.raises(ValueError, match="seam period 0.1"):
+        seams(match(reference, []), period=0.1)
+
+
+def test_recall_groups() -> None:
+    reference = [hit(0.0, velocity=10), hit(0.04), hit(1.0), hit(1.01, "snare_head"), hit(2.0, "crash1", 50)]
+    matches = match(reference, [hit(0.0), hit(1.01, "snare_head"), hit(2.0, "crash1")])
+    gaps = {b.name: (b.hits, b.found) for b in recall_by_gap(matches) if b.hits}
+    assert gaps == {"30 to 50 ms": (2, 1), "400 ms and above": (3, 2)}
+    loudness = {b.name: (b.hits, b.found) for b in recall_by_loudness(matches) if b.hits}
+    assert loudness == {
+        "1 to 20 velocity": (1, 1),
+        "40 to 60 velocity": (1, 1),
+        "100 velocity and above": (3, 1),
+    }
+    company = {b.name: (b.hits, b.found) for b in recall_by_company(matches) if b.hits}
+    assert company == {"1 at once": (3, 2), "2 at once": (2, 1)}
+
+
+def test_false_alarms_on_drumless_audio() -> None:
+    matches = match_tracks(
+        {"silence": [], "song": [hit(0.0)], "unknown": []},
+        {"silence": [hit(1.0), hit(2.0, "ride")], "song": []},
+    )
+    found = false_alarms(matches, {"silence": 30.0, "song": 60.0})
+    assert found is not None and (found.tracks, found.per_minute) == (1, 4.0)
+    assert found.by_label == {0: 1, 4: 1}
+    assert false_alarms(matches, {"song": 60.0}) is None
+
+
+def test_confusion_keeps_true_positives_and_pairs_the_rest_in_time() -> None:
+    reference = [hit(0.0), hit(1.0, "snare_head"), hit(2.0, "hihat_open"), hit(3.0, "crash1")]
+    estimate = [hit(0.0), hit(0.0, "snare_head"), hit(1.01, "tom1_head"), hit(2.0, "ride"), hit(9.0)]
+    matrix = confusion(match(reference, estimate), 5, 0.05)
+    expected = np.zeros((6, 6), dtype=int)
+    for row, column in ((0, 0), (5, 1), (1, 2), (3, 4), (5, 0), (4, 5)):
+        expected[row, column] += 1
+    assert np.array_equal(matrix, expected)
+    reference, estimate = spaced(7)
+    matches = match(reference, estimate)
+    diagonal = np.diag(confusion(matches, 5, 0.05))[:5]
+    counts = score_matches(matches, scheme="5", window=0.05).classes
+    assert diagonal.tolist() == [counts[label].tp for label in LABELS]
+
+
+def test_calibration() -> None:
+    rng = np.random.default_rng(0)
+    reference, estimate = [], []
+    for i in range(2000):
+        confidence = float(rng.uniform(0, 1))
+        estimate.append(hit(float(i), confidence=confidence))
+        if rng.random() < confidence:
+            reference.append(hit(float(i)))
+    matches = match(reference, estimate)
+    assert has_confidence(matches)
+    assert reliability(matches).expected_error < 0.04
+    curve = precision_recall(matches, 0.05)
+    assert curve.recall[-1] == 1.0 and curve.precision[0] > 0.9 and 0.7 < curve.average_precision < 0.9
+    assert not has_confidence(match(reference, [hit(0.0), hit(1.0)]))
+
+
+def test_adtof_counts_silent_classes_as_perfect() -> None:
+    figures = adtof(score({"x": [hit(0.0), hit(1.0)]}, {"x": [hit(0.0)]}, merge=0.0))
+    assert figures.sum_f == pytest.approx(2 / 3, abs=1e-12)
+    assert figures.mean_f == pytest.approx((2 / 3 + 4) / 5, abs=1e-12)
+
+
+def tracks(shares: list[float]) -> Scores:
+    """One track per share: 20 kicks played, that share found."""
+    references = {str(i): [hit(float(t)) for t in range(20)] for i in range(len(shares))}
+    estimates = {str(i): [hit(float(t)) for t in range(round(20 * share))] for i, share in enumerate(shares)}
+    return score(references, estimates)
+
+
+def test_bootstrap_is_seeded_and_brackets_the_value() -> None:
+    scores = tracks([0.5, 0.7, 0.9, 1.0, 0.6, 0.8])
+    first = intervals(scores, seed=3)
+    assert first == intervals(scores, seed=3) != intervals(scores, seed=4)
+    assert first["micro"].low < first["micro"].value < first["micro"].high
+    assert first["micro"].value == pytest.approx(scores.micro.f)
+    assert first["KD"] == first["micro"]
+    assert first["track"].value == pytest.approx(scores.track_f)
+    assert intervals(tracks([0.5])) == {}
+
+
+def test_paired_bootstrap_tells_apart_only_what_differs() -> None:
+    better, worse = tracks([0.9, 0.8, 1.0, 0.9, 0.8, 1.0]), tracks([0.8, 0.7, 0.9, 0.8, 0.7, 0.9])
+    found = paired(better, worse)
+    assert found.told_apart and found.difference > 0 and found.share_better == 1.0
+    noise = paired(better, tracks([1.0, 0.9, 0.8, 1.0, 0.9, 0.8]))
+    assert not noise.told_apart
+    same = paired(better, better)
+    assert (same.difference, same.share_better, same.told_apart) == (0.0, 0.5, False)
+    with pytest.raises(ValueError, match="same tracks"):
+        paired(better, tracks([0.9]))

@@ -1,0 +1,114 @@
+"""Scores of hand-worked lists, agreement with mir_eval called directly, and the reduction to schemes."""
+
+from __future__ import annotations
+
+import mir_eval
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eval.metrics.match import count_matches, get_scheme, match_times, reduce_hits
+from eval.metrics.score import Counts, score
+from tokenizer.drums import CLASS_INDEX, NUM_CLASSES
+from tokenizer.hits import Hit
+
+
+def hit(time: float, name: str, velocity: int = 100) -> Hit:
+    return Hit(time, CLASS_INDEX[name], velocity)
+
+
+def test_hand_worked_scores() -> None:
+    references = {
+        "a": [hit(0.0, "kick"), hit(0.5, "snare_head"), hit(1.0, "kick"), hit(1.5, "snare_rim")],
+        "b": [hit(0.25, "crash1")],
+    }
+    estimates = {"a": [hit(0.01, "kick"), hit(0.56, "snare_head"), hit(1.45, "snare_head"), hit(2.0, "ride")]}
+    scores = score(references, estimates)
+    assert scores.classes["KD"] == Counts(1, 0, 1)
+    assert scores.classes["SD"] == Counts(1, 1, 1)
+    assert scores.classes["CY"] == Counts(0, 1, 1)
+    assert scores.micro == Counts(2, 2, 3)
+    assert scores.micro.precision == pytest.approx(1 / 2, abs=1e-12)
+    assert scores.micro.recall == pytest.approx(2 / 5, abs=1e-12)
+    assert scores.micro.f == pytest.approx(4 / 9, abs=1e-12)
+    assert scores.macro_f == pytest.approx((2 / 3 + 1 / 2 + 0) / 3, abs=1e-12)
+    assert scores.track_f == pytest.approx((4 / 8 + 0) / 2, abs=1e-12)
+
+
+def test_walks_the_references() -> None:
+    references = {"a": [hit(0.0, "kick")], "b": [hit(0.0, "kick")]}
+    scores = score(references, {"a": [hit(0.0, "kick")], "stranger": [hit(0.0, "kick")] * 3})
+    assert scores.micro == Counts(1, 0, 1)
+    assert set(scores.tracks) == {"a", "b"}
+
+
+def test_unjudged_classes_are_left_out_on_both_sides() -> None:
+    references = {"a": [hit(0.0, "kick"), hit(1.0, "aux1")]}
+    estimates = {"a": [hit(0.0, "kick"), hit(2.0, "aux1"), hit(3.0, "snare_cross_stick")]}
+    scores = score(references, estimates, scheme="26", unjudged=frozenset({"aux1", "snare_cross_stick"}))
+    assert scores.micro == Counts(1, 0, 0)
+
+
+def test_different_classes_struck_together_merge_but_duplicates_do_not() -> None:
+    together = [hit(1.0, "crash1", 60), hit(1.02, "ride", 90), hit(1.03, "crash2")]
+    events = reduce_hits(together, get_scheme("5"))
+    assert events.time.tolist() == [1.0, 1.03]
+    assert events.velocity.tolist() == [90, 100]
+    assert len(reduce_hits(together, get_scheme("26"))) == 3
+    assert len(reduce_hits([hit(1.0, "kick"), hit(1.001, "kick")], get_scheme("5"))) == 2
+    assert len(reduce_hits(together[:2], get_scheme("5"), merge=0.0)) == 2
+
+
+def test_empty_sides() -> None:
+    assert score({"a": []}, {}).micro.empty
+    assert score({"a": []}, {"a": [hit(0, "kick")]}).track_f == 0.0
+    assert score({"a": [], "b": [hit(0, "kick")]}, {"b": [hit(0, "kick")]}).track_f == 1.0
+
+
+def test_errors() -> None:
+    with pytest.raises(ValueError, match="no reference tracks"):
+        score({}, {})
+    with pytest.raises(ValueError, match="unknown scheme '7'"):
+        score({"a": []}, {}, scheme="7")
+    with pytest.raises(ValueError, match="window 0"):
+        score({"a": []}, {}, window=0)
+    with pytest.raises(ValueError, match="unknown classes"):
+        score({"a": []}, {}, unjudged=frozenset({"gong"}))
+
+
+times = st.lists(st.integers(0, 400).map(lambda step: step / 128), max_size=40).map(sorted)
+
+
+@settings(deadline=None)
+@given(times, times)
+def test_counts_agree_with_mir_eval_and_pairs_are_legal(
+    references: list[float], estimates: list[float]
+) -> None:
+    reference, estimate = np.array(references), np.array(estimates)
+    window = 6 / 128
+    pairs = match_times(reference, estimate, window)
+    if len(reference) and len(estimate):
+        assert len(pairs) == len(mir_eval.util.match_events(reference, estimate, window))
+    assert len(pairs) == count_matches(reference, estimate, window)
+    assert np.all(np.abs(reference[pairs[:, 0]] - estimate[pairs[:, 1]]) <= window)
+    assert np.all(np.diff(pairs, axis=0) > 0)
+
+
+def test_per_label_scores_equal_mir_eval_onset_f_measure() -> None:
+    rng = np.random.default_rng(3)
+    reference = [
+        Hit(float(t), int(d), 64)
+        for t, d in zip(rng.uniform(0, 20, 400), rng.integers(0, NUM_CLASSES, 400), strict=True)
+    ]
+    estimate = [
+        Hit(abs(h.time + float(rng.normal(0, 0.04))), h.drum, 64) for h in reference if rng.random() < 0.8
+    ]
+    scores = score({"x": reference}, {"x": estimate}, scheme="26")
+    for i, counts in enumerate(scores.tracks["x"]):
+        f, p, r = mir_eval.onset.f_measure(
+            np.array(sorted(h.time for h in reference if h.drum == i)),
+            np.array(sorted(h.time for h in estimate if h.drum == i)),
+            window=0.05,
+        )
+        assert (counts.f, counts.precision, counts.recall) == pytest.approx((f, p, r), abs=1e-12)

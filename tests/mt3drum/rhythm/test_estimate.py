@@ -1,0 +1,168 @@
+"""Beats, meter and downbeats of grooves whose beats are known, and none where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mt3drum.rhythm.estimate import estimate
+from mt3drum.rhythm.grid import Grid, Meter
+from mt3drum.rhythm.tempo_map import tempo_map
+from tests.grooves import ROCK, SHUFFLE, SIX_EIGHT, WALTZ, played, steady
+from tokenizer.hits import Hit
+
+
+def distance(found: tuple[float, ...], truth: list[float]) -> float:
+    """Largest distance of a true beat from the nearest found one."""
+    return float(max(np.abs(np.array(found) - beat).min() for beat in truth))
+
+
+def test_a_rock_beat_with_human_timing() -> None:
+    hits, beats = played(ROCK, 10, steady(118.0, 0.4), 4)
+    grid = estimate(hits, 22.0)
+    assert grid is not None
+    assert grid.meter == Meter(4, 4)
+    assert grid.bpm == pytest.approx(118, rel=0.003)
+    assert distance(grid.beats, beats) < 0.012
+    assert distance(grid.downbeats, beats[::4]) < 0.012
+    assert all(abs(np.array(beats[::4]) - down).min() < 0.012 for down in grid.downbeats if down < 20)
+    assert grid.beats[0] < 60 / 118
+    assert 22.0 - grid.beats[-1] < 60 / 118
+    assert grid.steadiness > 0.7
+
+
+def test_doubt_and_softness_do_not_halve_the_tempo() -> None:
+    pattern = {"kick": "X...X...", "snare_head": "..X...X.", "crash1": "X.X.X.X."}
+    hits, _ = played(pattern, 12, steady(150.0), 4)
+    doubtful = [Hit(hit.time, hit.drum, hit.velocity * 2 // 5, 0.4) for hit in hits]
+    grid = estimate(doubtful)
+    assert grid is not None
+    assert grid.bpm == pytest.approx(150, rel=0.005)
+
+
+def test_a_drift_of_two_percent_is_followed() -> None:
+    def drifting(beat: float) -> float:
+        return beat * 0.5 + 0.5 * 0.02 / (2 * np.pi / 16) * np.sin(2 * np.pi * beat / 16)
+
+    hits, beats = played(ROCK, 10, drifting, 4, seed=1)
+    grid = estimate(hits)
+    assert grid is not None
+    assert distance(grid.beats, beats) < 0.02
+    assert distance(grid.downbeats, beats[::4]) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("pattern", "bpm", "per_bar", "meter"),
+    [(WALTZ, 130.0, 3, "3/4"), (SIX_EIGHT, 60.0, 2, "6/8"), (SHUFFLE, 126.0, 4, "4/4")],
+)
+def test_other_meters(pattern: dict[str, str], bpm: float, per_bar: int, meter: str) -> None:
+    hits, beats = played(pattern, 10, steady(bpm), per_bar)
+    grid = estimate(hits)
+    assert grid is not None
+    assert str(grid.meter) == meter
+    assert distance(grid.beats, beats) < 0.015
+    assert distance(grid.downbeats, beats[::per_bar]) < 0.015
+
+
+def test_a_pick_up_bar() -> None:
+    hits, beats = played(ROCK, 9, steady(100.0), 4, first_beat=3, seed=2)
+    shift = beats[0] - 0.1
+    hits = [Hit(hit.time - shift, hit.drum, hit.velocity) for hit in hits]
+    grid = estimate(hits)
+    assert grid is not None
+    assert distance(grid.downbeats, [beat - shift for beat in beats[1::4]]) < 0.015
+    assert grid.first == 3
+    assert all(grid.position(hit.time) >= 0 for hit in hits)
+
+
+def test_no_grid_where_nothing_is_steady() -> None:
+    rng = np.random.default_rng(3)
+    hits, _ = played(ROCK, 8, steady(118.0), 4)
+    at_random = [
+        Hit(float(t), h.drum, h.velocity) for t, h in zip(rng.uniform(0, 16, len(hits)), hits, strict=True)
+    ]
+    assert estimate(at_random) is None
+    blurred = [Hit(max(0.0, h.time + rng.normal(0, 0.1)), h.drum, h.velocity) for h in hits]
+    assert estimate(blurred) is None
+    assert estimate(hits[:10]) is None
+    assert estimate([]) is None
+
+
+def test_what_the_user_knows_overrules() -> None:
+    hits, beats = played(ROCK, 8, steady(120.0), 4)
+    half = estimate(hits, bpm=60, meter=Meter(2, 4))
+    assert half is not None
+    assert half.bpm == pytest.approx(60, rel=0.01)
+    assert half.meter == Meter(2, 4)
+    three = estimate(hits, meter=Meter(3, 4))
+    assert three is not None
+    assert len(three.downbeats) == pytest.approx(len(beats) / 3, abs=1)
+    rng = np.random.default_rng(4)
+    loose = [Hit(max(0.0, h.time + rng.normal(0, 0.1)), h.drum, h.velocity) for h in hits]
+    assert estimate(loose, bpm=120) is not None
+
+
+def test_a_known_tempo_needs_no_number_of_strokes() -> None:
+    few = estimate([Hit(1.3, 0, 100), Hit(1.8, 1, 100)], 4.0, bpm=120, meter=Meter(3, 4))
+    assert few is not None
+    assert few.beats == pytest.approx([0.3 + 0.5 * i for i in range(8)])
+    assert few.downbeats == pytest.approx([1.3, 2.8])
+    nothing = estimate([], 2.0, bpm=60)
+    assert nothing is not None
+    assert nothing.beats == pytest.approx([0, 1, 2])
+
+
+def test_a_stroke_before_the_grid_gets_a_bar() -> None:
+    grid = Grid((1.0, 1.5, 2.0), 0, Meter(4, 4))
+    assert grid.reaching(0.95) is grid
+    assert grid.reaching(0.6).first == 4
+    assert grid.reaching(0.6).position(0.6) == pytest.approx(3.2)
+    assert grid.reaching(0.6).downbeats == grid.downbeats
+
+
+def test_wrong_tempos_and_meters_are_named() -> None:
+    with pytest.raises(ValueError, match="tempo 5 is outside 20..500"):
+        estimate([], bpm=5)
+    with pytest.raises(ValueError, match="meter 4/3 is none of"):
+        Meter.parse("4/3")
+    with pytest.raises(ValueError, match="meter 'four' is not of the form 4/4"):
+        Meter.parse("four")
+
+
+def test_meters_count_their_beats() -> None:
+    meters = [Meter.parse(text) for text in ("4/4", "6/8", "7/8")]
+    assert [(m.beats, float(m.beat_quarters), float(m.bar_quarters)) for m in meters] == [
+        (4, 1.0, 4.0),
+        (2, 1.5, 3.0),
+        (7, 0.5, 3.5),
+    ]
+
+
+def test_positions_and_seconds_are_inverse() -> None:
+    grid = Grid((0.3, 0.8, 1.4, 2.0), 1, Meter(4, 4))
+    for seconds in (0.0, 0.3, 0.5, 1.9, 3.0):
+        assert grid.seconds(grid.position(seconds)) == pytest.approx(seconds)
+    assert grid.position(0.3) == 1
+    assert grid.downbeats == (2.0,)
+
+
+def test_the_tempo_map_is_short_and_keeps_the_beats() -> None:
+    beats = tuple(0.7 + 0.5 * i + 0.004 * (-1) ** i for i in range(40)) + tuple(
+        20.7 + 0.6 * i for i in range(20)
+    )
+    lines = tempo_map(Grid(beats, 3, Meter(4, 4)))
+    assert len(lines.tempos) <= 6
+    for number, beat in enumerate(beats):
+        place = lines.place((3 + number) * Meter(4, 4).beat_quarters)
+        assert lines.time(place) == pytest.approx(beat, abs=0.0151)
+        assert lines.quarters(lines.time(place)) == pytest.approx(float(place))
+    assert lines.seconds[0] == 0.0
+    assert [meter[1:] for meter in lines.meters] == [(2, 4), (4, 4)]
+    assert lines.midi_meters[1][0] == pytest.approx(beats[1], abs=0.015)
+
+
+def test_a_tempo_map_that_starts_on_a_downbeat_has_no_lead() -> None:
+    lines = tempo_map(Grid(tuple(0.001 + 0.5 * i for i in range(9)), 0, Meter(4, 4)))
+    assert lines.meters == ((0, 4, 4),)
+    assert lines.lead == 0
+    assert len(lines.tempos) == 1

@@ -1,0 +1,218 @@
+"""The step of training and what goes wrong in it: cuts of a batch, early stopping, NaN, damaged data."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import train.loop
+import train.run
+from data.loader import LoaderConfig, make_loader
+from data.shards.write import make_shards, shard_paths
+from mt3drum.model.checkpoint import read_header
+from mt3drum.model.loss import losses
+from tests.small_runs import (
+    BeepShards,
+    at_step,
+    bare,
+    curve,
+    one_thread,
+    run_main,
+    same_curves,
+    write_run,
+)
+from train.config import TrainConfig, load_config
+from train.main import make_engine, set_up_ranks
+from train.run import Run
+from train.state import newest_state
+from train.validate import Group, Validation
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("data"))
+
+
+def engine_of(config: Path, folder: Path, **settings: Any) -> Any:
+    set_up_ranks()
+    engine = make_engine(load_config(bare(config, folder, **settings), {}), None)
+    engine.train()
+    return engine
+
+
+def batches_of(config: TrainConfig, number: int) -> Iterator[Any]:
+    loader = make_loader(
+        shard_paths(Path(config.shards)),
+        train.run.PRESETS[config.preset].codec,
+        LoaderConfig(config.batch, 0, config.seed, config.augment),
+    )
+    for batch, _ in zip(loader, range(number), strict=False):
+        yield batch
+
+
+def steps_of(config: Path, folder: Path, batch: int, accumulation: int) -> tuple[Run, list[dict[str, float]]]:
+    """Three steps of eight segments, cut as stated; batch statistics, which differ by the cut, are frozen."""
+    engine = engine_of(config, folder, batch=batch, accumulation=accumulation, spec_augment=0.0, clip=0.5)
+    settings = load_config(folder / "bare.yaml", {})
+    for module in engine.module.modules():
+        if "BatchNorm" in type(module).__name__:
+            module.eval()
+    run = Run(settings, engine, folder, 0, 1)
+    batches = batches_of(settings, 3 * accumulation)
+    found = []
+    for _ in range(3):
+        found.append(run.step([next(batches) for _ in range(accumulation)]))
+        run.progress.step += 1
+    return run, found
+
+
+def test_accumulated_steps_equal_whole_ones_and_plain_torch(config: Path, tmp_path: Path) -> None:
+    whole, scalars = steps_of(config, tmp_path, batch=8, accumulation=1)
+    cut, cut_scalars = steps_of(config, tmp_path, batch=4, accumulation=2)
+    for one, other in zip(scalars, cut_scalars, strict=True):
+        assert one == pytest.approx(other, abs=1e-5, rel=1e-5)
+    plain = plain_steps(whole.config)
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(cut.model.state_dict()[name], value, atol=1e-5, rtol=0)
+        torch.testing.assert_close(plain[name], value, atol=1e-5, rtol=0)
+    assert all(line["optimizer/gradient_norm"] > 0.5 for line in scalars)  # so that clipping was tried
+
+
+def plain_steps(config: TrainConfig) -> dict[str, torch.Tensor]:
+    """The same without DeepSpeed: one loss, one clipping, AdamW."""
+    model = train.run.build_model(config)
+    for module in model.modules():
+        if "BatchNorm" in type(module).__name__:
+            module.eval()
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    for number, batch in enumerate(batches_of(config, 3)):
+        for group in optimizer.param_groups:
+            group["lr"] = train.run.learning_rate(config, number)
+        encoded, logits = model(model.features(batch.audio), batch.tokens)
+        sums = losses(
+            model.config.codec, encoded, logits, batch.tokens, batch.onset, batch.velocity, config.loss
+        )
+        loss = sums.tokens / (batch.tokens != 0).sum() + sums.onsets / len(batch.audio)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+    return model.state_dict()
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_zero_by_json_and_autocast_resume_exactly(config: Path, tmp_path: Path, stage: int) -> None:
+    settings = tmp_path / "deepspeed.json"
+    settings.write_text(json.dumps({"zero_optimization": {"stage": stage}}))
+    short = bare(config, tmp_path, steps=6, save_every=3, bfloat16=True)
+    more = ("--deepspeed_config", str(settings))
+    assert run_main(short, tmp_path / "whole", *more) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(patch, 2, lambda: signal.raise_signal(signal.SIGTERM))
+        assert run_main(short, tmp_path / "cut", *more) == 0
+    assert newest_state(tmp_path / "cut") == tmp_path / "cut" / "state-3"
+    assert run_main(short, tmp_path / "cut", *more) == 0
+    whole = curve(tmp_path / "whole" / "losses.jsonl")
+    same_curves(curve(tmp_path / "cut" / "losses.jsonl"), whole)
+    assert all(line["optimizer/gradient_norm"] > 0 for line in whole)
+    assert run_main(short, tmp_path / "cut") == 1  # without ZeRO: refused
+
+
+def test_a_signal_between_exchanges_does_not_part_the_ranks(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flag a signal sets is looked at in the next exchange only, never to decide alone."""
+    run = Run(load_config(bare(config, tmp_path), {}), engine_of(config, tmp_path), tmp_path, 0, 1)
+    batches = list(batches_of(run.config, 2))
+    run.step(batches[:1])
+    run.stop_asked = True
+    assert not run.stopping
+    run.step(batches[1:])
+    assert run.stopping
+
+
+def test_early_stopping_keeps_the_best(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter((0.1, 0.5, 0.4, 0.5, 0.9))
+    monkeypatch.setattr(train.run, "groups_of", lambda _: [Group("beeps", {}, {}, frozenset())])
+    monkeypatch.setattr(
+        train.run, "validate", lambda *_: Validation(f := next(scores), {"beeps": f}, {"beeps/KD": f})
+    )
+    assert run_main(bare(config, tmp_path, validate_every=2, patience=2), tmp_path / "run") == 0
+    assert [line["f_measure"] for line in curve(tmp_path / "run" / "validations.jsonl")] == [
+        0.1,
+        0.5,
+        0.4,
+        0.5,
+    ]
+    assert len(curve(tmp_path / "run" / "losses.jsonl")) == 8
+    best = read_header(tmp_path / "run" / "best.safetensors")["training"]
+    assert best["step"] == 4 and best["result"]["f_measure"] == 0.5
+    assert newest_state(tmp_path / "run") == tmp_path / "run" / "state-8"
+
+
+def test_a_loss_that_is_not_finite_stops(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = bare(config, tmp_path)
+
+    def spoilt(*arguments: Any) -> Any:
+        return losses(*arguments)._replace(tokens=torch.tensor(float("nan"), requires_grad=True))
+
+    with monkeypatch.context() as patch:
+        at_step(patch, 6, lambda: patch.setattr(train.run, "losses", spoilt))
+        assert run_main(short, tmp_path / "run") == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == f"error: the loss is not finite at step 6; {train.run.REMEDY}"
+    assert newest_state(tmp_path / "run") == tmp_path / "run" / "state-5"
+
+
+def test_a_gradient_that_is_not_finite_stops(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train.run, "gradient_norm", lambda _: float("inf"))
+    assert run_main(bare(config, tmp_path), tmp_path / "run") == 1
+    assert "error: the gradient is not finite at step 0; the last saved state" in capsys.readouterr().err
+
+
+def damaged(config: Path, folder: Path, share: str) -> Path:
+    """The run's settings on shards of which one is gone, or some sounds are not FLAC."""
+    shards = folder / "shards"
+    make_shards(shards, BeepShards())
+    paths = [Path(path) for path in shard_paths(shards)]
+    if share == "a shard":
+        paths[2].unlink()
+    else:
+        for path in paths:
+            path.write_bytes(path.read_bytes().replace(b"fLaC", b"XXXX", 1 if share == "a third" else -1))
+    return bare(config, folder, shards=str(shards), steps=8)
+
+
+@pytest.mark.parametrize(("share", "reason"), [("a third", "flac corrupt"), ("a shard", "shard missing")])
+def test_damaged_data_are_logged_and_passed_over(
+    config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, share: str, reason: str
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert run_main(damaged(config, tmp_path, share), tmp_path / "run") == 0
+    assert len(curve(tmp_path / "run" / "losses.jsonl")) == 8
+    assert any(reason in message and "skipped" in message for message in caplog.messages)
+    assert any(reason in message and "could not be used" in message for message in caplog.messages)
+
+
+def test_no_usable_data_is_an_error_in_one_line(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(damaged(config, tmp_path, "all"), tmp_path / "run") == 1
+    assert "error: no usable sample in a whole epoch" in capsys.readouterr().err.splitlines()[-1]
