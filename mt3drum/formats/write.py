@@ -83,7 +83,7 @@ class Rendering:
 
         if self.options.beats is not None:
             return self.options.beats
-        return estimate(self.result.hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter)
+        return estimate(self.result.heard, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter)
 
     @cached_property
     def score(self) -> Score:
@@ -95,7 +95,8 @@ class Rendering:
 
         if self.grid is None:
             raise NoGridError
-        return quantise(self.result.hits, self.grid, self.options.grid or "auto")
+        score = quantise(self.result.heard, self.grid, self.options.grid or "auto")
+        return score.without(self.result.left_out)
 
     @cached_property
     def hits(self) -> tuple[Hit, ...]:
