@@ -12,7 +12,8 @@ import numpy as np
 from scipy.signal import lfilter
 
 from data import effects, pedals, score, tones, voice
-from data.notes import Instrument, NoteBank, load_loops, load_notes
+from data.notes import Instrument, Note, NoteBank, load_loops, load_notes
+from data.sample import retune, to_float
 from data.score import Event
 from data.song import Song, compose
 from data.synthetic import make_bank, synthetic_notes
@@ -33,6 +34,8 @@ GUITAR_PARTS = ("strum", "riff", "chug", "scratch", "skank", "picking")
 LOOP_PROBABILITY = 0.1
 PLECTRUM_PROBABILITY = 0.6
 PEAK = 0.9
+OVERSAMPLED = 8
+"""Of a note read along a contour (vibrato, slides): images of linear interpolation lie 58 dB down at 12 kHz."""
 INCIDENTALS = ("squeak", "cough", "scratch", "pick", "breath", "click")
 
 
@@ -112,7 +115,7 @@ def perform(
     strum: bool = False,
     sing: bool = False,
 ) -> Audio:
-    """Play events on an instrument: transposed by linear interpolation, chords made once and reused.
+    """Play events on an instrument: transposed by soxr, chords made once and reused.
 
     strum: a chord's notes come one after another; sing: vibrato and slides into the note.
     """
@@ -214,19 +217,28 @@ def _tone(
         pitch -= 12
     note = instrument.nearest(pitch, rng)
     rate = 2 ** ((pitch - note.pitch) / 12)
-    count = min(length, int((len(note.audio) - 2) / rate))
-    position = np.arange(count) * rate
-    if glide is not None:
-        position = np.cumsum(glide[:count], dtype=np.float64) * rate
-        count = int(np.searchsorted(position, len(note.audio) - 2))
-        position = position[:count]
-    index = position.astype(np.int64)
-    part = (position - index).astype(np.float32)
-    below = note.audio[index].astype(np.float32)
-    tone = (below + part * (note.audio[index + 1] - below)) * np.float32(1 / 32_000)
+    if glide is None:
+        needed = int(np.ceil(length * rate)) + 1
+        tone = retune(to_float(note.audio[:needed]), rate)[:length]
+    else:
+        tone = _glide_along(note, rate, length, glide)
+    count = len(tone)
     fade = min(count, release)
     tone[count - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
     return tone
+
+
+def _glide_along(note: Note, rate: float, length: int, glide: Audio) -> Audio:
+    """The note at `rate` times a contour of rates: the constant part by soxr, then OVERSAMPLED, so that
+    linear interpolation along the contour loses less than 0.1 dB at 12 kHz."""
+    position = np.cumsum(glide[:length], dtype=np.float64)
+    needed = int(np.ceil(position[-1] * rate)) + 2 if len(position) else 0
+    fine = retune(retune(to_float(note.audio[:needed]), rate), 1 / OVERSAMPLED)
+    position *= OVERSAMPLED
+    position = position[: int(np.searchsorted(position, len(fine) - 2))]
+    index = position.astype(np.int64)
+    part = (position - index).astype(np.float32)
+    return fine[index] + part * (fine[index + 1] - fine[index])
 
 
 def incidental(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
