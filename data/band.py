@@ -12,6 +12,8 @@ import numpy as np
 from scipy.signal import lfilter
 
 from data import effects, pedals, score, tones, voice
+from data.ducking import duck
+from data.levels import add_track, full_scale
 from data.notes import Instrument, Note, NoteBank, load_loops, load_notes
 from data.sample import retune, to_float
 from data.score import Event
@@ -33,9 +35,8 @@ ROLES_OF_PART: dict[str, tuple[str, ...]] = {
 GUITAR_PARTS = ("strum", "riff", "chug", "scratch", "skank", "picking")
 LOOP_PROBABILITY = 0.1
 PLECTRUM_PROBABILITY = 0.6
-PEAK = 0.9
 OVERSAMPLED = 8
-"""Of a note read along a contour (vibrato, slides): images of linear interpolation lie 58 dB down at 12 kHz."""
+"""Of a note read along a contour (vibrato, slides): linear interpolation then leaves images 58 dB down."""
 INCIDENTALS = ("squeak", "cough", "scratch", "pick", "breath", "click")
 
 
@@ -56,13 +57,13 @@ def render_band(
     mix = np.zeros(samples, dtype=np.float32)
     for part in line_up(song, rng):
         level = rng.uniform(-9, 3) + {"bass": 2.0, "voice": 4.0}.get(part, 0.0)
-        _add(mix, play_part(bank, song, part, rng), level)
+        add_track(mix, play_part(bank, song, part, rng), level)
     if not mix.any():
-        _add(mix, play_part(bank, song, "pad", rng, arranged=False), 0.0)
+        add_track(mix, play_part(bank, song, "pad", rng, arranged=False), 0.0)
     if bank.loops and rng.random() < LOOP_PROBABILITY:
-        _add(mix, _loop(bank, samples, rng), rng.uniform(-9, 3))
+        add_track(mix, _loop(bank, samples, rng), rng.uniform(-9, 3))
     if rng.random() < 0.12:
-        _add(mix, incidental(bank, song, rng), rng.uniform(-14, -2))
+        add_track(mix, incidental(bank, song, rng), rng.uniform(-14, -2))
     return master(mix, song, rng)
 
 
@@ -270,22 +271,10 @@ def _loop(bank: NoteBank, samples: int, rng: np.random.Generator) -> Audio:
     return np.take(clip, np.arange(start, start + samples), mode="wrap") * np.float32(1 / 32_000)
 
 
-def _add(mix: Audio, track: Audio, decibels: float) -> None:
-    """Add a track at a level relative to -20 dB RMS while it sounds."""
-    block = 2205
-    count = len(track) // block
-    power = np.mean(track[: count * block].reshape(count, block) ** 2, axis=1) if count else np.zeros(0)
-    loudest = float(power.max(initial=0.0))
-    if loudest < 1e-10:
-        return
-    level = np.sqrt(power[power > loudest * 1e-3].mean())
-    mix += np.float32(0.1 * 10 ** (decibels / 20) / level) * track
-
-
 def master(mix: Audio, song: Song, rng: np.random.Generator) -> Audio:
     """A room, ducking under the kick (electronic), soft overload, tone; then peak 0.9."""
     if song.kicks and rng.random() < (0.35 if song.style.name == "electronic" else 0.04):
-        mix = mix * _duck(len(mix), song.kicks, rng)
+        mix = mix * duck(len(mix), song.kicks, rng)
     if rng.random() < 0.4:
         mix = effects.room(mix, rng)
     if rng.random() < 0.3:
@@ -293,17 +282,4 @@ def master(mix: Audio, song: Song, rng: np.random.Generator) -> Audio:
     if rng.random() < 0.4:  # records leave the top octave to the cymbals
         keep = np.exp(-2 * np.pi * rng.uniform(3000, 10_000) / SAMPLE_RATE)
         mix = lfilter([1 - keep], [1, -keep], mix)
-    peak = float(np.abs(mix).max(initial=0.0))
-    return (mix * np.float32(PEAK / peak) if peak > 1e-6 else mix).astype(np.float32)
-
-
-def _duck(samples: int, kicks: Sequence[float], rng: np.random.Generator) -> Audio:
-    """Side-chain compression: a dip at each kick, recovering in 0.1 to 0.4 s."""
-    gain = np.ones(samples, dtype=np.float32)
-    depth, recovery = rng.uniform(0.4, 0.95), int(rng.uniform(0.1, 0.4) * SAMPLE_RATE)
-    dip = 1 - np.float32(depth) * (1 - np.arange(recovery, dtype=np.float32) / recovery)
-    for time in kicks:
-        start = max(0, round(time * SAMPLE_RATE))
-        part = dip[: max(0, samples - start)]
-        gain[start : start + len(part)] = np.minimum(gain[start : start + len(part)], part)
-    return gain
+    return full_scale(np.asarray(mix, dtype=np.float32))

@@ -65,7 +65,7 @@ def find_onset(audio: np.ndarray, share: float = 0.06, window: float = 0.06) -> 
 
 
 def retune(audio: np.ndarray, ratio: float) -> np.ndarray:
-    """Plays ``audio`` ``ratio`` times faster (higher and shorter): float32 [n / ratio], band-limited by soxr."""
+    """Plays ``audio`` ``ratio`` times faster (higher, shorter): float32 [n / ratio], band-limited by soxr."""
     return np.asarray(soxr.resample(audio, SAMPLE_RATE * ratio, SAMPLE_RATE), dtype=np.float32)
 
 

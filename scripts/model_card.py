@@ -19,6 +19,7 @@ from mt3drum.decoding import DecodeConfig
 from scripts.model_card_recipe import given_prior, plain, remake
 from scripts.update_results import BEGIN, END, PAGES, RESULTS, block, read_digests, write_text
 
+STEMS = "electronic"  # of data.stems: a folder beside accompaniment/
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
 NOT_LICENCE = ("holds:", "path:", "repo:", "pitches", "velocity layers:")
 """Lines of a SOURCE.txt that say something else."""
@@ -223,7 +224,7 @@ def _licence(data: Mapping[str, Any], root: Path) -> list[str]:
     played = [named_source("Groove MIDI Dataset", root / "midi" / "groove")] if "gmd" in corpora else []
     unknown = sorted(set(corpora) - {"gmd"})
     notes = [
-        read_source(root / "accompaniment" / name / "SOURCE.txt")
+        read_source((root if name == STEMS else root / "accompaniment") / name / "SOURCE.txt")
         for name in data["sources"]["accompaniment"]
         if name != SYNTHESISED
     ]

@@ -7,7 +7,8 @@ import pytest
 import soundfile as sf
 
 from data import notes, score, synthetic, tones, voice
-from data.band import PEAK, perform, render_band
+from data.band import perform, render_band
+from data.levels import PEAK
 from data.notes import NoteBank, join, load_loops, load_notes, sustain, trim
 from data.score import Event
 from data.song import STYLES, Song, bar_phase, compose

@@ -1,4 +1,4 @@
-"""Sound played faster or slower keeps its top octave and gains no images: level at 12 kHz, images 60 dB down."""
+"""Sound played faster or slower: 12 kHz keeps its level, images lie 60 dB down."""
 
 from __future__ import annotations
 
