@@ -38,8 +38,8 @@ LEAST = tuple(round(0.05 * k, 2) for k in range(13))  # of the calibrated confid
 class Trial:
     """One setting and what it scored."""
 
-    prior_weight: float
-    prior_bias: float
+    onset_weight: float
+    onset_bias: float
     f: dict[str, float]
     """Scheme -> micro F."""
 
@@ -79,7 +79,7 @@ def tune(
 
     def trial(weight: float, bias: float) -> Trial:
         if (weight, bias) not in trials:
-            found = transcribe(model, replace(DecodeConfig(), prior_weight=weight, prior_bias=bias), audio)
+            found = transcribe(model, replace(DecodeConfig(), onset_weight=weight, onset_bias=bias), audio)
             f = {scheme: score(references, found, scheme=scheme).micro.f for scheme in SCHEMES}
             trials[weight, bias] = Trial(weight, bias, f)
             report(trials[weight, bias])
@@ -89,9 +89,9 @@ def tune(
         best = trial(*given)
     else:
         best = max((trial(0.5, bias) for bias in BIASES), key=lambda t: t.mean_f)
-        best = max((trial(weight, best.prior_bias) for weight in WEIGHTS), key=lambda t: t.mean_f)
-        best = max((trial(best.prior_weight, bias) for bias in BIASES), key=lambda t: t.mean_f)
-    config = replace(DecodeConfig(), prior_weight=best.prior_weight, prior_bias=best.prior_bias)
+        best = max((trial(weight, best.onset_bias) for weight in WEIGHTS), key=lambda t: t.mean_f)
+        best = max((trial(best.onset_weight, bias) for bias in BIASES), key=lambda t: t.mean_f)
+    config = replace(DecodeConfig(), onset_weight=best.onset_weight, onset_bias=best.onset_bias)
     config = replace(config, confidence_calibration=calibration(references, transcribe(model, config, audio)))
     least = least_confidence(references, transcribe(model, config, audio))
     return replace(config, minimum_confidence=least), list(trials.values())

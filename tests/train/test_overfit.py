@@ -97,12 +97,12 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray, 
         torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize(("prior_weight", "beam"), [(0.5, 1), (0.0, 1), (0.5, 4)])
+@pytest.mark.parametrize(("onset_weight", "beam"), [(0.5, 1), (0.0, 1), (0.5, 4)])
 def test_what_was_learnt_is_decoded(
-    learnt: tuple[Path, np.ndarray, list[Hit]], prior_weight: float, beam: int
+    learnt: tuple[Path, np.ndarray, list[Hit]], onset_weight: float, beam: int
 ) -> None:
     path, audio, hits = learnt
-    found = Transcriber.load(path, prior_weight=prior_weight, beam=beam).transcribe_array(audio)
+    found = Transcriber.load(path, onset_weight=onset_weight, beam=beam).transcribe_array(audio)
     scores = score({"bar": hits}, {"bar": list(found.hits)}, scheme="26", window=0.05)
     assert scores.micro.f == 1.0, (found.hits, hits)
     assert score({"bar": hits}, {"bar": list(found.hits)}, scheme="26", window=0.015).micro.f == 1.0
