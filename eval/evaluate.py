@@ -43,7 +43,7 @@ class Settings:
 
     scheme: str = "5"
     """Scheme of the headline and of every analysis."""
-    schemes: tuple[str, ...] = ("26", "16", "8", "5", "3")
+    schemes: tuple[str, ...] = tuple(SCHEMES)
     """Schemes of the table; those finer than the labels can judge are to be left out by the caller."""
     window: float = 0.05
     """Seconds; the headline's."""
