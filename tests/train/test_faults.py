@@ -17,6 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import train.loop
 from data.shards.write import make_shards, shard_paths
 from tests.processes import PATIENCE
 from tests.small_runs import (
@@ -30,8 +31,9 @@ from tests.small_runs import (
     same_curves,
     write_run,
 )
-from train.run import REMEDY, Run
+from train.run import Run
 from train.state import newest_state
+from train.step import REMEDY, StepResult, StopRequest
 
 KILLS = 10
 
@@ -90,15 +92,15 @@ def test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good(
 ) -> None:
     short = bare(config, tmp_path, steps=10)
     assert run_main(short, tmp_path / "whole") == 0
-    step = Run.step
+    step = train.loop.training_step
 
-    def poisoned(run: Run, micro_batches: Any) -> dict[str, float]:
+    def poisoned(run: Run, micro_batches: Any, stop: StopRequest) -> StepResult:
         if run.progress.step == 7:
             micro_batches[0].audio[0, 1000] = float("nan")
-        return step(run, micro_batches)
+        return step(run, micro_batches, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "step", poisoned)
+        patch.setattr(train.loop, "training_step", poisoned)
         assert run_main(short, tmp_path / "cut") == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error == f"error: the loss is not finite at step 7; {REMEDY}"
@@ -119,7 +121,7 @@ def quietly(config: str, output: str) -> None:
 def test_killed_at_ten_random_moments_gives_the_same_curve(config: Path, tmp_path: Path) -> None:
     """Before the first step, within steps, while a state is written, after the last: wherever it falls."""
     server = multiprocessing.get_context("forkserver")  # its children need no new interpreter
-    server.set_forkserver_preload(["deepspeed", "train.main", "train.run", "train.loop", "tests.small_runs"])
+    server.set_forkserver_preload(["deepspeed", "train.main", "train.loop", "tests.small_runs"])
     settings = bare(config, tmp_path, steps=60, save_every=3)
 
     def begin(output: str) -> Any:
