@@ -19,6 +19,7 @@ from mt3drum.decoding import DecodeConfig
 from scripts.pages.model_card_recipe import given_prior, plain, remake
 from scripts.update_results import BEGIN, END, PAGES, RESULTS, block, read_digests, write_text
 
+STEMS = "electronic"  # of data.band.stems: a folder beside accompaniment/
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
 NOT_LICENCE = ("holds:", "path:", "repo:", "pitches", "velocity layers:")
 """Lines of a SOURCE.txt that say something else."""
@@ -94,7 +95,7 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
     """The whole text.
 
     Args:
-        header: of `mt3drum.model.checkpoint.read_header`.
+        header: of `mt3drum.model.network.checkpoint.read_header`.
         name: file name of the checkpoint.
         data_root: folder with kits/, midi/groove/ and accompaniment/, for their SOURCE.txt.
         results: the block of `scripts.update_results`.
@@ -223,7 +224,7 @@ def _licence(data: Mapping[str, Any], root: Path) -> list[str]:
     played = [named_source("Groove MIDI Dataset", root / "midi" / "groove")] if "gmd" in corpora else []
     unknown = sorted(set(corpora) - {"gmd"})
     notes = [
-        read_source(root / "accompaniment" / name / "SOURCE.txt")
+        read_source((root if name == STEMS else root / "accompaniment") / name / "SOURCE.txt")
         for name in data["sources"]["accompaniment"]
         if name != SYNTHESISED
     ]
@@ -274,7 +275,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
-    from mt3drum.model.checkpoint import bundled, read_header
+    from mt3drum.model.network.checkpoint import bundled, read_header
 
     try:
         path = args.checkpoint or bundled()

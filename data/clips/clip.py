@@ -6,15 +6,16 @@ Everything random comes from a generator handed in, so a clip is a function of i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import soundfile
 import soxr
 
+from data.band.backing import BackingConfig, render_backing
 from data.band.notes import NoteBank
-from data.band.play import render_band
+from data.band.stems import Stem
 from data.corpora.readers import Recording
 from data.grooves.patterns import Performance, generate, vary
 from data.kits.sample import SAMPLE_RATE, Kit
@@ -83,10 +84,12 @@ class RenderConfig:
     """Probability of a synthesised kit instead of a sampled one."""
     band: float = 0.75
     """Probability of a backing band beside the drums."""
-    negatives: float = 0.05
-    """Probability of a clip with a band and no drums at all."""
+    negatives: float = 0.2
+    """Probability of a clip with a band and no drums at all: one in twenty was too few."""
     vary: float = 0.8
     """Probability of a varied performance (tempo, substitutions, loudness) instead of the one played."""
+    backing: BackingConfig = field(default_factory=BackingConfig)
+    """What the band is."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -114,6 +117,8 @@ class Palette:
     """None: every clip is played on a synthesised kit."""
     notes: NoteBank | None = None
     """None: no bands."""
+    stems: tuple[Stem, ...] = ()
+    """Recorded electronic stems without drums, for some of the bands."""
 
 
 def synthetic_kits(config: RenderConfig, palette: Palette, clips: int, rng: np.random.Generator) -> list[Kit]:
@@ -146,7 +151,16 @@ def render_clip(
     band = None
     if palette.notes is not None and (drumless or rng.random() < config.band):
         kicks = [hit.time for hit in performance.hits if DRUMS[hit.drum].family == "kick"]
-        band = render_band(palette.notes, rng, config.seconds, performance.bpm, kicks)
+        band = render_backing(
+            palette.notes,
+            palette.stems,
+            rng,
+            config.seconds,
+            performance.bpm,
+            kicks,
+            drumless,
+            config.backing,
+        )
     return Clip(
         audio, band, hits,
         corpus="no drums" if drumless else performance.corpus,

@@ -8,6 +8,7 @@ silence.
 from functools import lru_cache
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import lfilter
@@ -254,12 +255,11 @@ def vinyl(audio: Audio, rng: np.random.Generator) -> Audio:
 
 
 def change_speed(audio: Audio, factor: float, samples: int) -> Audio:
-    """Play `factor` times faster (pitch moves, too): out[i] = audio[i * factor], linear between samples,
-    zero beyond.
+    """Play `factor` times faster (pitch moves, too): out[i] = audio[i * factor], band-limited by soxr, zero
+    beyond.
     """
-    position = np.arange(samples) * factor
-    index = position.astype(np.int64)
-    part = (position - index).astype(np.float32)
-    padded = np.zeros(max(len(audio), int(index[-1]) + 1 if samples else 0) + 1, dtype=np.float32)
-    padded[: len(audio)] = audio
-    return padded[index] + part * (padded[index + 1] - padded[index])
+    needed = int(np.ceil(samples * factor)) + 1
+    played = soxr.resample(audio[:needed], SAMPLE_RATE * factor, SAMPLE_RATE)[:samples]
+    out = np.zeros(samples, dtype=np.float32)
+    out[: len(played)] = played
+    return out

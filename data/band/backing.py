@@ -1,0 +1,129 @@
+"""What plays beside the drums, or instead of them: a band, recorded stems, sequences, soloists, background.
+
+A clip without drums is as loud as one with: what it holds must be heard as no drums at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from data.band.ambience import AmbienceConfig, render_ambience
+from data.band.ducking import duck
+from data.band.levels import add_track, full_scale
+from data.band.notes import NoteBank
+from data.band.play import render_band
+from data.band.sequences import SequenceConfig, render_sequences
+from data.band.soloists import SoloConfig, render_soloists
+from data.band.song import compose
+from data.band.stems import Stem, StemConfig, render_stems
+from data.dsp import effects
+from data.dsp.tones import SAMPLE_RATE, Audio
+
+KINDS = ("band", "stems", "sequences", "sequences and band", "soloists", "ambience")
+
+
+@dataclass(frozen=True)
+class BackingConfig:
+    """How the backing of a clip is chosen and finished."""
+
+    with_drums: tuple[float, ...] = (0.40, 0.20, 0.15, 0.15, 0.06, 0.04)
+    """Share of each of KINDS under drums; that of the stems falls to the band where there are none."""
+    drumless: tuple[float, ...] = (0.15, 0.22, 0.26, 0.07, 0.17, 0.13)
+    """The same without drums: more of what was taken for them."""
+    cut: float = 0.5
+    """Probability that the beginning is cut off: the clip starts in the middle of notes."""
+    cut_seconds: float = 2.0
+    """At most so much is cut."""
+    ducked: float = 0.4
+    """Probability that the kick ducks stems and sequences, as on most electronic records."""
+    limited: float = 0.3
+    """Probability of a limiter: electronic music is mastered loud."""
+    own_tempo: float = 0.5
+    """Probability that a clip without drums has a tempo of its own."""
+    tempo: tuple[float, float] = (60.0, 200.0)
+    """Beats a minute of such a clip."""
+    stems: StemConfig = field(default_factory=StemConfig)
+    sequences: SequenceConfig = field(default_factory=SequenceConfig)
+    soloists: SoloConfig = field(default_factory=SoloConfig)
+    ambience: AmbienceConfig = field(default_factory=AmbienceConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("with_drums", "drumless"):
+            shares = getattr(self, name)
+            if len(shares) != len(KINDS) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+                raise ValueError(f"{name} is {shares}, expected {len(KINDS)} shares with a sum of 1")
+
+
+def choose_kind(rng: np.random.Generator, drumless: bool, stems: bool, config: BackingConfig) -> str:
+    """One of KINDS.
+
+    Args:
+        stems: there are some.
+    """
+    shares = np.array(config.drumless if drumless else config.with_drums)
+    if not stems:
+        shares[0] += shares[1]
+        shares[1] = 0.0
+    return KINDS[int(rng.choice(len(KINDS), p=shares / shares.sum()))]
+
+
+def render_backing(
+    bank: NoteBank,
+    stems: tuple[Stem, ...],
+    rng: np.random.Generator,
+    seconds: float,
+    bpm: float,
+    kicks: Sequence[float],
+    drumless: bool = False,
+    config: BackingConfig | None = None,
+) -> Audio:
+    """What plays beside the drums of a clip: float32 [seconds * 44100], peak 0.9.
+
+    Args:
+        kicks: times in seconds of the kick drum, as of `render_band`.
+        drumless: there are no drums beside it.
+    """
+    config = config or BackingConfig()
+    kind = choose_kind(rng, drumless, bool(stems), config)
+    cut = round(rng.uniform(0, config.cut_seconds) * SAMPLE_RATE) if rng.random() < config.cut else 0
+    if drumless and rng.random() < config.own_tempo:
+        low, high = config.tempo
+        bpm = float(low * (high / low) ** rng.random())
+    late = cut / SAMPLE_RATE
+    mix = _render(kind, bank, stems, rng, seconds + late, bpm, [time + late for time in kicks], config)
+    mix = mix[len(mix) - round(seconds * SAMPLE_RATE) :]
+    electronic = kind in ("stems", "sequences", "sequences and band")
+    if electronic and not drumless and len(kicks) and rng.random() < config.ducked:
+        mix = mix * duck(len(mix), kicks, rng)
+    if electronic and rng.random() < config.limited:
+        mix = effects.limit(full_scale(mix), rng)
+    return full_scale(mix)
+
+
+def _render(
+    kind: str,
+    bank: NoteBank,
+    stems: tuple[Stem, ...],
+    rng: np.random.Generator,
+    seconds: float,
+    bpm: float,
+    kicks: Sequence[float],
+    config: BackingConfig,
+) -> Audio:
+    """One of KINDS, not levelled."""
+    if kind == "band":
+        return render_band(bank, rng, seconds, bpm, kicks)
+    if kind == "stems":
+        return render_stems(stems, seconds, rng, config.stems)
+    if kind == "ambience":
+        return render_ambience(bank, seconds, rng, config.ambience)
+    song = compose(rng, seconds, bpm, kicks)
+    if kind == "soloists":
+        return render_soloists(bank, song, rng, config.soloists)
+    mix = render_sequences(song, rng, config.sequences)
+    if kind == "sequences and band":
+        add_track(mix, render_band(bank, rng, seconds, bpm, kicks), rng.uniform(-8, 2))
+    return mix
