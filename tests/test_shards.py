@@ -265,7 +265,7 @@ def test_bands_and_negatives(tmp_path: Path) -> None:
     from data.band import synthetic_notes
 
     notes = synthetic_notes(np.random.default_rng(0), per_kind=1, noises=1)
-    config = RenderConfig(seconds=1.0, band=0.5, negatives=0.3)
+    config = RenderConfig(seconds=1.0, electronic=0.0, band=0.5, negatives=0.3)
     maker = RenderedShards(config, Palette((performance(),), notes=notes), 0, 24, per_shard=24)
     manifest = make_shards(tmp_path, maker)
     samples = list(samples_of(tmp_path / "train-000000.tar").values())
