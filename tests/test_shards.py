@@ -280,7 +280,7 @@ def test_bands_and_negatives(tmp_path: Path) -> None:
             band, _ = soundfile.read(io.BytesIO(members["band.flac"]))
             assert np.abs(band).max() > 0.5 and len(band) == len(audio)
         else:
-            assert np.abs(audio).max() > 0.5
+            assert np.abs(audio).max() > 0.5 or not labels["hits"]  # a second of a sparse take
     assert 8 <= bands <= 23 and 3 <= drumless <= 13
     assert manifest["corpora"]["no drums"]["clips"] == drumless
     assert list(manifest["sources"]["accompaniment"]) == ["synthesised"]
