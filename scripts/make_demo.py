@@ -2,7 +2,7 @@
 
     python scripts/make_demo.py --data ../shared/data
 
-A human performance (Groove MIDI Dataset, test split) on a kit that training never heard (Pearl Master Studio),
+A human performance (Groove MIDI Dataset, test split) on a kit held out of training (Pearl Master Studio),
 with a band of recorded notes under free licences; mt3drum/assets/DEMO.md has the credits.
 """
 
