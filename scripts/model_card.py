@@ -95,7 +95,7 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
     """The whole text.
 
     Args:
-        header: of `mt3drum.model.network.checkpoint.read_header`.
+        header: of `mt3drum.model.checkpoint.read_header`.
         name: file name of the checkpoint.
         data_root: folder with kits/, midi/groove/ and accompaniment/, for their SOURCE.txt.
         results: the block of `scripts.update_results`.
@@ -275,7 +275,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
-    from mt3drum.model.network.checkpoint import bundled, read_header
+    from mt3drum.model.checkpoint import bundled, read_header
 
     try:
         path = args.checkpoint or bundled()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mt3drum.config import ModelConfig
 from mt3drum.decoding import DecodeConfig
+from mt3drum.extras import need
 
 if TYPE_CHECKING:
     import torch
@@ -115,9 +116,11 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
 
     Raises:
         CheckpointError: see `read_header`; or the weights do not fit the configuration exactly.
+        MissingExtra: x-transformers is not installed; `load_lean` does without it.
     """
     import torch
 
+    need("train", "x_transformers")
     from mt3drum.model.network import DrumModel
 
     header, weights = _read(path)

@@ -17,6 +17,8 @@ TILE_FRAMES = 2_000
 """20 s of 10 ms: a tile is 2,000 pixels wide."""
 BANDS = 80
 LOW_HZ, HIGH_HZ = 30.0, 16_000.0
+AUDIO = AudioConfig(windows=(2048,), mel_bands=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ)
+"""Its mel bank is in `assets/mel_banks.npz`: after a change here run scripts/make_mel_banks.py."""
 RANGE = 60 / 20 * np.log(10)
 """Shades span 60 dB, in the natural logarithm of the amplitude."""
 SHADES = 16  # four bits a pixel: half a megabyte for five minutes
@@ -54,7 +56,7 @@ def _levels(recording: AudioSource) -> Iterator[np.ndarray]:
 
     from mt3drum.audio.log_mel import LogMel
 
-    features = LogMel(AudioConfig(windows=(2048,), mel_bands=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ))
+    features = LogMel(AUDIO)
     edge, length = _EDGE * HOP, TILE_FRAMES * HOP
     held = np.zeros(edge, dtype=np.float32)
     blocks = recording.blocks()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import resource
-import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +28,6 @@ from mt3drum.transcriber import Failure, Transcriber, Transcription
 RATE = 44_100
 HITS, SILENT, EITHER = "hits", "no hits", "hits or one line"
 REFUSED = "not audio that libsndfile reads|neither libsndfile nor ffmpeg"
-PATIENCE = 240  # seconds until a hang is called one; the machines that run tests are shared
 FRAMEWISE = DecodeConfig(onset_weight=1.0, onset_bias=0.0)
 
 
@@ -215,18 +213,6 @@ CASES = [
         )
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_hang() -> Iterator[None]:
-    def hung(*_: object) -> None:
-        raise TimeoutError(f"nothing after {PATIENCE} s")
-
-    before = signal.signal(signal.SIGALRM, hung)
-    signal.alarm(PATIENCE)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")
