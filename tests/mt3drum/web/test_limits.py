@@ -18,6 +18,7 @@ pytest.importorskip("starlette", reason="the extra 'web' is not installed")
 
 from mt3drum.web import app
 from mt3drum.web.jobs import Limits
+from mt3drum.web.work import Work
 from tests.processes import start, wait
 
 LIMITS = Limits(bytes=2**20, uploads=1, upload_seconds=1.0)
@@ -32,10 +33,12 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         free.bind(("127.0.0.1", 0))
         number = int(free.getsockname()[1])
     said = tmp_path_factory.mktemp("serve") / "said"
+    work_folder = Work(tmp_path_factory.mktemp("work"))
 
     def work() -> int:
         app.make_app = partial(app.make_app, limits=LIMITS)
-        app.run(Stub(), number)
+        with work_folder.held():
+            app.run(Stub(), number, work_folder)
         return 0
 
     child = start(work, said)
