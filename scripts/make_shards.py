@@ -105,7 +105,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     import numpy as np
 
     from data.band.play import make_bank
-    from data.band.stems import Stem, load_stems
+    from data.band.stems import BackingStem, load_stems
     from data.clips.clip import Palette
     from data.clips.makers import RenderedShards, describe
     from data.corpora.readers import read_gmd
@@ -117,7 +117,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     config = render_config(args)
     rng = np.random.default_rng(args.seed)
     bank = None
-    stems: tuple[Stem, ...] = ()
+    stems: tuple[BackingStem, ...] = ()
     if config.band or config.negatives:
         bank = make_bank(None if args.no_data else args.data / "accompaniment", rng)
         if not args.no_data:

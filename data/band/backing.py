@@ -18,7 +18,7 @@ from data.band.play import render_band
 from data.band.sequences import SequenceConfig, render_sequences
 from data.band.soloists import SoloConfig, render_soloists
 from data.band.song import compose
-from data.band.stems import Stem, StemConfig, render_stems
+from data.band.stems import BackingStem, StemConfig, render_stems
 from data.dsp import effects
 from data.dsp.tones import SAMPLE_RATE, Audio
 
@@ -72,7 +72,7 @@ def choose_kind(rng: np.random.Generator, drumless: bool, stems: bool, config: B
 
 def render_backing(
     bank: NoteBank,
-    stems: tuple[Stem, ...],
+    stems: tuple[BackingStem, ...],
     rng: np.random.Generator,
     seconds: float,
     bpm: float,
@@ -106,7 +106,7 @@ def render_backing(
 def _render(
     kind: str,
     bank: NoteBank,
-    stems: tuple[Stem, ...],
+    stems: tuple[BackingStem, ...],
     rng: np.random.Generator,
     seconds: float,
     bpm: float,

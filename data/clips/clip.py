@@ -15,7 +15,7 @@ import soxr
 
 from data.band.backing import BackingConfig, render_backing
 from data.band.notes import NoteBank
-from data.band.stems import Stem
+from data.band.stems import BackingStem
 from data.corpora.readers import Recording
 from data.grooves.patterns import Performance, generate, vary
 from data.kits.sample import SAMPLE_RATE, Kit
@@ -117,7 +117,7 @@ class Palette:
     """None: every clip is played on a synthesised kit."""
     notes: NoteBank | None = None
     """None: no bands."""
-    stems: tuple[Stem, ...] = ()
+    stems: tuple[BackingStem, ...] = ()
     """Recorded electronic stems without drums, for some of the bands."""
 
 

@@ -104,13 +104,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--quiet", action="store_true", help="no progress bar and no line for what went well")
     add("--beam", type=int, metavar="N", help="beams; 1 is greedy (default: the checkpoint's)")
     add(
-        "--prior-weight",
+        "--onset-weight",
         type=float,
         metavar="X",
         help="weight 0..1 of the onset head (default: the checkpoint's)",
     )
     add(
-        "--prior-bias",
+        "--onset-bias",
         type=float,
         metavar="X",
         help="added to the onset head's logits (default: the checkpoint's)",
@@ -129,7 +129,7 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: a value is out of range, a name unknown, or no class left.
     """
-    names = ("beam", "prior_weight", "prior_bias", "minimum_gap", "max_hits_per_second")
+    names = ("beam", "onset_weight", "onset_bias", "minimum_gap", "max_hits_per_second")
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.only or args.without:
         every = DecodeConfig().classes

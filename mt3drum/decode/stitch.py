@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mt3drum.audio.recording import Recording
+from mt3drum.audio.recording import AudioSource
 from mt3drum.decode.hypothesis import Hypothesis
 from mt3drum.decoding import DecodeConfig
 from mt3drum.result import Failure, Transcription
@@ -18,11 +18,11 @@ REFINED = 0.05
 
 
 @dataclass
-class Job:
+class InProgress:
     """A recording under way."""
 
     path: Path | None
-    recording: Recording | None
+    recording: AudioSource | None
     failure: str = ""
     waiting: int = 0
     """Segments cut and not yet decoded."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from mt3drum.model.inference import LeanModel
+    from mt3drum.model.inference import InferenceModel
     from mt3drum.model.network import DrumModel
 
 FORMAT = "mt3drum-1"
@@ -130,9 +130,9 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
     return model.eval(), header
 
 
-def load_lean(
+def load_inference_model(
     path: Path, device: str = "cpu", dtype: torch.dtype | None = None
-) -> tuple[LeanModel, dict[str, Any]]:
+) -> tuple[InferenceModel, dict[str, Any]]:
     """The same for decoding alone, without the import of x-transformers.
 
     Args:
@@ -141,11 +141,11 @@ def load_lean(
     Raises:
         CheckpointError: as `load_model`.
     """
-    from mt3drum.model.inference import LeanModel, fastest_dtype
+    from mt3drum.model.inference import InferenceModel, fastest_dtype
 
     header, weights = _read(path)
     weights = {name: value.to(device) for name, value in weights.items()}
-    return LeanModel(header["config"], weights, dtype or fastest_dtype(device)), header
+    return InferenceModel(header["config"], weights, dtype or fastest_dtype(device)), header
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

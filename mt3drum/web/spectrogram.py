@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mt3drum.audio.recording import Recording
+from mt3drum.audio.recording import AudioSource
 from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
 
 TILE_FRAMES = 2_000
@@ -26,7 +26,7 @@ _TOP_QUANTILE = 0.997
 _EDGE = 5  # frames on both sides of a tile that are computed and not drawn
 
 
-def spectrogram_tiles(recording: Recording) -> dict[str, Any]:
+def spectrogram_tiles(recording: AudioSource) -> dict[str, Any]:
     """What the page needs to draw a recording.
 
     Returns:
@@ -50,7 +50,7 @@ def spectrogram_tiles(recording: Recording) -> dict[str, Any]:
     }
 
 
-def _levels(recording: Recording) -> Iterator[np.ndarray]:
+def _levels(recording: AudioSource) -> Iterator[np.ndarray]:
     """Log-mel levels [bands frames] of one tile after the other."""
     import torch
 

@@ -228,3 +228,13 @@ def test_light_modules_stay_light() -> None:
     loaded = {name.split(".")[0] for name in run.stdout.split()}
     assert "mido" in loaded
     assert not loaded & heavy
+
+
+def test_a_name_is_one_class() -> None:
+    """Two classes of one name are told apart by nobody who reads an error or a search result."""
+    places: dict[str, list[str]] = {}
+    for path in chain.from_iterable(map(files, PACKAGES)):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

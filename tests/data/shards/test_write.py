@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -183,6 +185,22 @@ def test_a_failure_leaves_no_half_shard(tmp_path: Path, workers: int) -> None:
     assert not (tmp_path / "manifest.json").exists()
     with pytest.raises(ValueError, match=r"manifest\.json: no usable manifest"):
         read_manifest(tmp_path)
+
+
+class Killed(Broken):
+    """Its second shard is the end of whoever makes it, as where the kernel is out of memory."""
+
+    def clips(self, shard: int) -> Iterator[Clip]:
+        if shard == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().clips(shard)
+
+
+@pytest.mark.timeout(60)  # it would wait for ever
+def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a worker was killed") as error:
+        make_shards(tmp_path, Killed(), workers=2)
+    assert str(tmp_path) in str(error.value) and not (tmp_path / "manifest.json").exists()
 
 
 def test_flac_keeps_16_bit_audio_and_turns_down_what_is_too_loud() -> None:
