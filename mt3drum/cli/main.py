@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mt3drum.cli import convert, model_options, notation_options, review
+from mt3drum.cli import convert, demo, model_options, notation_options, review
 from mt3drum.decoding import DecodeConfig
 from mt3drum.files import SUFFIX
 from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
@@ -119,6 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--max-hits-per-second", type=int, metavar="N", help="most hits in any one second")
     review.add_parsers(commands)
     convert.add_parser(commands, _formats)
+    demo.add_parser(commands)
     return parser
 
 
@@ -166,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "review": review.review,
             "serve": review.serve,
             "convert": convert.convert,
+            "demo": demo.demo,
         }
         return run[args.command](args)
     except KeyboardInterrupt:
