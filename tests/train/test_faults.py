@@ -92,7 +92,7 @@ def test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good(
 ) -> None:
     short = bare(config, tmp_path, steps=10)
     assert run_main(short, tmp_path / "whole") == 0
-    step = train.loop.training_step
+    step = loop.training_step
 
     def poisoned(run: Run, micro_batches: Any, stop: StopRequest) -> StepResult:
         if run.progress.step == 7:
