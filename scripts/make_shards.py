@@ -50,6 +50,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
     for name, what in (
         ("patterns", "of a generated pattern"),
+        ("electronic", "of programmed drums on a drum machine"),
         ("synthetic", "of a synthesised kit"),
         ("band", "of a backing band; default for validation and test: 0"),
         ("negatives", "of a clip without drums (training: 0.2)"),
@@ -91,7 +92,7 @@ def render_config(args: argparse.Namespace) -> RenderConfig:
         config = RenderConfig(args.split, args.seconds)
     else:
         config = RenderConfig.plain(args.split, args.seconds)
-    names = ("patterns", "synthetic", "band", "negatives", "vary")
+    names = ("patterns", "electronic", "synthetic", "band", "negatives", "vary")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.no_band:
         given.update(band=0.0, negatives=0.0)
@@ -105,7 +106,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     import numpy as np
 
     from data.band.play import make_bank
-    from data.band.stems import Stem, load_stems
+    from data.band.stems import BackingStem, load_stems
     from data.clips.clip import Palette
     from data.clips.makers import RenderedShards, describe
     from data.corpora.readers import read_gmd
@@ -117,7 +118,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     config = render_config(args)
     rng = np.random.default_rng(args.seed)
     bank = None
-    stems: tuple[Stem, ...] = ()
+    stems: tuple[BackingStem, ...] = ()
     if config.band or config.negatives:
         bank = make_bank(None if args.no_data else args.data / "accompaniment", rng)
         if not args.no_data:

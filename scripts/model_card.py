@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mt3drum.decoding import DecodeConfig
-from scripts.pages.model_card_recipe import given_prior, plain, remake
+from scripts.pages.model_card_recipe import given_onset, plain, remake
 from scripts.update_results import BEGIN, END, PAGES, RESULTS, block, read_digests, write_text
 
 STEMS = "electronic"  # of data.band.stems: a folder beside accompaniment/
@@ -95,7 +95,7 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
     """The whole text.
 
     Args:
-        header: of `mt3drum.model.network.checkpoint.read_header`.
+        header: of `mt3drum.model.checkpoint.read_header`.
         name: file name of the checkpoint.
         data_root: folder with kits/, midi/groove/ and accompaniment/, for their SOURCE.txt.
         results: the block of `scripts.update_results`.
@@ -178,7 +178,7 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     steps, batch = training["step"], config["batch"] * config["accumulation"] * training["world"]
     tuning = training.get("tuning")
     chosen = f"; chosen on {tuning['clips']} rendered validation clips" if tuning else ""
-    if tuning and given_prior(tuning):
+    if tuning and given_onset(tuning):
         chosen += "; lambda and bias were given (docs/experiments.md says why)"
     after = ", ".join(
         f"step {each['step']:,} of {each['config']['steps']:,} (seed {each['config']['seed']})"
@@ -206,8 +206,8 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
 
 def _changed_settings(decoding: Mapping[str, Any]) -> str:
     """The decode settings that are not the defaults."""
-    usual = DecodeConfig().to_dict()
-    given = {name: value for name, value in decoding.items() if value != plain(usual.get(name))}
+    usual, chosen = (plain(config.to_dict()) for config in (DecodeConfig(), DecodeConfig.from_dict(decoding)))
+    given = {name: value for name, value in chosen.items() if value != usual[name]}
     points = given.pop("confidence_calibration", ())
     words = [
         f"{name} {', '.join(f'{key} {each:g}' for key, each in value.items())}"
@@ -275,7 +275,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
-    from mt3drum.model.network.checkpoint import bundled, read_header
+    from mt3drum.model.checkpoint import bundled, read_header
 
     try:
         path = args.checkpoint or bundled()

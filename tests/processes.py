@@ -34,7 +34,7 @@ def tiny_checkpoint(path: Path) -> Path:
     torch.manual_seed(0)
     model = DrumModel(PRESETS["tiny"])
     torch.nn.init.zeros_(model.onset_head.bias)
-    decoding = DecodeConfig(prior_weight=1.0, prior_bias=0.0).to_dict()
+    decoding = DecodeConfig(onset_weight=1.0, onset_bias=0.0).to_dict()
     save_checkpoint(path, model.config, model.state_dict(), decoding, {})
     return path
 

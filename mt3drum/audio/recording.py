@@ -49,7 +49,7 @@ class AudioError(ValueError):
 
 
 @dataclass(frozen=True)
-class Recording:
+class AudioSource:
     """One recording, ready to be cut."""
 
     blocks: Callable[[], Iterator[np.ndarray]]
@@ -76,7 +76,7 @@ class Segment:
     """float32, zeros where the recording has nothing."""
 
 
-def open_file(path: Path) -> Recording:
+def open_file(path: Path) -> AudioSource:
     """Read a file's level, and its samples if it is not long.
 
     Raises:
@@ -85,7 +85,7 @@ def open_file(path: Path) -> Recording:
     return _measure(lambda notes: _mono(*_open_raw(path, notes), str(path), notes), str(path))
 
 
-def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Recording:
+def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> AudioSource:
     """The same of an array [samples] or [samples channels] of floats.
 
     Raises:
@@ -106,7 +106,7 @@ def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Recording:
     return _measure(lambda notes: _mono(blocks(), sample_rate, "audio array", notes), "audio array")
 
 
-def segments(recording: Recording, codec: Codec, margin: int) -> Iterator[Segment]:
+def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segment]:
     """Overlapping segments whose middles, `margin` steps from both ends, lie end to end over the recording.
 
     The first starts `margin` steps before it. Silent recordings have none.
@@ -133,7 +133,7 @@ def segments(recording: Recording, codec: Codec, margin: int) -> Iterator[Segmen
         start += stride
 
 
-def _measure(stream: Callable[[list[str]], Iterator[np.ndarray]], name: str) -> Recording:
+def _measure(stream: Callable[[list[str]], Iterator[np.ndarray]], name: str) -> AudioSource:
     """One pass: length, robust peak, and the samples themselves while they are few."""
     notes: list[str] = []
     kept: list[np.ndarray] | None = []
@@ -157,9 +157,9 @@ def _measure(stream: Callable[[list[str]], Iterator[np.ndarray]], name: str) -> 
     sounding = heights[heights > SILENCE]  # ten seconds of drums in an hour of silence are no outlier
     gain = TARGET_PEAK / float(np.quantile(sounding, _PEAK_QUANTILE)) if len(sounding) else 0.0
     if kept is None:
-        return Recording(lambda: stream([]), samples, gain, tuple(notes))
+        return AudioSource(lambda: stream([]), samples, gain, tuple(notes))
     blocks = kept
-    return Recording(lambda: iter(blocks), samples, gain, tuple(notes))
+    return AudioSource(lambda: iter(blocks), samples, gain, tuple(notes))
 
 
 def _check(rate: float, channels: int, name: str) -> None:

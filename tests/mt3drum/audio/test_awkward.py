@@ -28,7 +28,7 @@ from mt3drum.transcriber import Failure, Transcriber, Transcription
 RATE = 44_100
 HITS, SILENT, EITHER = "hits", "no hits", "hits or one line"
 REFUSED = "not audio that libsndfile reads|neither libsndfile nor ffmpeg"
-FRAMEWISE = DecodeConfig(prior_weight=1.0, prior_bias=0.0)
+FRAMEWISE = DecodeConfig(onset_weight=1.0, onset_bias=0.0)
 
 
 @dataclass(frozen=True)
@@ -317,7 +317,7 @@ from mt3drum.transcriber import Transcriber
 torch.manual_seed(0)
 model = DrumModel(PRESETS["tiny"]).eval()
 torch.nn.init.zeros_(model.onset_head.bias)
-transcriber = Transcriber(model, DecodeConfig(prior_weight=1.0, prior_bias=0.0))
+transcriber = Transcriber(model, DecodeConfig(onset_weight=1.0, onset_bias=0.0))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 result = transcriber.transcribe_file(sys.argv[1])
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
