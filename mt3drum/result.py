@@ -29,6 +29,8 @@ class Transcription:
     seconds: float
     path: Path | None = None
     warnings: tuple[str, ...] = ()
+    candidates: tuple[Hit, ...] = ()
+    """Heard, but less certain than the decoding settings ask (`minimum_confidence`): not in `hits`."""
     left_out: tuple[Hit, ...] = ()
     """Heard, and taken out by `only`: no format writes them, but tempo and grid come from all strokes."""
 
@@ -38,6 +40,7 @@ class Transcription:
         return replace(
             self,
             hits=tuple(hit for hit in heard if hit.drum in drums),
+            candidates=tuple(hit for hit in self.candidates if hit.drum in drums),
             left_out=tuple(hit for hit in heard if hit.drum not in drums),
         )
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from mt3drum.decoding import DecodeConfig
-from scripts.pages.model_card_recipe import given_prior, plain, remake
+from scripts.pages.model_card_recipe import given_onset, plain, remake
 from scripts.update_results import BEGIN, END, PAGES, RESULTS, block, read_digests, write_text
 
+STEMS = "electronic"  # of data.band.stems: a folder beside accompaniment/
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
 NOT_LICENCE = ("holds:", "path:", "repo:", "pitches", "velocity layers:")
 """Lines of a SOURCE.txt that say something else."""
@@ -177,7 +178,7 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     steps, batch = training["step"], config["batch"] * config["accumulation"] * training["world"]
     tuning = training.get("tuning")
     chosen = f"; chosen on {tuning['clips']} rendered validation clips" if tuning else ""
-    if tuning and given_prior(tuning):
+    if tuning and given_onset(tuning):
         chosen += "; lambda and bias were given (docs/experiments.md says why)"
     after = ", ".join(
         f"step {each['step']:,} of {each['config']['steps']:,} (seed {each['config']['seed']})"
@@ -205,8 +206,8 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
 
 def _changed_settings(decoding: Mapping[str, Any]) -> str:
     """The decode settings that are not the defaults."""
-    usual = DecodeConfig().to_dict()
-    given = {name: value for name, value in decoding.items() if value != plain(usual.get(name))}
+    usual, chosen = (plain(config.to_dict()) for config in (DecodeConfig(), DecodeConfig.from_dict(decoding)))
+    given = {name: value for name, value in chosen.items() if value != usual[name]}
     points = given.pop("confidence_calibration", ())
     words = [
         f"{name} {', '.join(f'{key} {each:g}' for key, each in value.items())}"
@@ -223,7 +224,7 @@ def _licence(data: Mapping[str, Any], root: Path) -> list[str]:
     played = [named_source("Groove MIDI Dataset", root / "midi" / "groove")] if "gmd" in corpora else []
     unknown = sorted(set(corpora) - {"gmd"})
     notes = [
-        read_source(root / "accompaniment" / name / "SOURCE.txt")
+        read_source((root if name == STEMS else root / "accompaniment") / name / "SOURCE.txt")
         for name in data["sources"]["accompaniment"]
         if name != SYNTHESISED
     ]

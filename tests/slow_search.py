@@ -12,7 +12,7 @@ import torch
 from mt3drum.config import PRESETS
 from mt3drum.decode.onset_head import FLOOR
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.network import DrumModel, Encoded
+from mt3drum.model.network import DrumModel, EncoderOutput
 from tokenizer.codec import EOS, Codec
 from tokenizer.drums import NUM_CLASSES
 from tokenizer.encode import decode
@@ -21,10 +21,10 @@ CONFIG = replace(PRESETS["tiny"], codec=Codec(segment_steps=40))
 CODEC = CONFIG.codec
 
 
-def head_probabilities(encoded: Encoded, config: DecodeConfig) -> tuple[np.ndarray, np.ndarray]:
+def head_probabilities(encoded: EncoderOutput, config: DecodeConfig) -> tuple[np.ndarray, np.ndarray]:
     """[t c] before suppression, and after it with the classes left out at nothing, clamped."""
     logits = encoded.onset_logits[0]
-    raw = torch.sigmoid(logits + config.prior_bias).numpy()
+    raw = torch.sigmoid(logits + config.onset_bias).numpy()
     peaks = np.zeros_like(raw, dtype=np.float64)
     for step, drum in np.ndindex(*raw.shape):
         highest = logits[max(0, step - 2) : step + 3, drum].max()
@@ -94,7 +94,7 @@ def _kind(token: int) -> str:
 
 @torch.inference_mode()
 def next_scores(
-    model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int, tokens: list[int]
+    model: DrumModel, encoded: EncoderOutput, config: DecodeConfig, until: int, tokens: list[int]
 ) -> dict[int, float]:
     """Score of every token that is offered after a prefix."""
     raw, peaks = head_probabilities(encoded, config)
@@ -110,16 +110,16 @@ def next_scores(
     fresh = bool(tokens) and _kind(tokens[-1]) == "time"
     scores = {}
     for token in kept:
-        scores[token] = (1 - config.prior_weight) * float(log_probs[token])
+        scores[token] = (1 - config.onset_weight) * float(log_probs[token])
         if token < CODEC.first_velocity:
             head = head_log_prob(peaks, token, time, drum, fresh, until)
-            scores[token] += config.prior_weight * head
+            scores[token] += config.onset_weight * head
         else:
             scores[token] = float(log_probs[token])
     return scores
 
 
-def slow_greedy(model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int) -> list[int]:
+def slow_greedy(model: DrumModel, encoded: EncoderOutput, config: DecodeConfig, until: int) -> list[int]:
     if head_probabilities(encoded, config)[0].max() < config.silence_gate:
         return [EOS]
     tokens: list[int] = []
@@ -142,7 +142,12 @@ def chosen(scores: dict[int, float]) -> int:
 
 
 def every_sequence(
-    model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int, tokens: list[int], score: float
+    model: DrumModel,
+    encoded: EncoderOutput,
+    config: DecodeConfig,
+    until: int,
+    tokens: list[int],
+    score: float,
 ) -> list[tuple[float, list[int]]]:
     """All sequences (the velocity at the median each, at no cost) with their scores, length penalty 0."""
     if tokens and tokens[-1] == EOS:

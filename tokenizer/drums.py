@@ -115,7 +115,7 @@ def _label_16(drum: DrumClass) -> str:
 
 
 def _label_12(drum: DrumClass) -> str:
-    """What an annotator can name by ear, as in MDB Drums' subclass labels: crashes of any kind are one, and of
+    """What an annotator names by ear, as in MDB Drums' subclass labels: crashes of any kind are one, and of
     the toms only the floor tom is told apart."""
     if drum.family == "tom":
         return "floor_tom" if drum.name.startswith("floor_tom") else "tom"

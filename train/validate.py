@@ -10,7 +10,7 @@ import numpy as np
 
 from data.corpora.readers import read_mdb
 from data.shards.read import read_clips
-from eval.metrics.score import score
+from eval.metrics.f_measure import f_measure
 from mt3drum.decoding import DecodeConfig
 from mt3drum.transcriber import Transcriber, Transcription
 from tokenizer.hits import Hit
@@ -73,7 +73,7 @@ def validate(model: DrumModel, groups: list[Group], decoding: DecodeConfig) -> V
     by_group, by_class = {}, {}
     for group in groups:
         estimates = {name: _hear(transcriber, source).hits for name, source in group.audio.items()}
-        scores = score(group.hits, estimates, scheme="5", window=0.05, unjudged=group.unjudged)
+        scores = f_measure(group.hits, estimates, scheme="5", window=0.05, unjudged=group.unjudged)
         by_group[group.name] = scores.micro.f
         for label, counts in scores.classes.items():
             by_class[f"{group.name}/{label}"] = counts.f

@@ -44,7 +44,7 @@ _SUSTAINED = ("organ", "pad", "brass", "lead", "voice")
 
 
 @dataclass(frozen=True)
-class Note:
+class NoteSample:
     """One recorded or synthesised tone."""
 
     pitch: float
@@ -62,7 +62,7 @@ class Instrument:
     """One of ROLES: what it can play in a band."""
     source: str
     """Folder of the recording, or "synthesised"."""
-    notes: tuple[Note, ...]
+    notes: tuple[NoteSample, ...]
     reach: float = 12.0
     """Semitones that a note may be transposed beyond the outermost recorded pitches."""
 
@@ -74,7 +74,7 @@ class Instrument:
     def high(self) -> float:
         return self.notes[-1].pitch + self.reach
 
-    def nearest(self, pitch: float, rng: np.random.Generator) -> Note:
+    def nearest(self, pitch: float, rng: np.random.Generator) -> NoteSample:
         """The note closest in pitch, at random among equals (velocity layers)."""
         gaps = np.abs(np.array([note.pitch for note in self.notes]) - pitch)
         ties = np.flatnonzero(gaps <= gaps.min() + 0.01)
@@ -139,7 +139,7 @@ def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True
         if not (root / folder).is_dir():
             continue
         licences[folder] = read_licence(root / folder)
-        grouped: dict[str, list[Note]] = {}
+        grouped: dict[str, list[NoteSample]] = {}
         for row in _read_rows(root / folder / "notes.json"):
             name = row["instrument"].lower()
             if any(part in name for part in exclude):
@@ -150,7 +150,7 @@ def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True
                 continue
             if role_of(name) in _SUSTAINED or "overdriven" in name or "distortion" in name:
                 audio = sustain(audio, row["midi_note"], NOTE_SECONDS)
-            grouped.setdefault(name, []).append(Note(float(row["midi_note"]), to_int16(audio)))
+            grouped.setdefault(name, []).append(NoteSample(float(row["midi_note"]), to_int16(audio)))
         instruments += [make_instrument(name, folder, notes) for name, notes in grouped.items()]
     if not instruments:
         raise ValueError(
@@ -218,7 +218,7 @@ def sustain(audio: Audio, pitch: float, seconds: float) -> Audio:
 
 
 def make_instrument(
-    name: str, source: str, notes: Iterable[Note], role: str | None = None, reach: float = 12.0
+    name: str, source: str, notes: Iterable[NoteSample], role: str | None = None, reach: float = 12.0
 ) -> Instrument:
     """An instrument with its notes in order; its role by its name unless given."""
     return Instrument(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.band.notes import Instrument, Note, NoteBank, join, load_notes, make_instrument, to_int16
+from data.band.notes import Instrument, NoteBank, NoteSample, join, load_notes, make_instrument, to_int16
 from data.dsp import tones
 
 _SYNTHETIC: tuple[tuple[str, str, range], ...] = (
@@ -42,7 +42,7 @@ def make_bank(root: Path | None, rng: np.random.Generator) -> NoteBank:
     return made if root is None else join(load_notes(root), made)
 
 
-def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> Note:
+def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> NoteSample:
     frequency = 440.0 * 2 ** ((pitch - 69) / 12)
     seconds, u = 2.5, rng.uniform
     exact = frequency
@@ -82,4 +82,4 @@ def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> Note:
         case _:
             shape = kind.partition("_")[2] if kind == "saw_pad" else kind.partition("_")[0]
             audio = tones.subtractive(frequency, seconds, rng, shape)
-    return Note(69 + 12 * float(np.log2(exact / 440)), to_int16(audio))
+    return NoteSample(69 + 12 * float(np.log2(exact / 440)), to_int16(audio))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -59,12 +60,13 @@ class RenderedShards:
     def settings(self) -> dict[str, Any]:
         return {
             "kind": "rendered",
-            "config": asdict(self.config),
+            "config": json.loads(json.dumps(asdict(self.config))),  # as a manifest gives it back
             "seed": self.seed,
             "per_shard": self.per_shard,
             "performances": _digest(self.palette.performances),
             "kits": [kit.name for kit in self.palette.kits],
             "notes": None if self.palette.notes is None else sorted(self.palette.notes.licences),
+            "stems": [[stem.song, len(stem.audio)] for stem in self.palette.stems],
         }
 
     def sources(self) -> dict[str, Any]:

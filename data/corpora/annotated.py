@@ -76,7 +76,7 @@ def read_idmt_smt(root: Path) -> list[Recording]:
     for path in sorted((root / "annotation_xml").glob("*#MIX.xml")):
         audio = audio_beside(root / "audio", path.stem)
         if audio is not None:
-            rows = _Rows(path, label_map)
+            rows = _LabelRows(path, label_map)
             try:
                 events = ElementTree.parse(path).getroot().iter("event")
             except ElementTree.ParseError as error:
@@ -89,7 +89,7 @@ def read_idmt_smt(root: Path) -> list[Recording]:
     return at_least_one(recordings, root, "annotation_xml/*#MIX.xml with audio in audio/")
 
 
-class _Rows:
+class _LabelRows:
     """Collects `seconds label` rows of one annotation file."""
 
     def __init__(self, path: Path, label_map: LabelMap) -> None:
@@ -126,7 +126,7 @@ class _Rows:
 
 def _annotated(path: Path, labels: LabelMap, name: str, audio: Path, corpus: str, licence: str) -> Recording:
     """A recording annotated by a text file of `seconds label` rows."""
-    rows = _Rows(path, labels)
+    rows = _LabelRows(path, labels)
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         if line.strip():
             parts = line.replace(",", " ").split()

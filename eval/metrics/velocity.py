@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eval.metrics.f_measure import FMeasures, count_matches
 from eval.metrics.match import TrackMatch
-from eval.metrics.score import Scores, score_matches
 
 TOLERANCE = 0.1
 """Share of the track's velocity range, exclusive (mir_eval's default, E-GMD's choice)."""
@@ -34,15 +34,15 @@ def velocity_right(match: TrackMatch, tolerance: float = TOLERANCE) -> np.ndarra
 
 def score_with_velocity(
     matches: Sequence[TrackMatch], *, scheme: str, window: float, tolerance: float = TOLERANCE
-) -> Scores:
-    """As `score_matches`, counting only the pairs that agree in velocity."""
+) -> FMeasures:
+    """As `count_matches`, counting only the pairs that agree in velocity."""
     kept = [
         TrackMatch(
             match.track, match.references, match.estimates, match.pairs[velocity_right(match, tolerance)]
         )
         for match in matches
     ]
-    return score_matches(kept, scheme=scheme, window=window)
+    return count_matches(kept, scheme=scheme, window=window)
 
 
 def with_levels_known(matches: Sequence[TrackMatch]) -> list[TrackMatch]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mt3drum.audio.recording import AudioError, Recording, open_file
+from mt3drum.audio.recording import AudioError, AudioSource, open_file
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import AUDIO_SUFFIXES
 from tokenizer.drums import CLASS_INDEX
@@ -73,7 +73,7 @@ def read_samples(folder: Path) -> tuple[dict[int, list[np.ndarray]], tuple[str, 
     return strokes, tuple(warnings)
 
 
-def _open(path: Path) -> Recording:
+def _open(path: Path) -> AudioSource:
     limit = f"at most {MAX_SECONDS:g} s and {MAX_FILE_BYTES >> 20} MiB; a few strokes are enough"
     try:
         if path.stat().st_size > MAX_FILE_BYTES:

@@ -39,7 +39,7 @@ Stream = Callable[[list[str], Downmix], Iterator[np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Recording:
+class AudioSource:
     """One recording, ready to be cut."""
 
     blocks: Callable[[], Iterator[np.ndarray]]
@@ -66,7 +66,7 @@ class Segment:
     """float32, zeros where the recording has nothing."""
 
 
-def open_file(path: Path) -> Recording:
+def open_file(path: Path) -> AudioSource:
     """Read a file's level, and its samples if it is not long.
 
     Raises:
@@ -78,7 +78,7 @@ def open_file(path: Path) -> Recording:
     )
 
 
-def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Recording:
+def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> AudioSource:
     """The same of an array [samples] or [samples channels] of floats.
 
     Raises:
@@ -101,7 +101,7 @@ def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Recording:
     )
 
 
-def segments(recording: Recording, codec: Codec, margin: int) -> Iterator[Segment]:
+def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segment]:
     """Overlapping segments whose middles, `margin` steps from both ends, lie end to end over the recording.
 
     The first starts `margin` steps before it. Silent recordings have none.
@@ -128,7 +128,7 @@ def segments(recording: Recording, codec: Codec, margin: int) -> Iterator[Segmen
         start += stride
 
 
-def _measure(stream: Stream, name: str) -> Recording:
+def _measure(stream: Stream, name: str) -> AudioSource:
     """Listen once for length and level; again, to one channel, where the channels cancel one another."""
     downmix = Downmix()
     recording = _listen(stream, downmix, name)
@@ -144,7 +144,7 @@ def _measure(stream: Stream, name: str) -> Recording:
     return replace(recording, warnings=(*recording.warnings, note))
 
 
-def _listen(stream: Stream, downmix: Downmix, name: str) -> Recording:
+def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
     """One pass: length, robust peak, and the samples themselves while they are few."""
     notes: list[str] = []
     kept: list[np.ndarray] | None = []
@@ -168,9 +168,9 @@ def _listen(stream: Stream, downmix: Downmix, name: str) -> Recording:
     sounding = heights[heights > SILENCE]  # ten seconds of drums in an hour of silence are no outlier
     gain = TARGET_PEAK / float(np.quantile(sounding, _PEAK_QUANTILE)) if len(sounding) else 0.0
     if kept is None:
-        return Recording(lambda: stream([], Downmix(downmix.channel)), samples, gain, tuple(notes))
+        return AudioSource(lambda: stream([], Downmix(downmix.channel)), samples, gain, tuple(notes))
     blocks = kept
-    return Recording(lambda: iter(blocks), samples, gain, tuple(notes))
+    return AudioSource(lambda: iter(blocks), samples, gain, tuple(notes))
 
 
 def _mono(

@@ -26,7 +26,7 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 @dataclass
-class Counts:
+class TaskCounts:
     """Of recordings, and of inputs that gave none."""
 
     done: int = 0
@@ -57,7 +57,7 @@ class Work:
         self.opened = open_tars(tasks)
         self.problems = [*problems, *self.opened.problems]
         self.ledger = Ledger(args.manifest, self.share) if args.manifest else None
-        self.counts = Counts()
+        self.counts = TaskCounts()
         self.transcriber: Transcriber | None = None
         self.lines: dict[Path | None, str] = {}  # what to say of results that are written
         self.sink = self._sink()

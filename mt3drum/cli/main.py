@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mt3drum.cli import convert, model_options, notation_options, review
+from mt3drum.cli import convert, demo, model_options, notation_options, review
 from mt3drum.decoding import DecodeConfig
 from mt3drum.files import SUFFIX
 from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
@@ -104,13 +104,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--quiet", action="store_true", help="no progress bar and no line for what went well")
     add("--beam", type=int, metavar="N", help="beams; 1 is greedy (default: the checkpoint's)")
     add(
-        "--prior-weight",
+        "--onset-weight",
         type=float,
         metavar="X",
         help="weight 0..1 of the onset head (default: the checkpoint's)",
     )
     add(
-        "--prior-bias",
+        "--onset-bias",
         type=float,
         metavar="X",
         help="added to the onset head's logits (default: the checkpoint's)",
@@ -119,6 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--max-hits-per-second", type=int, metavar="N", help="most hits in any one second")
     review.add_parsers(commands)
     convert.add_parser(commands, _formats)
+    demo.add_parser(commands)
     return parser
 
 
@@ -128,7 +129,7 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: a value is out of range, a name unknown, or no class left.
     """
-    names = ("beam", "prior_weight", "prior_bias", "minimum_gap", "max_hits_per_second")
+    names = ("beam", "onset_weight", "onset_bias", "minimum_gap", "max_hits_per_second")
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.only or args.without:
         every = DecodeConfig().classes
@@ -166,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "review": review.review,
             "serve": review.serve,
             "convert": convert.convert,
+            "demo": demo.demo,
         }
         return run[args.command](args)
     except KeyboardInterrupt:

@@ -19,12 +19,18 @@ import torch
 from torch import Tensor
 
 from mt3drum.decode.constraints import Narrowing
-from mt3drum.decode.hypothesis import WINDOW, Hypothesis, Path, framewise, hypotheses
-from mt3drum.decode.onset_head import Prior, onset_probabilities, prior_log_probs, prior_tables, suppress
+from mt3drum.decode.hypothesis import WINDOW, Hypothesis, TokenPath, framewise, hypotheses
+from mt3drum.decode.onset_head import (
+    OnsetTables,
+    onset_log_probs,
+    onset_probabilities,
+    onset_tables,
+    suppress,
+)
 from mt3drum.decoding import TO_FINISH, DecodeConfig
-from mt3drum.model.decoder_step import Cache, LeanDecoder, keep, reorder
-from mt3drum.model.inference import LeanModel
-from mt3drum.model.stem import Encoded
+from mt3drum.model.decoder_step import Cache, CachedDecoder, keep, reorder
+from mt3drum.model.inference import InferenceModel
+from mt3drum.model.stem import EncoderOutput
 from tokenizer.codec import BOS, EOS, MAX_VELOCITY, PAD, Codec
 from tokenizer.grammar import AFTER_DRUM
 
@@ -34,7 +40,7 @@ _COMPACT = 0.75  # rows leave the batch when at most this share is left
 
 @torch.inference_mode()
 def generate(
-    model: LeanModel, encoded: Encoded, config: DecodeConfig, until: int | None = None
+    model: InferenceModel, encoded: EncoderOutput, config: DecodeConfig, until: int | None = None
 ) -> list[Hypothesis]:
     """The best sequence of each segment.
 
@@ -44,13 +50,13 @@ def generate(
     """
     codec = model.config.codec
     until = codec.segment_steps if until is None else until
-    probability = onset_probabilities(encoded.onset_logits, config.prior_bias)
+    probability = onset_probabilities(encoded.onset_logits, config.onset_bias)
     heard = (probability.amax((1, 2)) >= config.silence_gate).nonzero()[:, 0]
     found = [Hypothesis((EOS,), 0.0, (), ())] * len(probability)
     if len(heard):
         if len(heard) < len(probability):
-            encoded, probability = Encoded(*(part[heard] for part in encoded)), probability[heard]
-        if config.prior_weight == 1.0:
+            encoded, probability = EncoderOutput(*(part[heard] for part in encoded)), probability[heard]
+        if config.onset_weight == 1.0:
             results = framewise(codec, probability, encoded, config, until)
         else:
             path = _search(model.decoder, encoded, probability, config, until)
@@ -93,13 +99,13 @@ class _Finished:
 
 
 def _search(
-    decoder: LeanDecoder, encoded: Encoded, probability: Tensor, config: DecodeConfig, until: int
-) -> Path:
+    decoder: CachedDecoder, encoded: EncoderOutput, probability: Tensor, config: DecodeConfig, until: int
+) -> TokenPath:
     codec, beams, device = decoder.config.codec, config.beam, probability.device
     segments = len(probability)
     narrowing = Narrowing(codec, probability, config, until)
     audible = suppress(probability, encoded.onset_logits) * narrowing.classes
-    prior = prior_tables(codec, audible, until)
+    onsets = onset_tables(codec, audible, until)
     cache = decoder.begin(encoded, beams)
     active = torch.arange(segments, device=device)
     scores = torch.full((segments, beams), -math.inf, device=device)
@@ -110,7 +116,7 @@ def _search(
     steps: list[_Step] = []
     for position in range(config.max_tokens):
         log_probs, combined, velocity = _score(
-            codec, decoder, cache, tokens, narrowing, prior, config, until, position
+            codec, decoder, cache, tokens, narrowing, onsets, config, until, position
         )
         top, parents, picks = _candidates(scores, combined)
         done = _finish(best, active, top, parents, picks, position, config)
@@ -128,18 +134,18 @@ def _search(
         if len(going) <= _COMPACT * len(done):
             keep(cache, going, decoder.heads)
             narrowing.keep(going)
-            prior = prior.select(going)
+            onsets = onsets.select(going)
             active, scores, tokens = active[going], scores[going], tokens[going]
     return _backtrack(steps, best, segments)
 
 
 def _score(
     codec: Codec,
-    decoder: LeanDecoder,
+    decoder: CachedDecoder,
     cache: Cache,
     tokens: Tensor,
     narrowing: Narrowing,
-    prior: Prior,
+    onsets: OnsetTables,
     config: DecodeConfig,
     until: int,
     position: int,
@@ -153,8 +159,8 @@ def _score(
     legal = narrowing.legal()
     log_probs = torch.log_softmax(logits.masked_fill_(~legal, _ILLEGAL), dim=-1)
     combined = log_probs.clone()
-    if config.prior_weight:
-        combined.lerp_(prior_log_probs(codec, prior, narrowing.state), config.prior_weight)
+    if config.onset_weight:
+        combined.lerp_(onset_log_probs(codec, onsets, narrowing.state), config.onset_weight)
     offered = narrowing.narrow(legal, position >= config.max_tokens - TO_FINISH)
     combined.masked_fill_(~offered, -math.inf)
     # Velocities cost nothing and do not branch.
@@ -214,7 +220,7 @@ def _window(log_probs: Tensor, parents: Tensor, tokens: Tensor) -> Tensor:
     return log_probs.flatten(1).gather(1, near.flatten(1)).unflatten(1, near.shape[1:])
 
 
-def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> Path:
+def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> TokenPath:
     """Follow the parents of the best end of every segment back to the start."""
     end, beam, length = best.step.cpu().numpy(), best.beam.cpu().numpy(), len(steps)
     tokens = np.full((segments, length), PAD, dtype=np.int64)
@@ -230,4 +236,4 @@ def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> Path:
         window[rows, position] = step.window.cpu().numpy()[on, at]
         velocity[rows, position] = step.velocity.cpu().numpy()[on, at]
         beam[rows] = step.parents.cpu().numpy()[on, at]
-    return Path(tokens, window, velocity, best.score.cpu().numpy())
+    return TokenPath(tokens, window, velocity, best.score.cpu().numpy())

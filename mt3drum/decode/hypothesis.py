@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mt3drum.decode.onset_head import suppress
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.stem import Encoded
+from mt3drum.model.stem import EncoderOutput
 from tokenizer.codec import EOS, MAX_VELOCITY, Codec
 from tokenizer.hits import Hit
 
@@ -37,7 +37,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class Path:
+class TokenPath:
     """The chosen sequences of a batch."""
 
     tokens: np.ndarray
@@ -71,7 +71,7 @@ def _neighbours(values: np.ndarray, segment: np.ndarray, step: np.ndarray) -> tu
 
 
 def hypotheses(
-    codec: Codec, path: Path, probability: Tensor, loudness: Tensor, config: DecodeConfig
+    codec: Codec, path: TokenPath, probability: Tensor, loudness: Tensor, config: DecodeConfig
 ) -> list[Hypothesis]:
     """Hits of every chosen sequence.
 
@@ -85,7 +85,7 @@ def hypotheses(
         probability: [s t c] of the onset head, before suppression.
         loudness: [s t c] its velocities, 0..127.
     """
-    tokens, weight = path.tokens, config.prior_weight
+    tokens, weight = path.tokens, config.onset_weight
     heard = probability.cpu().numpy()
     segment, velocity_at = np.nonzero(tokens >= codec.first_velocity)
     is_time = (tokens >= codec.first_time) & (tokens < codec.first_drum)
@@ -135,7 +135,7 @@ def _velocity(codec: Codec, velocity_bin: float, struck: float) -> int:
 
 
 def framewise(
-    codec: Codec, probability: Tensor, encoded: Encoded, config: DecodeConfig, until: int
+    codec: Codec, probability: Tensor, encoded: EncoderOutput, config: DecodeConfig, until: int
 ) -> list[Hypothesis]:
     """The onset head alone: its likeliest set of hits is every peak above one half.
 

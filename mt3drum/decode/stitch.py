@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mt3drum.audio.recording import Recording
+from mt3drum.audio.recording import AudioSource
 from mt3drum.decode.hypothesis import Hypothesis
 from mt3drum.decoding import DecodeConfig
 from mt3drum.result import Failure, Transcription
@@ -18,11 +18,11 @@ REFINED = 0.05
 
 
 @dataclass
-class Job:
+class InProgress:
     """A recording under way."""
 
     path: Path | None
-    recording: Recording | None
+    recording: AudioSource | None
     failure: str = ""
     waiting: int = 0
     """Segments cut and not yet decoded."""
@@ -32,6 +32,8 @@ class Job:
     """Heard, and not yet settled."""
     settled: list[Hit] = field(default_factory=list)
     """Joined: nothing that is heard later changes them."""
+    candidates: list[Hit] = field(default_factory=list)
+    """Joined and left out: less certain than their family's bound."""
     warnings: list[str] = field(default_factory=list)
 
     def result(self) -> Transcription | Failure:
@@ -40,7 +42,11 @@ class Job:
             assert self.path is not None
             return Failure(self.path, self.failure)
         return Transcription(
-            tuple(self.settled), self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings)
+            tuple(self.settled),
+            self.recording.seconds,
+            self.path,
+            (*self.recording.warnings, *self.warnings),
+            tuple(self.candidates),
         )
 
     def settle(self, config: DecodeConfig, until: float) -> list[Hit]:
@@ -58,6 +64,7 @@ class Job:
         new = [hit for hit in joined if config.confident(hit)]
         del self.hits[:end]
         self.settled += new
+        self.candidates += [hit for hit in joined if not config.confident(hit)]
         return new
 
 

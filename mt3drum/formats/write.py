@@ -83,7 +83,9 @@ class Rendering:
 
         if self.options.beats is not None:
             return self.options.beats
-        return estimate(self.result.heard, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter)
+        return estimate(
+            self.result.heard, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
+        )
 
     @cached_property
     def score(self) -> Score:

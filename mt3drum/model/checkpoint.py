@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from mt3drum.config import ModelConfig
 from mt3drum.decoding import DecodeConfig
+from mt3drum.extras import need
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from mt3drum.model.inference import LeanModel
+    from mt3drum.model.inference import InferenceModel
     from mt3drum.model.network import DrumModel
 
 FORMAT = "mt3drum-1"
@@ -115,9 +116,11 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
 
     Raises:
         CheckpointError: see `read_header`; or the weights do not fit the configuration exactly.
+        MissingExtra: x-transformers is not installed; `load_lean` does without it.
     """
     import torch
 
+    need("train", "x_transformers")
     from mt3drum.model.network import DrumModel
 
     header, weights = _read(path)
@@ -127,9 +130,9 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
     return model.eval(), header
 
 
-def load_lean(
+def load_inference_model(
     path: Path, device: str = "cpu", dtype: torch.dtype | None = None
-) -> tuple[LeanModel, dict[str, Any]]:
+) -> tuple[InferenceModel, dict[str, Any]]:
     """The same for decoding alone, without the import of x-transformers.
 
     Args:
@@ -138,11 +141,11 @@ def load_lean(
     Raises:
         CheckpointError: as `load_model`.
     """
-    from mt3drum.model.inference import LeanModel, fastest_dtype
+    from mt3drum.model.inference import InferenceModel, fastest_dtype
 
     header, weights = _read(path)
     weights = {name: value.to(device) for name, value in weights.items()}
-    return LeanModel(header["config"], weights, dtype or fastest_dtype(device)), header
+    return InferenceModel(header["config"], weights, dtype or fastest_dtype(device)), header
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

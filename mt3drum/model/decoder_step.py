@@ -1,4 +1,4 @@
-"""A lean decoder step: the weights of the x-transformers decoder, a preallocated cache, unmoved beams.
+"""A cached decoder step: the weights of the x-transformers decoder, a preallocated cache, unmoved beams.
 
 x-transformers rotates and concatenates every cached key again at every step. Here a key is rotated once, the
 cache has room ahead, and the keys and values of the cross-attention are computed once a segment and shared
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mt3drum.config import ModelConfig
-from mt3drum.model.stem import Encoded, sinusoid
+from mt3drum.model.stem import EncoderOutput, sinusoid
 from tokenizer.codec import NUM_SPECIAL
 
 _ROOM = 16  # positions: what the cache has room for before it is tidied
@@ -105,7 +105,7 @@ def layers(
     return found
 
 
-def turn(heads: Tensor, angle: Tensor) -> None:
+def apply_rotary(heads: Tensor, angle: Tensor) -> None:
     """Rotary position, in place: heads [... k], pairs of neighbours turned by angle [... pair].
 
     Only the first 2 x pair numbers of a head are turned.
@@ -118,7 +118,7 @@ def turn(heads: Tensor, angle: Tensor) -> None:
         turned.copy_(exact)
 
 
-class LeanDecoder:
+class CachedDecoder:
     """The decoder, one token of every row at a time.
 
     Args:
@@ -146,7 +146,7 @@ class LeanDecoder:
             self.head_bias = torch.cat([weights[f"{name}.bias"].float() * by for name, by in heads])
         self.others = len(weights["other_head.bias"])
 
-    def begin(self, encoded: Encoded, beams: int = 1) -> Cache:
+    def begin(self, encoded: EncoderOutput, beams: int = 1) -> Cache:
         """A cache for the segments of `encoded`, `beams` rows each."""
         segments, memory = encoded.memory.shape[0], encoded.memory.to(self.dtype)
         cross, own = [], []
@@ -197,7 +197,7 @@ class LeanDecoder:
         beams: int,
     ) -> Tensor:
         qkv = functional.linear(x, layer.self_qkv)
-        turn(qkv[:, : 2 * self.width].unflatten(-1, (-1, self.head_width)), angle)
+        apply_rotary(qkv[:, : 2 * self.width].unflatten(-1, (-1, self.head_width)), angle)
         query, key, value = (self._split(part, beams) for part in qkv.split(self.width, dim=-1))
         keys, values = stored
         end = cache.entries + beams

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import ModelConfig
-from mt3drum.model.decoder_step import LeanDecoder, gain, layers, turn
-from mt3drum.model.stem import FRAMES_PER_STATE, Encoded, sinusoid
+from mt3drum.model.decoder_step import CachedDecoder, apply_rotary, gain, layers
+from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, sinusoid
 
 # Read at the first product. oneDNN compiles a program for every shape and keeps 1024, and recordings of all
 # lengths have many shapes (docs/reliability.md).
@@ -75,7 +75,7 @@ def fastest_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if known.get("avx512_bf16") or known.get("amx_bf16") else torch.float32
 
 
-class LeanModel:
+class InferenceModel:
     """Encoder, onset head and decoder for inference.
 
     Args:
@@ -90,7 +90,7 @@ class LeanModel:
         self.device = weights["embedding.weight"].device
         self.features = LogMel(config.audio).to(self.device)
         with torch.no_grad():
-            self.decoder = LeanDecoder(config, weights, dtype)
+            self.decoder = CachedDecoder(config, weights, dtype)
             self.layers = layers(weights, "encoder", 2, config.head_width, dtype)
             self.final_norm = gain(weights, "encoder.final_norm")
             self.rate = weights["encoder.rotary_pos_emb.inv_freq"].float()
@@ -123,11 +123,11 @@ class LeanModel:
             weights["stem.project.bias"].to(self.dtype),
         )
 
-    def encode(self, audio: Tensor) -> Encoded:
+    def encode(self, audio: Tensor) -> EncoderOutput:
         """audio [b n], one segment each -> states and onset head."""
         size = CHUNK if audio.device.type == "cpu" else len(audio)
         parts = [self._encode(audio[at : at + size]) for at in range(0, len(audio), size)]
-        return Encoded(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        return EncoderOutput(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
     def stem(self, audio: Tensor) -> Tensor:
         """audio [b n] -> what the stem says [b t/2 d] in float32: one stroke, not yet its surroundings."""
@@ -135,13 +135,15 @@ class LeanModel:
         parts = [self._stem(self._picture(audio[at : at + size])) for at in range(0, len(audio), size)]
         return torch.cat(parts).float()
 
-    def _encode(self, audio: Tensor) -> Encoded:
+    def _encode(self, audio: Tensor) -> EncoderOutput:
         states = self._encoder(self._stem(self._picture(audio)))
         memory = states + self.code
         keys = functional.linear(memory, *self.heads["time_key"])
         head = functional.linear(states, *self.heads["onset_head"])
         onset, velocity = rearrange(head, "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
-        return Encoded(memory, rearrange(keys, "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE), onset, velocity)
+        return EncoderOutput(
+            memory, rearrange(keys, "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE), onset, velocity
+        )
 
     def _picture(self, audio: Tensor) -> Tensor:
         """audio [b n] -> normalised bands [b t m w], one segment at a time on a processor."""
@@ -177,7 +179,7 @@ class LeanModel:
         for layer in self.layers:
             normed = functional.layer_norm(x, (width,), layer.self_norm).to(self.dtype)
             qkv = functional.linear(normed, layer.self_qkv)
-            turn(qkv[..., : 2 * width].unflatten(-1, (-1, head_width)), angle)
+            apply_rotary(qkv[..., : 2 * width].unflatten(-1, (-1, head_width)), angle)
             # Two plain products: in bfloat16 on a processor twice as fast as scaled_dot_product_attention.
             query, key, value = rearrange(qkv, "b s (o h k) -> o (b h) s k", o=3, k=head_width).contiguous()
             mixed = torch.bmm(torch.softmax(torch.bmm(query, key.transpose(1, 2)), dim=-1), value)

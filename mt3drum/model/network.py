@@ -18,7 +18,7 @@ from x_transformers import Decoder, Encoder
 
 from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import ModelConfig
-from mt3drum.model.stem import FRAMES_PER_STATE, Encoded, Stem, sinusoid
+from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, Stem, sinusoid
 from tokenizer.codec import BOS, NUM_SPECIAL
 
 
@@ -60,17 +60,17 @@ class DrumModel(nn.Module):
         with torch.no_grad():
             self.onset_head.bias.fill_(-4.0)
 
-    def encode(self, audio: Tensor) -> Encoded:
+    def encode(self, audio: Tensor) -> EncoderOutput:
         """audio [b n], one segment each -> states and onset head."""
         return self.encode_features(self.features(audio))
 
-    def encode_features(self, mel: Tensor) -> Encoded:
+    def encode_features(self, mel: Tensor) -> EncoderOutput:
         """mel [b w m t] -> states and onset head."""
         states = self.encoder(self.stem(mel))
         memory = states + self.time_code[::FRAMES_PER_STATE]
         keys = rearrange(self.time_key(memory), "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE)
         head = rearrange(self.onset_head(states), "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
-        return Encoded(memory, keys, head[0], head[1])
+        return EncoderOutput(memory, keys, head[0], head[1])
 
     def embed(self, tokens: Tensor) -> Tensor:
         """tokens [...] -> [... d]; a time token carries the code of its step."""
@@ -86,13 +86,13 @@ class DrumModel(nn.Module):
         time = torch.einsum("blk,btk->blt", query, time_keys).float()
         return torch.cat((other[..., :NUM_SPECIAL], time, other[..., NUM_SPECIAL:]), dim=-1)
 
-    def decode(self, tokens: Tensor, encoded: Encoded) -> Tensor:
+    def decode(self, tokens: Tensor, encoded: EncoderOutput) -> Tensor:
         """Teacher-forced logits [b l v] of tokens [b l] (no BOS): entry l has seen the tokens before l."""
         start = torch.full_like(tokens[:, :1], BOS)
         states = self.decoder(self.embed(torch.cat((start, tokens[:, :-1]), 1)), context=encoded.memory)
         return self.logits(states, encoded.time_keys)
 
-    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[Encoded, Tensor]:
+    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[EncoderOutput, Tensor]:
         """Log-mel [b w m t] and tokens [b l] -> encoder output and teacher-forced logits [b l v]."""
         encoded = self.encode_features(mel)
         return encoded, self.decode(tokens, encoded)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mt3drum.rhythm.bar_pointer import FRAME, Path, likeliest, periods
+from mt3drum.rhythm.bar_pointer import FRAME, BeatPath, likeliest, periods
 from mt3drum.rhythm.grid import Grid, Meter
 from mt3drum.rhythm.patterns import FOUR, PATTERNS, ROLES, SIX_EIGHTHS, TERNARY, TICKS, Pattern, roles
 from tokenizer.hits import Hit
@@ -93,7 +93,7 @@ def _straight(hits: Sequence[Hit], seconds: float, bpm: float, meter: Meter) -> 
     return Grid(tuple(beats), first, meter)
 
 
-def _search(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> Path:
+def _search(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> BeatPath:
     """The likeliest beats; of a long recording the start tells which pattern to look for."""
     patterns = _patterns(meter)
     start = [hit for hit in hits if hit.time < hits[0].time + TRIAL]
@@ -125,7 +125,7 @@ def _lengths(pattern: Pattern, bpm: float | None) -> np.ndarray:
     return periods(60 / bpm / (1 + DRIFT), 60 / bpm * (1 + DRIFT))
 
 
-def _refine(hits: Sequence[Hit], path: Path) -> np.ndarray:
+def _refine(hits: Sequence[Hit], path: BeatPath) -> np.ndarray:
     """Beats to the millisecond: a line through the strokes on the beat, beat by beat, over some two beats to
     either side. Strokes off the beat are left out: they may swing."""
     rough = np.array(path.beats)

@@ -180,7 +180,10 @@ def test_results_are_filled_in_from_reports(world: Path) -> None:
     assert lines.index(f"{drums} 0.800 | 0.700 |") < lines.index(
         "| rendered test (2) | mt3drum | 0.900 | - | 0.900 | 0.900 | 0.900 | 0.900 | - | 0.800 | 0.700 |"
     )
-    assert "| rendered test (2) | mt3drum | 0.900 | - | - | 0.900 | - | 0.800 | 0.700 (26 classes) |" in lines
+    assert (
+        "| rendered test (2) | mt3drum | 0.900 | - | - | - | 0.900 | - | 0.800 | 0.700 (26 classes) |"
+        in lines
+    )
     assert (
         "tracks"
         not in json.loads((world / "results/drum_only.json").read_text())["systems"]["mt3drum"]["table"][0]

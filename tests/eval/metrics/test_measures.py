@@ -10,9 +10,9 @@ from eval.metrics.bootstrap import intervals, paired
 from eval.metrics.calibration import has_confidence, precision_recall, reliability
 from eval.metrics.confusion import confusion
 from eval.metrics.conventions import adtof
+from eval.metrics.f_measure import FMeasures, count_matches, f_measure
 from eval.metrics.match import TrackMatch, match_tracks
 from eval.metrics.recall import false_alarms, recall_by_company, recall_by_gap, recall_by_loudness
-from eval.metrics.score import Scores, score, score_matches
 from eval.metrics.timing import best_offset, seams, timing
 from eval.metrics.velocity import score_with_velocity, velocity_agreement, with_levels_known
 from tokenizer.drums import CLASS_INDEX
@@ -153,7 +153,7 @@ def test_confusion_keeps_true_positives_and_pairs_the_rest_in_time() -> None:
     reference, estimate = spaced(7)
     matches = match(reference, estimate)
     diagonal = np.diag(confusion(matches, 5, 0.05))[:5]
-    counts = score_matches(matches, scheme="5", window=0.05).classes
+    counts = count_matches(matches, scheme="5", window=0.05).classes
     assert diagonal.tolist() == [counts[label].tp for label in LABELS]
 
 
@@ -174,16 +174,16 @@ def test_calibration() -> None:
 
 
 def test_adtof_counts_silent_classes_as_perfect() -> None:
-    figures = adtof(score({"x": [hit(0.0), hit(1.0)]}, {"x": [hit(0.0)]}, merge=0.0))
+    figures = adtof(f_measure({"x": [hit(0.0), hit(1.0)]}, {"x": [hit(0.0)]}, merge=0.0))
     assert figures.sum_f == pytest.approx(2 / 3, abs=1e-12)
     assert figures.mean_f == pytest.approx((2 / 3 + 4) / 5, abs=1e-12)
 
 
-def tracks(shares: list[float]) -> Scores:
+def tracks(shares: list[float]) -> FMeasures:
     """One track per share: 20 kicks played, that share found."""
     references = {str(i): [hit(float(t)) for t in range(20)] for i in range(len(shares))}
     estimates = {str(i): [hit(float(t)) for t in range(round(20 * share))] for i, share in enumerate(shares)}
-    return score(references, estimates)
+    return f_measure(references, estimates)
 
 
 def test_bootstrap_is_seeded_and_brackets_the_value() -> None:

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from mt3drum.audio import ffmpeg as module
-from mt3drum.audio.recording import AudioError, Recording, open_file
+from mt3drum.audio.recording import AudioError, AudioSource, open_file
 from mt3drum.config import SAMPLE_RATE
 
 needs_ffmpeg = pytest.mark.skipif(module.programs() is None, reason="ffmpeg or ffprobe is not installed")
@@ -35,7 +35,7 @@ def make(*arguments: object) -> None:
     subprocess.run(command, check=True, timeout=60)
 
 
-def first_sound(recording: Recording) -> float:
+def first_sound(recording: AudioSource) -> float:
     sound = np.concatenate(list(recording.blocks()))
     return float(np.flatnonzero(np.abs(sound) > 0.1)[0]) / SAMPLE_RATE
 

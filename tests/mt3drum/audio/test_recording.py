@@ -12,14 +12,14 @@ import pytest
 import soundfile
 
 from mt3drum.audio import recording as module
-from mt3drum.audio.recording import AudioError, Recording, open_array, open_file, segments
+from mt3drum.audio.recording import AudioError, AudioSource, open_array, open_file, segments
 from mt3drum.config import HOP, SAMPLE_RATE
 from tokenizer.codec import Codec
 
 CODEC = Codec()
 
 
-def heard(recording: Recording) -> np.ndarray:
+def heard(recording: AudioSource) -> np.ndarray:
     return np.concatenate(list(recording.blocks()))
 
 

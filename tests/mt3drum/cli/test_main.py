@@ -36,7 +36,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
-    decoding = {"prior_weight": 1.0, "prior_bias": 3.0}
+    decoding = {"onset_weight": 1.0, "onset_bias": 3.0}
     save_checkpoint(path, model.config, model.state_dict(), decoding, {})
     return path
 
@@ -116,7 +116,7 @@ def test_formats_agree(tmp_path: Path, checkpoint: Path) -> None:
 
 def test_only_and_without(tmp_path: Path, checkpoint: Path) -> None:
     path = song(tmp_path / "a.wav", 3)
-    args = (path, "-o", tmp_path, "--format", "json", "--prior-bias", "8")
+    args = (path, "-o", tmp_path, "--format", "json", "--onset-bias", "8")
     assert run(*args, "--only", "tom,kick", "--without", "tom1_rim,tom2_rim", checkpoint=checkpoint) == 0
     found = {hit["drum"] for hit in json.loads((tmp_path / "a.json").read_text())["hits"]}
     assert found and found <= {name for name in CLASS_INDEX if name.startswith(("tom", "floor", "kick"))} - {
@@ -136,7 +136,7 @@ def test_drum_names() -> None:
     ("args", "message"),
     [
         (["--beam", "0"], "beam 0 is outside"),
-        (["--prior-weight", "2"], "prior_weight 2.0 is outside"),
+        (["--onset-weight", "2"], "onset_weight 2.0 is outside"),
         (["--only", "bells"], "'bells' is no drum"),
         (["--only", "kick", "--without", "kick"], "--only and --without leave no drum"),
         (["--batch", "0"], "--batch 0 is less than 1"),

@@ -13,7 +13,7 @@ import pytest
 from mt3drum.batch.inputs import Task
 from mt3drum.batch.live import LiveLines
 from mt3drum.cli import main
-from mt3drum.decode.stitch import Job
+from mt3drum.decode.stitch import InProgress
 from mt3drum.decoding import DecodeConfig
 from mt3drum.files import SUFFIX
 from mt3drum.formats import write
@@ -162,9 +162,9 @@ def test_hits_settle_piece_by_piece_as_they_would_at_the_end() -> None:
         )
     ]
     config = DecodeConfig(minimum_confidence=0.2)
-    at_once = Job(None, None, hits=list(hits))
+    at_once = InProgress(None, None, hits=list(hits))
     at_once.settle(config, float("inf"))
-    pieces, calls = Job(None, None), []
+    pieces, calls = InProgress(None, None), []
     for second in range(21):
         pieces.hits += [hit for hit in hits if second <= hit.time < second + 1]
         calls.append(pieces.settle(config, second + 1))
@@ -181,7 +181,7 @@ def test_every_family_has_its_least_confidence() -> None:
             [(kick, 0.4), (kick, 0.6), (snare, 0.4), (snare, 0.2), (tom, 0.01)]
         )
     ]
-    job = Job(None, None, hits=list(hits))
+    job = InProgress(None, None, hits=list(hits))
     job.settle(DecodeConfig(minimum_confidence=(("kick", 0.5), ("snare", 0.3))), float("inf"))
     assert job.settled == [hits[1], hits[2], hits[4]]
 
