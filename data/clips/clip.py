@@ -110,8 +110,8 @@ class RenderConfig:
 
     @classmethod
     def plain(cls, split: str, seconds: float = 12.0) -> RenderConfig:
-        """For validation and test: the performances as played on sampled kits, nothing generated. The bands of
-        a test, where asked for, play recorded notes alone."""
+        """For validation and test: the performances as played on sampled kits, nothing generated; the bands
+        of a test, where asked for, play recorded notes alone."""
         return cls(
             split, seconds, patterns=0.0, electronic=0.0, synthetic=0.0, band=0.0, negatives=0.0, vary=0.0,
             backing=RECORDED if split == "test" else BackingConfig(),
