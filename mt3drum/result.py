@@ -28,6 +28,8 @@ class Transcription:
     seconds: float
     path: Path | None = None
     warnings: tuple[str, ...] = ()
+    candidates: tuple[Hit, ...] = ()
+    """Heard, but less certain than the decoding settings ask (`minimum_confidence`): not in `hits`."""
 
     def to_records(self) -> list[dict[str, Any]]:
         """One dict a hit (time in seconds, drum by name, velocity, confidence), as pandas takes them."""

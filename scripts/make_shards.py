@@ -50,6 +50,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
     for name, what in (
         ("patterns", "of a generated pattern"),
+        ("electronic", "of programmed drums on a drum machine"),
         ("synthetic", "of a synthesised kit"),
         ("band", "of a backing band; default for validation and test: 0"),
         ("negatives", "of a clip without drums (training: 0.2)"),
@@ -91,7 +92,7 @@ def render_config(args: argparse.Namespace) -> RenderConfig:
         config = RenderConfig(args.split, args.seconds)
     else:
         config = RenderConfig.plain(args.split, args.seconds)
-    names = ("patterns", "synthetic", "band", "negatives", "vary")
+    names = ("patterns", "electronic", "synthetic", "band", "negatives", "vary")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.no_band:
         given.update(band=0.0, negatives=0.0)

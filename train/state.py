@@ -141,6 +141,13 @@ def any_rank(flag: bool, world: int, device: torch.device | str) -> bool:
     return bool(value.item() > 0)
 
 
+def sum_over_ranks(values: Tensor, world: int) -> Tensor:
+    """Sum a tensor over all ranks, in place; all ranks call it."""
+    if world > 1:
+        torch.distributed.all_reduce(values)
+    return values
+
+
 def barrier(world: int) -> None:
     """Wait for all ranks."""
     if world > 1:

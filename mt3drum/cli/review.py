@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +38,12 @@ def add_parsers(commands: Any) -> None:
         "them. Only this machine can reach it. Needs the extra: pip install 'mt3drum[web]'.",
     )
     serve.add_argument("--port", type=int, default=8026, metavar="N", help="default: 8026")
+    serve.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="where recordings, scores and edits are kept (default: mt3drum in the user's data folder)",
+    )
     for parser in (review, serve):
         model_options.add_options(parser)
 
@@ -66,24 +73,32 @@ def review(args: argparse.Namespace) -> int:
 
 def serve(args: argparse.Namespace) -> int:
     """Returns the exit code, when interrupted."""
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    missing = [name for name in ("starlette", "uvicorn", "platformdirs") if find_spec(name) is None]
     if missing:
-        return _error(
-            f"mt3drum serve needs {' and '.join(missing)}; install them with: pip install 'mt3drum[web]'"
-        )
+        return _error(f"mt3drum serve needs {', '.join(missing)}; install with: pip install 'mt3drum[web]'")
     if not 1 <= args.port <= 65_535:
         return _error(f"--port {args.port} is outside 1..65535", EXIT_USAGE)
     transcriber = _load(args)
     if transcriber is None:
         return EXIT_FAILED
     from mt3drum.web.app import run
+    from mt3drum.web.work import InUse, Work, default_folder
 
+    work = Work(args.work or default_folder())
     try:
-        run(transcriber, args.port)
+        with work.held():
+            return _run(lambda: run(transcriber, args.port, work), args.port)
+    except InUse as error:
+        return _error(f"{error}; stop that one, or choose another folder by --work")
     except OSError as error:
-        return _error(
-            f"port {args.port} cannot be used ({error.strerror or error}); choose another by --port"
-        )
+        return _error(f"--work {work.folder} cannot be used: {error.strerror or error}")
+
+
+def _run(server: Callable[[], None], port: int) -> int:
+    try:
+        server()
+    except OSError as error:
+        return _error(f"port {port} cannot be used ({error.strerror or error}); choose another by --port")
     return 0
 
 

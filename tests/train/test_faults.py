@@ -30,8 +30,10 @@ from tests.small_runs import (
     same_curves,
     write_run,
 )
-from train.run import REMEDY, Run
+from train import loop
+from train.run import Run
 from train.state import newest_state
+from train.step import REMEDY, StepResult, StopRequest
 
 KILLS = 10
 
@@ -90,15 +92,15 @@ def test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good(
 ) -> None:
     short = bare(config, tmp_path, steps=10)
     assert run_main(short, tmp_path / "whole") == 0
-    step = Run.step
+    step = loop.training_step
 
-    def poisoned(run: Run, micro_batches: Any) -> dict[str, float]:
+    def poisoned(run: Run, micro_batches: Any, stop: StopRequest) -> StepResult:
         if run.progress.step == 7:
             micro_batches[0].audio[0, 1000] = float("nan")
-        return step(run, micro_batches)
+        return step(run, micro_batches, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "step", poisoned)
+        patch.setattr(loop, "training_step", poisoned)
         assert run_main(short, tmp_path / "cut") == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error == f"error: the loss is not finite at step 7; {REMEDY}"
@@ -107,7 +109,7 @@ def test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good(
     same_curves(*(curve(tmp_path / name / "losses.jsonl") for name in ("cut", "whole")))
 
 
-def train(config: str, output: str) -> int:
+def run_alone(config: str, output: str) -> int:
     """The command, alone, whatever ran in the process that begins this one."""
     for name in RANKS:
         os.environ.pop(name, None)
@@ -120,7 +122,7 @@ def test_killed_at_ten_random_moments_gives_the_same_curve(config: Path, tmp_pat
     settings = bare(config, tmp_path, steps=60, save_every=3)
 
     def begin(output: str) -> BaseProcess:
-        return start(train, tmp_path / "said", str(settings), str(tmp_path / output))
+        return start(run_alone, tmp_path / "said", str(settings), str(tmp_path / output))
 
     assert wait(begin("whole")) == 0, (tmp_path / "said").read_text()
     expected = curve(tmp_path / "whole" / "losses.jsonl")

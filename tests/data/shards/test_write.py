@@ -290,7 +290,7 @@ def test_bands_and_negatives(tmp_path: Path) -> None:
     from data.band.play import synthetic_notes
 
     notes = synthetic_notes(np.random.default_rng(0), per_kind=1, noises=1)
-    config = RenderConfig(seconds=1.0, band=0.5, negatives=0.3)
+    config = RenderConfig(seconds=1.0, electronic=0.0, band=0.5, negatives=0.3)
     maker = RenderedShards(config, Palette((performance(),), notes=notes), 0, 24, per_shard=24)
     manifest = make_shards(tmp_path, maker)
     samples = list(samples_of(tmp_path / "train-000000.tar").values())
@@ -305,7 +305,7 @@ def test_bands_and_negatives(tmp_path: Path) -> None:
             band, _ = soundfile.read(io.BytesIO(members["band.flac"]))
             assert np.abs(band).max() > 0.5 and len(band) == len(audio)
         else:
-            assert np.abs(audio).max() > 0.5
+            assert np.abs(audio).max() > 0.5 or not labels["hits"]  # a second of a sparse take
     assert 8 <= bands <= 23 and 3 <= drumless <= 13
     assert manifest["corpora"]["no drums"]["clips"] == drumless
     assert list(manifest["sources"]["accompaniment"]) == ["synthesised"]
