@@ -17,7 +17,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import train.loop
 from data.shards.write import make_shards, shard_paths
 from tests.processes import PATIENCE, kill, start, wait
 from tests.small_runs import (
@@ -31,6 +30,7 @@ from tests.small_runs import (
     same_curves,
     write_run,
 )
+from train import loop
 from train.run import Run
 from train.state import newest_state
 from train.step import REMEDY, StepResult, StopRequest
@@ -92,7 +92,7 @@ def test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good(
 ) -> None:
     short = bare(config, tmp_path, steps=10)
     assert run_main(short, tmp_path / "whole") == 0
-    step = train.loop.training_step
+    step = loop.training_step
 
     def poisoned(run: Run, micro_batches: Any, stop: StopRequest) -> StepResult:
         if run.progress.step == 7:
@@ -100,7 +100,7 @@ def test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good(
         return step(run, micro_batches, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.loop, "training_step", poisoned)
+        patch.setattr(loop, "training_step", poisoned)
         assert run_main(short, tmp_path / "cut") == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error == f"error: the loss is not finite at step 7; {REMEDY}"
