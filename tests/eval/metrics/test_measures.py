@@ -68,8 +68,8 @@ def strokes(name: str, velocities: list[int], start: float = 0.0) -> list[Hit]:
 
 
 def test_rank_agreement_by_hand() -> None:
-    """Within track and class. Kick: ranks 1 2 3 4 5 against 2 1 3 4 5, so 1 - 6 * 2 / (5 * 24) = 0.9. Snare, with
-    a tie: played ranks 1 2.5 2.5 4 5 6 against 6 5 4 3 2 1, covariance -17 over roots of 17 and 17.5."""
+    """Kick: ranks 1 2 3 4 5 against 2 1 3 4 5, so 1 - 6 * 2 / (5 * 24) = 0.9. Snare, with a
+    tie: played ranks 1 2.5 2.5 4 5 6 against 6 5 4 3 2 1, covariance -17 over roots of 17 and 17.5."""
     played = strokes("kick", [10, 20, 30, 40, 50]) + strokes("snare_head", [1, 9, 9, 70, 80, 90], 0.5)
     heard = strokes("kick", [61, 60, 62, 63, 127]) + strokes("snare_head", [9, 8, 7, 6, 5, 4], 0.5)
     snare = -17 / np.sqrt(17 * 17.5)
