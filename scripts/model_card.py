@@ -28,7 +28,8 @@ INTENDED = """## Intended use
 
 Transcribing recordings of drum kits, solo or in a band, to MIDI, notation, JSON or CSV: for practice,
 teaching, sample replacement, research and first drafts of annotations. Not intended as sole evidence of who
-played or wrote something, or for sounds other than drums. Review a transcription before you publish it; the confidences
+played or wrote something, or for sounds other than drums. Review a transcription before you publish it; the
+confidences
 show where to look first."""
 
 LIMITS = """## Limitations

@@ -226,7 +226,7 @@ def test_long_recordings_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = 3 * 3600
     passes: list[int] = []
 
-    def stream(*_: object) -> Iterator[np.ndarray]:
+    def stream(*given: object) -> Iterator[np.ndarray]:
         passes.append(1)
         block = np.full(10 * SAMPLE_RATE, 0.25, dtype=np.float32)
         for _ in range(seconds // 10):
