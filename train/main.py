@@ -23,6 +23,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override")
     parser.add_argument("--deepspeed_config", type=Path, help="JSON for DeepSpeed: ZeRO stage, bf16")
     parser.add_argument("--local_rank", type=int, default=None, help="given by the launcher")
+    parser.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="go on in the folder of a run with other settings or data",
+    )
     parser.add_argument("--quick-test", action="store_true", help="the whole chain, tiny, in a minute")
     parser.add_argument("--example", type=Path, metavar="DIR", help="only write one training segment")
     return parser.parse_args(arguments)
@@ -151,7 +156,7 @@ def command(args: argparse.Namespace, rank: int, world: int) -> int:
         return 0
     if args.output is None:
         raise ValueError("--output is needed: the folder of the run")
-    return run(config, args.output, args.deepspeed_config, rank, world)
+    return run(config, args.output, args.deepspeed_config, rank, world, args.accept_changes)
 
 
 def overrides(items: list[str]) -> dict[str, Any]:
@@ -174,7 +179,14 @@ def overrides(items: list[str]) -> dict[str, Any]:
     return found
 
 
-def run(config: Any, output: Path, deepspeed_config: Path | None, rank: int, world: int) -> int:
+def run(
+    config: Any,
+    output: Path,
+    deepspeed_config: Path | None = None,
+    rank: int = 0,
+    world: int = 1,
+    accept_changes: bool = False,
+) -> int:
     """Train one rank to the end; of the errors of all ranks the first is printed.
 
     Raises:
@@ -184,11 +196,13 @@ def run(config: Any, output: Path, deepspeed_config: Path | None, rank: int, wor
     from train.folder import claim, report
     from train.launch import is_lost_rank
     from train.loop import train
-    from train.run import TrainingError
+    from train.run import OtherRankError, TrainingError
 
     with claim(output, rank):
         try:
-            train(config, make_engine(config, deepspeed_config), output, rank, world)
+            train(config, make_engine(config, deepspeed_config), output, rank, world, accept_changes)
+        except OtherRankError:
+            return 1
         except (TrainingError, ValueError, OSError) as error:
             if report(output, str(error)):
                 print(f"error: {error}", file=sys.stderr)
