@@ -182,7 +182,7 @@ class MediaFile:
         read = 0
         with tempfile.TemporaryFile() as said, _running(command, said) as process:
             header = _within(process, 24)
-            if len(header) == 24:
+            if header[:4] == b".snd" and len(header) == 24:
                 start, (rate, channels) = _word(header, 4), (_word(header, 16), _word(header, 20))
                 check(rate, channels, str(self.path))
                 _within(process, start - 24)
