@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from pathlib import Path
+
+from tokenizer.whole_file import whole_file
 
 AUDIO_SUFFIXES = frozenset(
     (
@@ -50,10 +50,5 @@ def write_whole(path: Path, data: str | bytes) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape"))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

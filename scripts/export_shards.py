@@ -10,6 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from tokenizer.whole_file import whole_file
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 1 with one line on standard error."""
@@ -24,9 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     import soundfile
     from tqdm import tqdm
 
-    from data.kits.sample import SAMPLE_RATE
     from data.shards.read import read_clips
     from data.shards.write import read_manifest
+    from mt3drum.config import SAMPLE_RATE
     from tokenizer.midi import write_midi
 
     try:
@@ -34,9 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         args.output.mkdir(parents=True, exist_ok=True)
         clips = read_clips(args.shards, args.limit)
         for clip in tqdm(clips, total=min(total, args.limit or total), unit="clip"):
-            temporary = args.output / f".{clip.key}.tmp.flac"
-            soundfile.write(temporary, clip.audio, SAMPLE_RATE, subtype="PCM_16")
-            temporary.replace(args.output / f"{clip.key}.flac")
+            with whole_file(args.output / f"{clip.key}.flac") as temporary:
+                soundfile.write(temporary, clip.audio, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
             write_midi(clip.hits, args.output / f"{clip.key}.mid", notes="td17")
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -15,7 +15,8 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 NOTE_FOLDERS = ("discord-gm-notes", "freepats-notes", "guitars-notes")
 LOOP_FOLDERS = ("sonicpi", "stargate-loops", "librosa-examples")

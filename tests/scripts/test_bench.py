@@ -36,15 +36,16 @@ def test_ratios_are_of_medians_to_the_first_row_of_the_unit() -> None:
 
 def test_only_the_marked_block_of_the_page_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    page.write_text("before\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nafter\n")
     report = {"rows": [{"part": "decoding", "machine": {"cpu": "x"}, **row} for row in ROWS]}
     fill(page, report)
     fill(page, report)
     text = page.read_text()
-    assert text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n")
+    assert text.startswith("before\n<!-- bench: begin -->\n")
+    assert text.endswith("<!-- bench: end -->\nafter\n")
     assert "old" not in text and text.count("| fast |") == 1 and "*cpu x*" in text
     page.write_text("nothing")
-    with pytest.raises(ValueError, match=r"page\.md: no <!-- bench"):
+    with pytest.raises(ValueError, match=r"page\.md: must hold <!-- bench"):
         fill(page, report)
 
 
