@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mt3drum.files import write_whole
+
 if TYPE_CHECKING:
     from eval.report.report import Report
 
@@ -136,12 +138,7 @@ def _save(report: Report, audio: dict[str, Path], args: argparse.Namespace) -> N
     args.output.mkdir(parents=True, exist_ok=True)
     for suffix in args.formats.split(","):
         path = args.output / f"report.{suffix}"
-        temporary = path.with_name(f".{path.name}.part")
-        try:
-            temporary.write_text(writers[suffix](), encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, writers[suffix]())
         print(f"wrote {path}")
 
 

@@ -12,6 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from tokenizer.whole_file import whole_file
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 1 with one line on standard error."""
@@ -30,9 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     from data.augment import mix
     from data.band.levels import full_scale
-    from data.kits.sample import SAMPLE_RATE
     from data.shards.read import read_clips
     from data.shards.write import read_manifest
+    from mt3drum.config import SAMPLE_RATE
     from tokenizer.midi import write_midi
 
     try:
@@ -43,9 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
             name, audio = clip.key, clip.audio
             if clip.band is not None:
                 name, audio = f"{name}_band", full_scale(mix(audio, clip.band, args.band_level))
-            temporary = args.output / f".{name}.tmp.flac"
-            soundfile.write(temporary, audio, SAMPLE_RATE, subtype="PCM_16")
-            temporary.replace(args.output / f"{name}.flac")
+            with whole_file(args.output / f"{name}.flac") as temporary:
+                soundfile.write(temporary, audio, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
             write_midi(clip.hits, args.output / f"{name}.mid", notes="td17")
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

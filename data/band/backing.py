@@ -22,7 +22,8 @@ from data.band.soloists import SoloConfig, render_soloists
 from data.band.song import compose
 from data.band.stems import BackingStem, StemConfig, render_stems
 from data.dsp import effects
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 KINDS = ("band", "stems", "sequences", "sequences and band", "soloists", "ambience")
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from data.band.held_out import loop_is_held_out, note_is_held_out
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 NOTE_FOLDERS = ("discord-gm-notes", "freepats-notes", "guitars-notes")
 LOOP_FOLDERS = ("sonicpi", "stargate-loops", "librosa-examples")

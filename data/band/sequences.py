@@ -19,7 +19,8 @@ from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.song import Song
 from data.dsp import effects, pedals
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 Range = tuple[float, float]
 

@@ -16,7 +16,8 @@ from data.band.play import perform
 from data.band.sequences import SequenceConfig, sequence
 from data.band.song import Song
 from data.dsp import effects, tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 BOWED = PatchRanges(
     {"saw": 1}, attack=(0.004, 0.15), decay=(0.08, 2.0), sustain=(0.0, 1.0), release=(0.02, 0.2),

@@ -20,9 +20,10 @@ from data.corpora.readers import Recording
 from data.grooves.club import program
 from data.grooves.patterns import Performance, generate, vary
 from data.kits.machines import machine_kit, punch
-from data.kits.sample import SAMPLE_RATE, Kit
+from data.kits.sample import Kit
 from data.kits.synth import synthesise_kit
 from data.render.drums import render_drums
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit, within
 

@@ -14,7 +14,8 @@ import soxr
 from scipy.fft import irfft, next_fast_len, rfft
 
 from data.dsp import effects
-from data.dsp.effects import SAMPLE_RATE, Audio
+from data.dsp.effects import Audio
+from mt3drum.config import SAMPLE_RATE
 
 Range = tuple[float, float]
 

@@ -16,9 +16,9 @@ import numpy as np
 import soundfile
 import torch
 
-from data.kits.sample import SAMPLE_RATE
 from data.kits.synth import synthesise_kit
 from data.render.drums import render_drums
+from mt3drum.config import SAMPLE_RATE
 from mt3drum.model.checkpoint import bundled, load_model
 from mt3drum.model.decoder_step import CachedDecoder
 from mt3drum.model.inference import InferenceModel

@@ -13,7 +13,7 @@ from data.band.parts import Event
 from data.band.play import make_bank, perform, render_band
 from data.band.song import STYLES, Song, bar_phase, compose
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE
+from mt3drum.config import SAMPLE_RATE
 
 KICKS = [0.25 + 0.5 * index for index in range(12)]
 
