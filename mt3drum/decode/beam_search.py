@@ -3,7 +3,7 @@
 The score of a sequence is (1 - lambda) x log-probability of the decoder + lambda x log-probability of the
 onset head (`onset_head`), over times, drums and the end. Velocities do not count: given the drum the bin
 at the decoder's median is taken, so that beams differ in what is struck and a hit is not dropped to save the
-cost of its velocity (the mode, often the last bin, led later velocities astray: docs/experiments.md). Times
+cost of its velocity (the mode, often the last bin, led later velocities astray: docs/archive/). Times
 from step `until` on count as the end (their probabilities are added to its), so nothing is decoded that the
 next segment decodes better. Beam 1 is greedy.
 """
