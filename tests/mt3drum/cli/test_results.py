@@ -105,8 +105,9 @@ def test_choosing_drums_changes_nothing_else(rock: Heard, options: list[str], gr
     own = [line for line in lines if line.startswith("BD|")]
     assert own == [line for line in Path("some/song.tab.txt").read_text().splitlines() if "|" in line]
     # What was left out of the JSON is not missed later: its beats are those of all strokes.
-    assert main.main(["convert", "some/song.json", "-o", "again", "--format", "midi"]) == 0
-    assert tempos("again/song.mid") == tempos("all/song.mid")
+    for name in ("all", "some"):
+        assert main.main(["convert", f"{name}/song.json", "-o", f"{name}/again"]) == 0
+    assert tempos("some/again/song.mid") == tempos("all/again/song.mid")
     assert main.main(["convert", "all/song.json", "-o", "late.json", "--only", "kick"]) == 0
     assert read_json(Path("late.json"))[0].hits == read_json(Path("some/song.json"))[0].hits
 
@@ -167,7 +168,7 @@ def test_where_nothing_can_go_is_one_line(
     Path("notes").touch()
     assert transcribe(*words.split()) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {message[:10]}") and message in error and error.count("\n") == 1
+    assert error.startswith("error: -o ") and message in error and error.count("\n") == 1
     assert files() == {"notes"}
 
 
@@ -291,8 +292,8 @@ def test_a_file_that_cannot_be_written_after_another_that_was(
     [
         ("118", None),
         ("59", None),
-        ("92", "song.wav: --bpm 92: the strokes say 118.0 bpm, 4/4; beats were put at"),
-        ("114", "song.wav: --bpm 114: the strokes fit 118.0 bpm, which was used"),
+        ("92", "song.wav: --bpm 92: the strokes say 117.9 bpm, 4/4; beats were put at"),
+        ("114", "song.wav: --bpm 114: the strokes fit 117.9 bpm, which was used"),
     ],
 )
 def test_a_tempo_that_does_not_fit_is_told(
