@@ -1,4 +1,4 @@
-"""What `--vocabulary` is worth on recordings of few drums, beside choosing from all that was heard (`--only`).
+"""What `--vocabulary` is worth on recordings of few drums, beside choosing from all that is heard (`--only`).
 
     python scripts/vocabulary_report.py --data ../shared/data --docs docs/decoding.md
 

@@ -33,7 +33,7 @@ def read_mdb(root: Path, annotation: str = "class", mix: str = "drum_only") -> l
     root = root / "MDB Drums" if (root / "MDB Drums").is_dir() else root
     label_map = LABEL_MAPS[f"mdb_{annotation}"]
     recordings = []
-    for path in sorted((root / "annotations" / annotation).glob("*.txt")):
+    for path in sorted((root / "annotations" / annotation).glob("[!.]*.txt")):
         track = path.stem.removesuffix(f"_{annotation}")
         audio = audio_beside(root / "audio" / mix, track + _MDB_AUDIO[mix])
         if audio is not None:
@@ -44,7 +44,7 @@ def read_mdb(root: Path, annotation: str = "class", mix: str = "drum_only") -> l
 def read_enst(root: Path, mix: str = "wet_mix") -> list[Recording]:
     """ENST-Drums (Gillet and Richard 2006): drummer_N/annotation/*.txt beside drummer_N/audio/<mix>/*.wav."""
     recordings = []
-    for path in sorted(root.glob("drummer_*/annotation/*.txt")):
+    for path in sorted(root.glob("drummer_*/annotation/[!.]*.txt")):
         drummer = path.parent.parent
         audio = audio_beside(drummer / "audio" / mix, path.stem)
         if audio is not None:
@@ -58,7 +58,7 @@ def read_enst(root: Path, mix: str = "wet_mix") -> list[Recording]:
 def read_rbma13(root: Path) -> list[Recording]:
     """RBMA13 (Vogl et al. 2017): annotations/drums/<track>.txt beside audio/<track>.*."""
     recordings = []
-    for path in sorted((root / "annotations" / "drums").glob("*.txt")):
+    for path in sorted((root / "annotations" / "drums").glob("[!.]*.txt")):
         audio = audio_beside(root / "audio", path.stem)
         if audio is not None:
             recordings.append(
@@ -73,7 +73,7 @@ def read_idmt_smt(root: Path) -> list[Recording]:
     """IDMT-SMT-Drums (Dittmar and Gaertner 2014): annotation_xml/<x>#MIX.xml beside audio/<x>#MIX.wav."""
     label_map = LABEL_MAPS["idmt_smt"]
     recordings = []
-    for path in sorted((root / "annotation_xml").glob("*#MIX.xml")):
+    for path in sorted((root / "annotation_xml").glob("[!.]*#MIX.xml")):
         audio = audio_beside(root / "audio", path.stem)
         if audio is not None:
             rows = _LabelRows(path, label_map)
