@@ -175,11 +175,11 @@ class Work:
             record: Record = {"status": "failed", "reason": reasons[0]} if reasons else {"status": "done"}
             self.ledger.add(source, record | {"command": pipe.url, "members": members})
 
-    def _fail(self, problem: Problem) -> None:
+    def _fail(self, problem: Problem, record: Record | None = None) -> None:
         self.counts.failed += 1
         error(problem.reason)
         if self.ledger is not None:
-            self.ledger.add(problem.source, {"status": "failed", "reason": problem.reason})
+            self.ledger.add(problem.source, record or {"status": "failed", "reason": problem.reason})
 
     def _load(self) -> bool:
         from mt3drum.transcriber import BATCH, Transcriber
@@ -239,7 +239,7 @@ class Work:
             for warning in outcome.result.warnings:
                 say(f"warning: {warning}", sys.stderr)
             if outcome.record["status"] == "failed":
-                self._fail(Problem(str(outcome.source), outcome.record["reason"]))
+                self._fail(Problem(str(outcome.source), outcome.record["reason"]), outcome.record)
                 continue
             self.counts.done += 1
             if self.ledger is not None:
