@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.dsp import effects, tones
+from data.dsp.harsh import worsen
 from tokenizer.hits import Hit
 
 SAMPLE_RATE = effects.SAMPLE_RATE
@@ -61,6 +62,8 @@ class AugmentConfig:
     """Hiss, hum or vinyl."""
     band_limit_probability: float = 0.2
     """Codec low-pass, telephone, spectral holes or early-digital sound."""
+    harsh_probability: float = 0.25
+    """A bad recording instead of room, compressor, medium and noise: `data.dsp.harsh`."""
     level_probability: float = 1.0
     """Final peak between level_low and 0 dB of full scale; otherwise the level stays."""
     level_low: float = -18.0
@@ -176,7 +179,20 @@ def end(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Au
 
 
 def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
-    """What the mixing desk, the medium and the listener's copy do to the whole."""
+    """What the mixing desk, the medium and the listener's copy do to the whole, or a bad recording; then its
+    level.
+    """
+    harsh = rng.random() < config.harsh_probability
+    audio = worsen(audio, rng) if harsh else produce(audio, rng, config)
+    if rng.random() < config.level_probability:
+        peak = float(np.abs(audio).max(initial=0.0))
+        sign = -1.0 if rng.random() < 0.5 else 1.0
+        audio = audio * np.float32(sign * 10 ** (rng.uniform(config.level_low, 0) / 20) / max(peak, 1e-3))
+    return audio
+
+
+def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
+    """Mixing desk, medium and copy of an ordinary recording."""
     if rng.random() < config.room_probability:
         audio = effects.room(audio, rng)
     if rng.random() < config.compress_probability:
@@ -204,10 +220,6 @@ def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Aud
     if rng.random() < config.clip_probability:
         ceiling = float(np.abs(audio).max(initial=0.0)) * 10 ** (-rng.uniform(1, 6) / 20)
         audio = np.clip(audio, -ceiling, ceiling)
-    if rng.random() < config.level_probability:
-        peak = float(np.abs(audio).max(initial=0.0))
-        sign = -1.0 if rng.random() < 0.5 else 1.0
-        audio = audio * np.float32(sign * 10 ** (rng.uniform(config.level_low, 0) / 20) / max(peak, 1e-3))
     return audio
 
 

@@ -74,7 +74,7 @@ def measure(
     """Micro F on the development recordings (five classes; by class for drums only) and rendered clips."""
     from data.corpora.readers import read_mdb
     from data.shards.read import read_clips
-    from eval.metrics.score import score
+    from eval.metrics.f_measure import f_measure
     from mt3drum.transcriber import Transcriber
     from tokenizer.maps import LABEL_MAPS
 
@@ -88,7 +88,7 @@ def measure(
             played = {r.name: list(r.hits) for r in recordings}
             unjudged = LABEL_MAPS["mdb_class"].unjudged
             for milliseconds in (50, 20):
-                scores = score(played, heard, scheme="5", window=milliseconds / 1000, unjudged=unjudged)
+                scores = f_measure(played, heard, scheme="5", window=milliseconds / 1000, unjudged=unjudged)
                 found[f"{mix}_{milliseconds}"] = scores.micro.f
                 if mix == "drum_only" and milliseconds == 50:
                     found["classes"] = {label: scores.classes[label].f for label in CLASSES}
@@ -96,7 +96,7 @@ def measure(
         heard = {clip.key: transcriber.transcribe_array(clip.audio).hits for clip in clips}
         for scheme in ("26", "5"):
             played = {clip.key: clip.hits for clip in clips}
-            found[f"rendered_{scheme}"] = score(played, heard, scheme=scheme).micro.f
+            found[f"rendered_{scheme}"] = f_measure(played, heard, scheme=scheme).micro.f
     return found
 
 

@@ -30,7 +30,7 @@ from data.kits.sample import SAMPLE_RATE
 from data.render.drums import INAUDIBLE_DB, PEAK, TunedKit, play, tune_kit
 from data.render.strike import Voice
 from eval.metrics.bootstrap import paired
-from eval.metrics.score import score
+from eval.metrics.f_measure import f_measure
 from mt3drum.decode.enrolment import WEIGHT, enrol
 from mt3drum.transcriber import Transcriber
 from tokenizer.drums import DRUMS, FAMILIES, NUM_CLASSES
@@ -128,14 +128,14 @@ def measure(
 
 def table(references: dict[str, tuple[Hit, ...]], found: Found) -> list[str]:
     """F within 50 ms: micro over the 26 classes, its difference, and over the classes of each family."""
-    before = score(references, found["no kit"], scheme="26")
+    before = f_measure(references, found["no kit"], scheme="26")
     lines = ["| samples | 26, micro F | more than without (95 %) | 16 | 8 | " + " | ".join(FAMILIES) + " |"]
     lines.append("|---|---:|---|---:|---:|" + "---:|" * len(FAMILIES))
     for row, hits in found.items():
-        scores = score(references, hits, scheme="26")
+        scores = f_measure(references, hits, scheme="26")
         gain = paired(scores, before)
         change = "" if row == "no kit" else f"{gain.difference:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
-        coarse = [score(references, hits, scheme=scheme).micro.f for scheme in ("16", "8")]
+        coarse = [f_measure(references, hits, scheme=scheme).micro.f for scheme in ("16", "8")]
         families = []
         for family in FAMILIES:
             members = [scores.classes[drum.name] for drum in DRUMS if drum.family == family]

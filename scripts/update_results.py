@@ -31,6 +31,9 @@ NAMES = {
 }
 """What the rows are called, in their order; other reports follow under their own names."""
 WINDOW = 0.05  # seconds
+DATA = "../shared/data"
+"""Where the data lay when the reports were made; pages show `$DATA`."""
+FINE = ("26", "16", "12", "8", "5", "3")
 FIVE = ("KD", "SD", "TT", "HH", "CY")
 
 Digest = dict[str, Any]
@@ -96,19 +99,27 @@ def block(digests: Mapping[str, Digest]) -> str:
     """The text between the marks: tables, and the commands that made them."""
     if not digests:
         return "No results yet: `python scripts/update_results.py --help` says how they get here.\n"
-    parts = ["Five classes, F within 50 ms; interval: 95 %, bootstrap over recordings."]
+    parts = [
+        "Onset F-measure for five classes (kick, snare, toms, hi-hat, cymbals), 50 ms tolerance; 95 %: "
+        "bootstrap interval over recordings."
+    ]
     parts.append(
         _table(("recordings", "system", "micro F", "95 %", *FIVE, "macro F", "track F"), _five(digests))
     )
     fine = list(_fine(digests))
     if fine:
         parts.append(
-            "Micro F within 50 ms by number of classes; the last column wants the velocity right as well."
+            "Micro F-measure by number of classes, 50 ms; the last column also requires correct velocity."
         )
-        schemes = ("26", "16", "8", "5", "3")
-        parts.append(_table(("recordings", "system", *schemes, "26, macro", "with velocity"), fine))
-    commands = "\n".join(report["command"] for report in digests.values())
-    parts.append("Definitions: docs/scoring.md. Made by\n\n```\n" + commands + "\n```")
+        parts.append(_table(("recordings", "system", *FINE, "26, macro", "with velocity"), fine))
+    alarms = list(_false_alarms(digests))
+    if alarms:
+        parts.append("Recordings without drums: every hit is a false alarm.")
+        columns = ("recordings", "system", "minutes", "hits a minute", "of them")
+        parts.append(_table(columns, alarms))
+    commands = "\n".join(report["command"].replace(DATA, "$DATA") for report in digests.values())
+    parts.append("Definitions: docs/scoring.md. Commands (docs/data.md says what `$DATA` holds):")
+    parts.append("```\n" + commands + "\n```")
     return "\n\n".join(parts) + "\n"
 
 
@@ -116,7 +127,7 @@ def _five(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
     for name, report in digests.items():
         for system, figures in report["systems"].items():
             scores = _scores(figures, "5")
-            if scores is None:
+            if scores is None or not scores["micro"]["tp"] + scores["micro"]["fn"]:
                 continue
             settings = report["settings"]
             headline = settings["scheme"] == "5" and settings["window"] == WINDOW
@@ -141,7 +152,7 @@ def _fine(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
             all_classes = _scores(figures, "26")
             if all_classes is None:
                 continue
-            row = [_scores(figures, scheme) for scheme in ("26", "16", "8", "5", "3")]
+            row = [_scores(figures, scheme) for scheme in FINE]
             velocity = figures.get("with_velocity")
             shown = f"{velocity['micro']['f']:.3f} ({velocity['scheme']} classes)" if velocity else "-"
             yield [
@@ -150,6 +161,22 @@ def _fine(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
                 *[f"{s['micro']['f']:.3f}" if s else "-" for s in row],
                 f"{all_classes['macro_f']:.3f}",
                 shown,
+            ]
+
+
+def _false_alarms(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
+    for name, report in digests.items():
+        for system, figures in report["systems"].items():
+            alarms = figures["false_alarms"]
+            if alarms is None:
+                continue
+            most = sorted(alarms["by_label"].items(), key=lambda item: -item[1])[:3]
+            yield [
+                f"{NAMES.get(name, report['references'])} ({alarms['tracks']})",
+                system,
+                f"{alarms['minutes']:.1f}",
+                f"{alarms['per_minute']:.1f}",
+                ", ".join(f"{label} {count}" for label, count in most) or "-",
             ]
 
 

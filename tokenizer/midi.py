@@ -235,8 +235,14 @@ def to_note_sequence(
 
     Raises:
         MidiError: as `write_midi`.
+        ImportError: note-seq is not installed.
     """
-    from note_seq.protobuf import music_pb2
+    try:
+        from note_seq.protobuf import music_pb2
+    except ImportError as error:
+        raise ImportError(
+            f"note-seq cannot be imported ({error}); install with: pip install 'mt3drum[note-seq]'"
+        ) from None
 
     number = note_numbers(notes)
     sequence = music_pb2.NoteSequence(ticks_per_quarter=960)

@@ -16,8 +16,8 @@ from scipy.optimize import isotonic_regression
 
 from data.augment import mix
 from data.shards.read import StoredClip
+from eval.metrics.f_measure import f_measure
 from eval.metrics.match import match_tracks
-from eval.metrics.score import score
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.network import DrumModel
 from mt3drum.transcriber import Transcriber
@@ -80,7 +80,7 @@ def tune(
     def trial(weight: float, bias: float) -> Trial:
         if (weight, bias) not in trials:
             found = transcribe(model, replace(DecodeConfig(), onset_weight=weight, onset_bias=bias), audio)
-            f = {scheme: score(references, found, scheme=scheme).micro.f for scheme in SCHEMES}
+            f = {scheme: f_measure(references, found, scheme=scheme).micro.f for scheme in SCHEMES}
             trials[weight, bias] = Trial(weight, bias, f)
             report(trials[weight, bias])
         return trials[weight, bias]
@@ -119,7 +119,7 @@ def kept(found: Mapping[str, tuple[Hit, ...]], least: float | Bounds) -> dict[st
 
 def mean_f(references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, ...]]) -> float:
     """Mean over the schemes of micro F at 50 ms."""
-    return float(np.mean([score(references, found, scheme=scheme).micro.f for scheme in SCHEMES]))
+    return float(np.mean([f_measure(references, found, scheme=scheme).micro.f for scheme in SCHEMES]))
 
 
 def calibration(

@@ -14,7 +14,7 @@ from scipy.signal import lfilter
 from data.band import parts, voice
 from data.band.ducking import duck
 from data.band.levels import add_track, full_scale
-from data.band.notes import Instrument, Note, NoteBank, load_loops, load_notes
+from data.band.notes import Instrument, NoteBank, NoteSample, load_loops, load_notes
 from data.band.parts import Event
 from data.band.song import Song, compose
 from data.band.synthetic import make_bank, synthetic_notes
@@ -230,7 +230,7 @@ def _tone(
     return tone
 
 
-def _glide_along(note: Note, rate: float, length: int, glide: Audio) -> Audio:
+def _glide_along(note: NoteSample, rate: float, length: int, glide: Audio) -> Audio:
     """The note at `rate` times a contour of rates: the constant part by soxr, then OVERSAMPLED, so that
     linear interpolation along the contour loses less than 0.1 dB at 12 kHz."""
     position = np.cumsum(glide[:length], dtype=np.float64)

@@ -22,7 +22,7 @@ SUFFIXES = (".opus", ".flac", ".ogg", ".wav")
 
 
 @dataclass(frozen=True)
-class Stem:
+class BackingStem:
     """One part of a song, by itself."""
 
     song: str
@@ -51,7 +51,7 @@ class StemConfig:
     """Probability of a room around all."""
 
 
-def load_stems(folder: Path) -> tuple[tuple[Stem, ...], dict[str, str]]:
+def load_stems(folder: Path) -> tuple[tuple[BackingStem, ...], dict[str, str]]:
     """The stems in `folder`/train and {SOURCE: licence}; nothing where there is no such folder.
 
     Raises:
@@ -67,7 +67,7 @@ def load_stems(folder: Path) -> tuple[tuple[Stem, ...], dict[str, str]]:
     return tuple(_read(path) for path in paths), {SOURCE: read_licence(folder)}
 
 
-def _read(path: Path) -> Stem:
+def _read(path: Path) -> BackingStem:
     try:
         audio, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
@@ -77,11 +77,11 @@ def _read(path: Path) -> Stem:
         raise ValueError(f"{path}: empty, silent, or samples that are not finite numbers")
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE)
-    return Stem(path.stem.partition("_")[0], to_int16(mono))
+    return BackingStem(path.stem.partition("_")[0], to_int16(mono))
 
 
 def render_stems(
-    stems: tuple[Stem, ...], seconds: float, rng: np.random.Generator, config: StemConfig
+    stems: tuple[BackingStem, ...], seconds: float, rng: np.random.Generator, config: StemConfig
 ) -> Audio:
     """A band of stems: float32 [seconds * 44100], not levelled. Long stems come more often."""
     samples = round(seconds * SAMPLE_RATE)

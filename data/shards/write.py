@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import multiprocessing
 import signal
 import subprocess
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -180,7 +182,7 @@ _maker: Maker  # of this worker process: handed over once, not with every shard
 def _start_worker(maker: Maker) -> None:
     global _maker
     _maker = maker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C goes to all: end without a traceback
 
 
 def _work(job: tuple[Path, str, int]) -> dict[str, Any]:
@@ -203,11 +205,21 @@ def _run(
         for shard in shards:
             yield _make_one(output, maker, settings_hash, shard)
         return
-    # A fork shares the kits' audio between the processes; elsewhere each gets a copy.
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     jobs = [(output, settings_hash, shard) for shard in shards]
-    with multiprocessing.get_context(method).Pool(workers, _start_worker, (maker,)) as pool:
-        yield from pool.imap_unordered(_work, jobs)
+    # Not "fork": a progress bar has a thread and a lock, which a fork would inherit.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(maker,)
+    )
+    try:
+        for done in as_completed([pool.submit(_work, job) for job in jobs]):
+            yield done.result()
+    except BrokenProcessPool:
+        raise ValueError(
+            f"{output}: a worker was killed (out of memory?); the same command goes on from here, "
+            "perhaps with fewer workers"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _complete(output: Path, split: str, shard: int, clips: int, settings_hash: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from importlib import resources
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
+from mt3drum.extras import need
 
 LONG_WINDOW = 8 * HOP  # samples: 80 ms
 _GROUP = (
@@ -19,23 +20,43 @@ _GROUP = (
 
 
 def mel_filters(window: int, config: AudioConfig) -> np.ndarray:
-    """[mel window/2+1]: triangular filters on Slaney's mel scale (Auditory Toolbox, 1998), peak 1.
+    """[mel window/2+1] float32: triangular filters on Slaney's mel scale (Auditory Toolbox, 1998), peak 1.
 
-    Equal to `librosa.filters.mel(..., norm=None)`, whose import (numba, scipy.signal) takes a second.
+    The banks of the presets and of the review page come with the package (`assets/mel_banks.npz`, written by
+    scripts/make_mel_banks.py), so that transcription needs no librosa; librosa computes any other.
+
+    Raises:
+        MissingExtra: the bank is not in the asset and librosa is not installed.
     """
-    step, corner = 200 / 3, 1000.0  # Hz a mel below the corner; above it 27 mels are a factor of 6.4
-    log_step = math.log(6.4) / 27.0
+    name = bank_name(window, config)
+    with (resources.files("mt3drum") / "assets" / "mel_banks.npz").open("rb") as file, np.load(file) as banks:
+        if name in banks:
+            return banks[name]
+    return librosa_filters(window, config)
 
-    def to_mel(hertz: float) -> float:
-        return hertz / step if hertz < corner else corner / step + math.log(hertz / corner) / log_step
 
-    mels = np.linspace(to_mel(config.low_hz), to_mel(config.high_hz), config.mel_bands + 2)
-    above = corner * np.exp(log_step * (mels - corner / step))
-    edges = np.where(mels < corner / step, step * mels, above)
-    ramps = edges[:, None] - np.fft.rfftfreq(window, 1 / SAMPLE_RATE)
-    width = np.diff(edges)[:, None]
-    rising, falling = -ramps[:-2] / width[:-1], ramps[2:] / width[1:]
-    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+def librosa_filters(window: int, config: AudioConfig) -> np.ndarray:
+    """The same, computed by librosa.
+
+    Raises:
+        MissingExtra: librosa is not installed.
+    """
+    need("train", "librosa")
+    import librosa
+
+    return librosa.filters.mel(
+        sr=SAMPLE_RATE,
+        n_fft=window,
+        n_mels=config.mel_bands,
+        fmin=config.low_hz,
+        fmax=config.high_hz,
+        norm=None,
+    )
+
+
+def bank_name(window: int, config: AudioConfig) -> str:
+    """Name of a bank in the asset: window in samples, bands, lowest and highest frequency in Hz."""
+    return f"{window}_{config.mel_bands}_{config.low_hz:g}_{config.high_hz:g}"
 
 
 class LogMel(nn.Module):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.metrics.score import Counts
+from eval.metrics.f_measure import Counts
 from mt3drum.files import write_whole
 from scripts.pages.error_hits import (
     DOUBTED,

@@ -16,7 +16,7 @@ from data.band import backing, synthetic
 from data.band.backing import KINDS, BackingConfig, choose_kind, render_backing
 from data.band.levels import PEAK
 from data.band.notes import NoteBank
-from data.band.stems import SOURCE, Stem, StemConfig, load_stems, render_stems
+from data.band.stems import SOURCE, BackingStem, StemConfig, load_stems, render_stems
 from data.clips.clip import Palette, RenderConfig, render_clip, synthetic_kits
 from data.clips.makers import RenderedShards
 from data.dsp.tones import SAMPLE_RATE
@@ -39,7 +39,11 @@ def tone(hertz: float, seconds: float) -> np.ndarray:
     ).astype(np.int16)
 
 
-STEMS = (Stem("one", tone(220, 5)), Stem("one", tone(330, 4)), Stem("two", tone(440, 0.3)))
+STEMS = (
+    BackingStem("one", tone(220, 5)),
+    BackingStem("one", tone(330, 4)),
+    BackingStem("two", tone(440, 0.3)),
+)
 
 
 @pytest.mark.parametrize("drumless", [False, True])
@@ -86,7 +90,7 @@ def test_kicks_duck_electronic_bands(bank: NoteBank) -> None:
     config = BackingConfig(
         with_drums=shares, ducked=1.0, cut=0.0, limited=0.0, stems=StemConfig(coloured=0.0, room=0.0)
     )
-    steady = (Stem("one", tone(220, 8)),)
+    steady = (BackingStem("one", tone(220, 8)),)
     audio = render_backing(bank, steady, np.random.default_rng(0), SECONDS, 120.0, [1.0], False, config)
     at = SAMPLE_RATE
     assert np.abs(audio[at + 10 : at + 400]).max() < 0.7 * np.abs(audio[at - 2000 : at - 10]).max()

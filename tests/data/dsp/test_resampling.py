@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data.band import play
-from data.band.notes import Note, make_instrument, to_int16
+from data.band.notes import NoteSample, make_instrument, to_int16
 from data.dsp import effects
 from data.kits import sample
 from data.kits.sample import SAMPLE_RATE
@@ -38,7 +38,7 @@ def levels(audio: np.ndarray, hertz: float) -> tuple[float, float]:
 
 def by_note(audio: np.ndarray, rate: float) -> np.ndarray:
     """Through `band._tone`: an instrument of one note, `rate` away from it in pitch."""
-    note = Note(69.0, to_int16(audio))
+    note = NoteSample(69.0, to_int16(audio))
     instrument = make_instrument("tone", "made", [note], "lead")
     rng = np.random.default_rng(0)
     return play._tone(instrument, 69 + 12 * np.log2(rate), SAMPLE_RATE, 1, rng) * np.float32(
@@ -48,7 +48,7 @@ def by_note(audio: np.ndarray, rate: float) -> np.ndarray:
 
 def along_contour(audio: np.ndarray, rate: float) -> np.ndarray:
     """Through a glide that does not move."""
-    note = Note(69.0, to_int16(audio))
+    note = NoteSample(69.0, to_int16(audio))
     still = np.ones(SAMPLE_RATE, dtype=np.float32)
     return play._glide_along(note, rate, SAMPLE_RATE, still) * np.float32(0.5 * 32767 / 32000)
 
