@@ -120,6 +120,7 @@ def restored(identity: str, values: dict[str, Any], folder: Path) -> Job:
         shown(str(values["name"])),
         folder / Path(str(values["upload"])).name,
         "waiting" if state == "working" else state,
+        progress=1.0 if state == "done" else 0.0,
         message=str(values["message"]),
         seconds=float(values["seconds"]),
         hits=int(values["hits"]),
@@ -275,7 +276,7 @@ class Queue:
             raise AudioError(result.reason)
         if result.seconds > self.limits.seconds:  # the header lied
             raise AudioError(too_long(job.upload, self.limits.seconds))
-        job.seconds, job.hits = result.seconds, len(result.hits)
+        job.seconds, job.hits, job.progress = result.seconds, len(result.hits), 1.0
         self.work.save_page(job.id, page_data(result, job.upload, name=job.name))
 
 
