@@ -30,6 +30,8 @@ class InProgress:
     """Heard, and not yet settled."""
     settled: list[Hit] = field(default_factory=list)
     """Joined: nothing that is heard later changes them."""
+    candidates: list[Hit] = field(default_factory=list)
+    """Joined and left out: less certain than their family's bound."""
     warnings: list[str] = field(default_factory=list)
 
     def result(self) -> Transcription | Failure:
@@ -38,7 +40,11 @@ class InProgress:
             assert self.path is not None
             return Failure(self.path, self.failure)
         return Transcription(
-            tuple(self.settled), self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings)
+            tuple(self.settled),
+            self.recording.seconds,
+            self.path,
+            (*self.recording.warnings, *self.warnings),
+            tuple(self.candidates),
         )
 
     def settle(self, config: DecodeConfig, until: float) -> list[Hit]:
@@ -56,6 +62,7 @@ class InProgress:
         new = [hit for hit in joined if config.confident(hit)]
         del self.hits[:end]
         self.settled += new
+        self.candidates += [hit for hit in joined if not config.confident(hit)]
         return new
 
 

@@ -150,7 +150,8 @@ def load_inference_model(
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and weights, checked: exactly those of the configuration, and finite."""
+    """Header and weights, checked: exactly those of the configuration, floating-point and finite."""
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -183,7 +184,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{path}: the weights do not fit the configuration ({len(wrong)} of them, the first {wrong[0]}: "
             f"{found or 'missing'}, wanted {expected.get(wrong[0], 'none')})"
         )
+    floats = torch.float16, torch.bfloat16, torch.float32, torch.float64
     for name, value in weights.items():
+        counts = name.endswith("num_batches_tracked")  # of the batch norms; all else are weights
+        if value.dtype not in ((torch.int64,) if counts else floats):
+            kind = str(value.dtype).removeprefix("torch.")
+            wanted = "int64" if counts else "floating-point numbers"
+            raise CheckpointError(f"{path}: weight {name} is of {kind}, not of {wanted}")
         if value.is_floating_point() and not value.isfinite().all():
             raise CheckpointError(f"{path}: weight {name} is not finite")
     return header, weights

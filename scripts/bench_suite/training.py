@@ -81,7 +81,8 @@ def _batches(shards: list[str], augment: AugmentConfig) -> Iterator[Batch]:
 def training(setting: Setting) -> list[Row]:
     """Segments per CPU second, one rank and one thread: reading, mixing and the step, apart and together."""
     from train.config import TrainConfig
-    from train.main import make_engine, set_up_ranks
+    from train.launch import set_up_ranks
+    from train.main import make_engine
     from train.run import build_model, start_run
     from train.step import StopRequest, training_step
 
@@ -173,7 +174,8 @@ def rendering(setting: Setting) -> list[Row]:
 def rank_main(folder: str, steps: int) -> float:
     """CPU seconds of so many steps of this rank, after two that warm up."""
     from train.config import TrainConfig
-    from train.main import make_engine, set_up_ranks
+    from train.launch import set_up_ranks
+    from train.main import make_engine
     from train.run import start_run
     from train.step import StopRequest, training_step
 

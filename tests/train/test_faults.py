@@ -109,7 +109,7 @@ def test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good(
     same_curves(*(curve(tmp_path / name / "losses.jsonl") for name in ("cut", "whole")))
 
 
-def train(config: str, output: str) -> int:
+def run_alone(config: str, output: str) -> int:
     """The command, alone, whatever ran in the process that begins this one."""
     for name in RANKS:
         os.environ.pop(name, None)
@@ -122,7 +122,7 @@ def test_killed_at_ten_random_moments_gives_the_same_curve(config: Path, tmp_pat
     settings = bare(config, tmp_path, steps=60, save_every=3)
 
     def begin(output: str) -> BaseProcess:
-        return start(train, tmp_path / "said", str(settings), str(tmp_path / output))
+        return start(run_alone, tmp_path / "said", str(settings), str(tmp_path / output))
 
     assert wait(begin("whole")) == 0, (tmp_path / "said").read_text()
     expected = curve(tmp_path / "whole" / "losses.jsonl")

@@ -31,7 +31,8 @@ from tests.small_runs import (
     write_run,
 )
 from train.config import TrainConfig, load_config
-from train.main import make_engine, set_up_ranks
+from train.launch import set_up_ranks
+from train.main import make_engine
 from train.optim import learning_rate
 from train.run import Run, build_model, start_run
 from train.state import newest_state

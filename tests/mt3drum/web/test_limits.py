@@ -17,6 +17,7 @@ pytest.importorskip("starlette", reason="the extra 'web' is not installed")
 
 from mt3drum.web import app
 from mt3drum.web.jobs import Limits
+from mt3drum.web.work import Work
 from tests.processes import kill, start, wait
 
 LIMITS = Limits(bytes=2**20, uploads=1, upload_seconds=1.0)
@@ -24,10 +25,12 @@ LISTEN = "0A"
 """The state of a listening socket in /proc/net/tcp."""
 
 
-def serve(port: int) -> int:
+def serve(port: int, folder: Path) -> int:
     """What `mt3drum serve` runs, with our limits."""
     app.make_app = partial(app.make_app, limits=LIMITS)
-    app.run(Stub(), port)
+    work = Work(folder)
+    with work.held():
+        app.run(Stub(), port, work)
     return 0
 
 
@@ -38,7 +41,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         free.bind(("127.0.0.1", 0))
         number = int(free.getsockname()[1])
     said = tmp_path_factory.mktemp("serve") / "said"
-    child = start(serve, said, number)
+    child = start(serve, said, number, tmp_path_factory.mktemp("work"))
     deadline = time.monotonic() + 60
     while not any(entry == number for _, entry in listening()):
         assert time.monotonic() < deadline, said.read_text()
