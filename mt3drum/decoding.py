@@ -13,6 +13,8 @@ from tokenizer.hits import Hit
 
 TO_FINISH = 4
 """Tokens a sequence at rest needs for one more hit and its end: time, drum, velocity, EOS."""
+_FORMER_NAMES = {"prior_weight": "onset_weight", "prior_bias": "onset_bias"}
+"""Names in the headers of earlier checkpoints -> today's."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,15 @@ class DecodeConfig:
 
     beam: int = 1
     """Beams a segment; 1 is greedy."""
-    prior_weight: float = 0.5
+    onset_weight: float = 0.5
     """lambda: 0 is the decoder alone, 1 the onset head alone (a frame-wise transcriber)."""
-    prior_bias: float = -1.0
+    onset_bias: float = -1.0
     """Added to the onset head's logits, which its loss inflates."""
     length_penalty: float = 1.0
     """Finished beams are compared by score / tokens^this."""
     classes: frozenset[int] = frozenset(range(NUM_CLASSES))
-    """The drum classes that may be written."""
+    """The vocabulary: the drum classes that a recording holds: all that sounds is taken for one of them. To
+    choose what is written, use `Transcription.only`."""
     minimum_gap: float = 0.0
     """Least seconds before one drum is struck again."""
     exclusive_gap: float = 0.03
@@ -55,8 +58,8 @@ class DecodeConfig:
     def __post_init__(self) -> None:
         bounds = {
             "beam": (1, 64),
-            "prior_weight": (0, 1),
-            "prior_bias": (-20, 20),
+            "onset_weight": (0, 1),
+            "onset_bias": (-20, 20),
             "length_penalty": (0, 4),
             "minimum_gap": (0, 1),
             "exclusive_gap": (0, 1),
@@ -95,17 +98,20 @@ class DecodeConfig:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> DecodeConfig:
-        """From the JSON of a checkpoint's header (`to_dict`); unknown names are an error.
+        """From the JSON of a checkpoint's header (`to_dict`); unknown names are an error, names of earlier
+        versions are read.
 
         Raises:
             ValueError: a name is unknown or a value is of the wrong kind or out of range.
         """
         if not isinstance(values, Mapping):
             raise ValueError("not decoding settings: no mapping of names to values")
+        if both := [old for old, new in _FORMER_NAMES.items() if {old, new} <= set(values)]:
+            raise ValueError(f"{both[0]} is now called {_FORMER_NAMES[both[0]]}; give only that")
+        values = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
         unknown = set(values) - {field.name for field in fields(DecodeConfig)}
         if unknown:
             raise ValueError(f"unknown decoding settings: {', '.join(sorted(unknown))}")
-        values = dict(values)
         try:
             if "classes" in values:
                 values["classes"] = frozenset(values["classes"])

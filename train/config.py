@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -96,11 +97,23 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainConfig:
         raise ValueError(f"{path}: not a readable YAML file ({reason})") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: must hold `name: value` lines")
-    values |= overrides
+    return from_mapping(values | overrides, str(path))
+
+
+def from_mapping(values: Mapping[str, Any], where: str = "settings") -> TrainConfig:
+    """Settings from nested plain values.
+
+    Args:
+        where: where they stand, for messages.
+
+    Raises:
+        ValueError: a field is unknown or a value out of range.
+    """
+    values = dict(values)
     for name, kind in (("loss", LossConfig), ("augment", AugmentConfig)):
         if name in values:
-            values[name] = _made(f"{path}: {name}", kind, values[name])
-    return _made(str(path), TrainConfig, values)
+            values[name] = _made(f"{where}: {name}", kind, values[name])
+    return _made(where, TrainConfig, values)
 
 
 def _made(where: str, owner: type, values: Any) -> Any:

@@ -52,7 +52,7 @@ def quick_test(output: Path | None) -> int:
             validate_every=QUICK_STEPS,
             save_every=QUICK_STEPS // 2,
         )
-        code = run(config_of_run, folder, None, 0, 1)
+        code = run(config_of_run, folder)
         if code:
             return code
         losses = _token_losses(folder / "losses.jsonl")

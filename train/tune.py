@@ -16,8 +16,8 @@ from scipy.optimize import isotonic_regression
 
 from data.augment import mix
 from data.shards.read import StoredClip
+from eval.metrics.f_measure import f_measure
 from eval.metrics.match import match_tracks
-from eval.metrics.score import score
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.network import DrumModel
 from mt3drum.transcriber import Transcriber
@@ -38,8 +38,8 @@ LEAST = tuple(round(0.05 * k, 2) for k in range(13))  # of the calibrated confid
 class Trial:
     """One setting and what it scored."""
 
-    prior_weight: float
-    prior_bias: float
+    onset_weight: float
+    onset_bias: float
     f: dict[str, float]
     """Scheme -> micro F."""
 
@@ -79,8 +79,8 @@ def tune(
 
     def trial(weight: float, bias: float) -> Trial:
         if (weight, bias) not in trials:
-            found = transcribe(model, replace(DecodeConfig(), prior_weight=weight, prior_bias=bias), audio)
-            f = {scheme: score(references, found, scheme=scheme).micro.f for scheme in SCHEMES}
+            found = transcribe(model, replace(DecodeConfig(), onset_weight=weight, onset_bias=bias), audio)
+            f = {scheme: f_measure(references, found, scheme=scheme).micro.f for scheme in SCHEMES}
             trials[weight, bias] = Trial(weight, bias, f)
             report(trials[weight, bias])
         return trials[weight, bias]
@@ -89,9 +89,9 @@ def tune(
         best = trial(*given)
     else:
         best = max((trial(0.5, bias) for bias in BIASES), key=lambda t: t.mean_f)
-        best = max((trial(weight, best.prior_bias) for weight in WEIGHTS), key=lambda t: t.mean_f)
-        best = max((trial(best.prior_weight, bias) for bias in BIASES), key=lambda t: t.mean_f)
-    config = replace(DecodeConfig(), prior_weight=best.prior_weight, prior_bias=best.prior_bias)
+        best = max((trial(weight, best.onset_bias) for weight in WEIGHTS), key=lambda t: t.mean_f)
+        best = max((trial(best.onset_weight, bias) for bias in BIASES), key=lambda t: t.mean_f)
+    config = replace(DecodeConfig(), onset_weight=best.onset_weight, onset_bias=best.onset_bias)
     config = replace(config, confidence_calibration=calibration(references, transcribe(model, config, audio)))
     least = least_confidence(references, transcribe(model, config, audio))
     return replace(config, minimum_confidence=least), list(trials.values())
@@ -119,7 +119,7 @@ def kept(found: Mapping[str, tuple[Hit, ...]], least: float | Bounds) -> dict[st
 
 def mean_f(references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, ...]]) -> float:
     """Mean over the schemes of micro F at 50 ms."""
-    return float(np.mean([score(references, found, scheme=scheme).micro.f for scheme in SCHEMES]))
+    return float(np.mean([f_measure(references, found, scheme=scheme).micro.f for scheme in SCHEMES]))
 
 
 def calibration(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.band.notes import Instrument, Note, NoteBank, join, load_notes, make_instrument, to_int16
+from data.band.notes import Instrument, NoteBank, NoteSample, join, load_notes, make_instrument, to_int16
 from data.dsp import tones
 
 _SYNTHETIC: tuple[tuple[str, str, range], ...] = (
@@ -36,13 +36,16 @@ def synthetic_notes(rng: np.random.Generator, per_kind: int = 3, noises: int = 6
     return NoteBank(tuple(found), made, (), {"synthesised": "made by this project, Apache-2.0"})
 
 
-def make_bank(root: Path | None, rng: np.random.Generator) -> NoteBank:
-    """Everything there is: recorded notes and clips (when root is given) and synthesised ones."""
+def make_bank(root: Path | None, rng: np.random.Generator, held_out: bool = False) -> NoteBank:
+    """Recorded notes and clips (when root is given) and synthesised ones; held_out: only the recorded ones
+    that training never plays."""
+    if held_out and root is not None:
+        return load_notes(root, held_out=True)
     made = synthetic_notes(rng)
     return made if root is None else join(load_notes(root), made)
 
 
-def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> Note:
+def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> NoteSample:
     frequency = 440.0 * 2 ** ((pitch - 69) / 12)
     seconds, u = 2.5, rng.uniform
     exact = frequency
@@ -82,4 +85,4 @@ def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> Note:
         case _:
             shape = kind.partition("_")[2] if kind == "saw_pad" else kind.partition("_")[0]
             audio = tones.subtractive(frequency, seconds, rng, shape)
-    return Note(69 + 12 * float(np.log2(exact / 440)), to_int16(audio))
+    return NoteSample(69 + 12 * float(np.log2(exact / 440)), to_int16(audio))

@@ -20,7 +20,7 @@ from tokenizer.hits import Hit
 
 __all__ = ["Performance", "generate", "vary"]
 
-Event = tuple[float, int, float]  # beat, class, velocity
+Stroke = tuple[float, int, float]  # beat, class, velocity
 
 VELOCITY = {"X": 112.0, "x": 88.0, "o": 58.0, "g": 32.0, "?": 45.0, "f": 104.0, "d": 98.0, "z": 80.0}
 COMMON = ("kick", "snare_head", "hihat_closed")
@@ -66,7 +66,7 @@ def generate(rng: np.random.Generator, seconds: float) -> Performance:
     return Performance(f"{style.replace(' ', '-')}-{number:012x}", "train", "generated", "CC0-1.0", bpm, hits)
 
 
-Take = tuple[str, float, float, float, list[Event]]  # style, bpm, swing, beats per step, events
+Take = tuple[str, float, float, float, list[Stroke]]  # style, bpm, swing, beats per step, events
 
 
 def _groove_take(rng: np.random.Generator, seconds: float) -> Take:
@@ -75,7 +75,7 @@ def _groove_take(rng: np.random.Generator, seconds: float) -> Take:
     featured = _featured(rng, int(rng.integers(1, 5)))
     bars = int(np.ceil(seconds * bpm / 60 / groove.beats)) + 2
     offset = -float(rng.uniform(0, groove.beats))
-    events: list[Event] = []
+    events: list[Stroke] = []
     bar = 0
     while bar < bars:
         length = int(rng.choice((1, 2, 4, 4, 8)))
@@ -157,10 +157,10 @@ def _line(steps: int, beats: float, rng: np.random.Generator) -> str:
 
 def _bar(
     section: Section, groove: Groove, start: float, fill_beats: float, rng: np.random.Generator
-) -> list[Event]:
+) -> list[Stroke]:
     step = groove.beats / groove.steps
     last = groove.beats - fill_beats - 1e-6
-    events: list[Event] = []
+    events: list[Stroke] = []
     for steps, drum in section:
         for i, mark in enumerate(steps):
             if mark == "." or i * step >= last or (mark == "?" and rng.random() < 0.5) or rng.random() < 0.02:
@@ -170,7 +170,7 @@ def _bar(
     return events
 
 
-def _ornament(beat: float, drum: int, mark: str, step: float) -> list[Event]:
+def _ornament(beat: float, drum: int, mark: str, step: float) -> list[Stroke]:
     """The stroke of one mark, with its grace notes (kept as negative velocities: seconds are known later)."""
     velocity = VELOCITY[mark]
     if mark == "z":
@@ -180,7 +180,7 @@ def _ornament(beat: float, drum: int, mark: str, step: float) -> list[Event]:
     return [(beat, drum, velocity)]
 
 
-def _fill(start: float, beats: float, featured: Sequence[int], rng: np.random.Generator) -> list[Event]:
+def _fill(start: float, beats: float, featured: Sequence[int], rng: np.random.Generator) -> list[Stroke]:
     """A fill: runs round the toms, snare and rims, in 8ths to 32nds and triplets, sometimes with kicks
     between."""
     division = int(rng.choice((2, 3, 4, 4, 4, 6, 8)))
@@ -197,7 +197,7 @@ def _fill(start: float, beats: float, featured: Sequence[int], rng: np.random.Ge
     if rng.random() < 0.35:
         run = rng.integers(len(pool), size=count)
     rising = rng.random() < 0.5
-    events: list[Event] = []
+    events: list[Stroke] = []
     for i in range(count):
         if rng.random() < 0.12:
             continue
@@ -210,10 +210,10 @@ def _fill(start: float, beats: float, featured: Sequence[int], rng: np.random.Ge
     return events
 
 
-def _crash(beat: float, featured: Sequence[int], rng: np.random.Generator) -> list[Event]:
+def _crash(beat: float, featured: Sequence[int], rng: np.random.Generator) -> list[Stroke]:
     wanted = [drum for drum in featured if DRUMS[drum].family == "crash"]
     drum = int(rng.choice(wanted or CRASHES))
-    events: list[Event] = [(beat, drum, float(rng.uniform(85, 125)))]
+    events: list[Stroke] = [(beat, drum, float(rng.uniform(85, 125)))]
     if rng.random() < 0.8:
         events.append((beat, CLASS_INDEX["kick"], 110.0))
     if rng.random() < 0.1:
@@ -221,9 +221,9 @@ def _crash(beat: float, featured: Sequence[int], rng: np.random.Generator) -> li
     return events
 
 
-def _two_hands(events: list[Event]) -> list[Event]:
+def _two_hands(events: list[Stroke]) -> list[Stroke]:
     """Of strokes on one instant, keeps all feet and shakers and at most two of the hands'."""
-    kept: list[Event] = []
+    kept: list[Stroke] = []
     hands: dict[int, int] = {}
     order = {family: rank for rank, family in enumerate(HAND_ORDER)}
     for event in sorted(events, key=lambda e: (e[0], order.get(DRUMS[e[1]].family, 9))):
@@ -245,7 +245,7 @@ def _random_take(rng: np.random.Generator, seconds: float) -> Take:
     density = rng.uniform(0.1, 0.45)
     wander = rng.uniform(0, 0.5) if rng.random() < 0.3 else 0.0
     loud = rng.uniform(60, 105)
-    events: list[Event] = []
+    events: list[Stroke] = []
     for i in range(int(seconds * bpm / 60 / step) + 1):
         for drum in drums[rng.random(drums.size) < density]:
             beat = (i + rng.uniform(-wander, wander)) * step
@@ -256,7 +256,7 @@ def _random_take(rng: np.random.Generator, seconds: float) -> Take:
 def _solo_take(rng: np.random.Generator, seconds: float) -> Take:
     """One fill after the other."""
     bpm = float(rng.uniform(70, 170))
-    events: list[Event] = []
+    events: list[Stroke] = []
     featured = _featured(rng, 5)
     beat = 0.0
     while beat < seconds * bpm / 60:
@@ -275,7 +275,7 @@ def _percussion_take(rng: np.random.Generator, seconds: float) -> Take:
     names = ("aux1", "aux2", "snare_cross_stick", "tom1_rim", "floor_tom_rim", "hihat_pedal", "ride_bell")
     drums = [CLASS_INDEX[name] for name in rng.choice(names, int(rng.integers(1, 4)), replace=False)]
     lines = [(_line(16, 4, rng), drum) for drum in drums]
-    events: list[Event] = []
+    events: list[Stroke] = []
     groove = Groove("percussion", 4, (70, 150), (0.5, 0.6), (("A", ("." * 16,)),))
     for bar in range(int(seconds * bpm / 240) + 1):
         events += _bar(lines, groove, bar * 4.0, 0.0, rng)
@@ -287,7 +287,7 @@ def _swell_take(rng: np.random.Generator, seconds: float) -> Take:
     bpm = float(rng.uniform(60, 120))
     cymbals = [drum.index for drum in DRUMS if drum.family in ("crash", "ride")]
     beat, total = float(rng.uniform(0, 2)), seconds * bpm / 60
-    events: list[Event] = []
+    events: list[Stroke] = []
     while beat < total:
         drum = int(rng.choice(cymbals if rng.random() < 0.6 else [*TOM_HEADS, CLASS_INDEX["snare_head"]]))
         length, rate = float(rng.choice((2, 4, 4, 8))), int(rng.choice((4, 6, 8)))
@@ -310,7 +310,7 @@ def _sparse_take(rng: np.random.Generator, seconds: float) -> Take:
 
 
 def _play(
-    events: list[Event], bpm: float, swing: float, grid: float, seconds: float, rng: np.random.Generator
+    events: list[Stroke], bpm: float, swing: float, grid: float, seconds: float, rng: np.random.Generator
 ) -> tuple[Hit, ...]:
     """Beats to seconds as a person would: swing, drifting tempo, loose timing and dynamics, a lean per
     limb."""

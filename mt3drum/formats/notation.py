@@ -24,7 +24,7 @@ _COMPOUND_DIVISIONS = (1, 3, 6, 12, 24)
 
 
 @dataclass(frozen=True)
-class Event:
+class ChordRest:
     """A chord or a rest of one voice."""
 
     start: Fraction
@@ -50,8 +50,8 @@ class Event:
 class Bar:
     """One bar; a voice without notes is empty, but never both."""
 
-    hands: tuple[Event, ...]
-    feet: tuple[Event, ...]
+    hands: tuple[ChordRest, ...]
+    feet: tuple[ChordRest, ...]
 
 
 def bars(score: Score) -> list[Bar]:
@@ -65,18 +65,18 @@ def bars(score: Score) -> list[Bar]:
         contents[number][note.hit.drum in FEET].append(
             replace(note, position=note.position - number * meter.bar_quarters)
         )
-    rest = (Event(Fraction(0), meter.bar_quarters, ""),)
+    rest = (ChordRest(Fraction(0), meter.bar_quarters, ""),)
     return [
         Bar(_voice(hands, meter) if hands or not feet else rest, _voice(feet, meter) if feet else ())
         for hands, feet in contents
     ]
 
 
-def _voice(notes: Sequence[Note], meter: Meter) -> tuple[Event, ...]:
+def _voice(notes: Sequence[Note], meter: Meter) -> tuple[ChordRest, ...]:
     if not notes:
-        return (Event(Fraction(0), meter.bar_quarters, ""),)
+        return (ChordRest(Fraction(0), meter.bar_quarters, ""),)
     beats = [_beat(notes, number * meter.beat_quarters, meter) for number in range(meter.beats)]
-    events: list[Event] = []
+    events: list[ChordRest] = []
     number = 0
     while number < len(beats):
         if (
@@ -86,7 +86,7 @@ def _voice(notes: Sequence[Note], meter: Meter) -> tuple[Event, ...]:
         ):
             length = 2 * meter.beat_quarters
             value, dots = _value(length)
-            events.append(Event(beats[number][0].start, length, value, dots))
+            events.append(ChordRest(beats[number][0].start, length, value, dots))
             number += 2
             continue
         group = beats[number]
@@ -103,7 +103,7 @@ def _voice(notes: Sequence[Note], meter: Meter) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def _beat(notes: Iterable[Note], start: Fraction, meter: Meter) -> list[Event]:
+def _beat(notes: Iterable[Note], start: Fraction, meter: Meter) -> list[ChordRest]:
     length = meter.beat_quarters
     places: dict[Fraction, list[Note]] = {}
     for note in notes:
@@ -129,7 +129,7 @@ def _beat(notes: Iterable[Note], start: Fraction, meter: Meter) -> list[Event]:
             value, dots = _value(unit * steps)
             own = chord if first else ()
             events.append(
-                Event(
+                ChordRest(
                     start + length * at / division,
                     length * steps / division,
                     value,
@@ -170,16 +170,16 @@ def _value(length: Fraction) -> tuple[str, int]:
     raise ValueError(f"a note of {length} quarters cannot be written")
 
 
-def _two_eighths(events: Sequence[Event]) -> bool:
+def _two_eighths(events: Sequence[ChordRest]) -> bool:
     return len(events) == 2 and all(
         e.notes and e.value == "eighth" and not e.dots and not e.tuplet for e in events
     )
 
 
-def _beamed(events: list[Event]) -> list[Event]:
+def _beamed(events: list[ChordRest]) -> list[ChordRest]:
     """Beams over each run of notes shorter than a quarter; rests end a run."""
-    done: list[Event] = []
-    run: list[Event] = []
+    done: list[ChordRest] = []
+    run: list[ChordRest] = []
     for event in [*events, None]:
         if event is not None and event.notes and _flags(event):
             run.append(event)
@@ -191,11 +191,11 @@ def _beamed(events: list[Event]) -> list[Event]:
     return done
 
 
-def _flags(event: Event) -> int:
+def _flags(event: ChordRest) -> int:
     return max(0, VALUES.index(event.value) - VALUES.index("quarter"))
 
 
-def _run(run: list[Event]) -> list[Event]:
+def _run(run: list[ChordRest]) -> list[ChordRest]:
     flags = [_flags(event) for event in run]
     beamed = []
     for i, event in enumerate(run):

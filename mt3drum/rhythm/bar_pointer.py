@@ -36,7 +36,7 @@ PRIOR_WEIGHT = 8.0
 
 
 @dataclass(frozen=True)
-class Path:
+class BeatPath:
     """The likeliest beats of one meter."""
 
     likelihood: float
@@ -54,7 +54,9 @@ def periods(shortest: float, longest: float) -> np.ndarray:
     return np.unique(np.round(low * STEP ** np.arange(count + 1)).astype(np.int64))
 
 
-def likeliest(hits: Sequence[Hit], pattern: Pattern, lengths: np.ndarray, *, use_prior: bool = True) -> Path:
+def likeliest(
+    hits: Sequence[Hit], pattern: Pattern, lengths: np.ndarray, *, use_prior: bool = True
+) -> BeatPath:
     """Viterbi search over beats of `lengths` frames, block by block.
 
     A block is as long as the shortest beat, so that whatever a frame depends on lies in an earlier block.
@@ -74,7 +76,7 @@ def likeliest(hits: Sequence[Hit], pattern: Pattern, lengths: np.ndarray, *, use
     mean = sum(hit.confidence for hit in hits) / len(hits)
     weights = [hit.confidence / mean if mean else 1.0 for hit in hits]
     likelihood, ends, first = search.run(frames, roles(hits), weights)
-    return Path(likelihood, tuple((end + origin) * FRAME for end in ends), first)
+    return BeatPath(likelihood, tuple((end + origin) * FRAME for end in ends), first)
 
 
 class _Search:

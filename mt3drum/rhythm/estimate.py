@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mt3drum.rhythm.bar_pointer import FRAME, Path, likeliest, periods
+from mt3drum.rhythm.bar_pointer import FRAME, BeatPath, likeliest, periods
 from mt3drum.rhythm.grid import Grid, Meter
 from mt3drum.rhythm.patterns import FOUR, PATTERNS, ROLES, SIX_EIGHTHS, TERNARY, TICKS, Pattern, roles
 from tokenizer.hits import Hit
@@ -60,9 +60,11 @@ def estimate(
     `MAX_SECONDS` counts, and of too few strokes the first begins a bar and the tempo is kept as given.
 
     Args:
-        hits: times in seconds, 0 or later. seconds: length of the recording; default: up to the last hit.
-        The beats reach from its start to its end. bpm: beats a minute (of the meter's beat: a dotted
-        quarter in 6/8), within 6 %. meter: the time signature, where it is known.
+        hits: times in seconds, 0 or later.
+        seconds: length of the recording; default: up to the last hit. The beats reach from its start to its
+            end.
+        bpm: beats a minute (of the meter's beat: a dotted quarter in 6/8), within 6 %.
+        meter: the time signature, where it is known.
     Raises:
         ValueError: the tempo is outside 20..500.
     """
@@ -93,7 +95,7 @@ def _straight(hits: Sequence[Hit], seconds: float, bpm: float, meter: Meter) -> 
     return Grid(tuple(beats), first, meter)
 
 
-def _search(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> Path:
+def _search(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> BeatPath:
     """The likeliest beats; of a long recording the start tells which pattern to look for."""
     patterns = _patterns(meter)
     start = [hit for hit in hits if hit.time < hits[0].time + TRIAL]
@@ -125,7 +127,7 @@ def _lengths(pattern: Pattern, bpm: float | None) -> np.ndarray:
     return periods(60 / bpm / (1 + DRIFT), 60 / bpm * (1 + DRIFT))
 
 
-def _refine(hits: Sequence[Hit], path: Path) -> np.ndarray:
+def _refine(hits: Sequence[Hit], path: BeatPath) -> np.ndarray:
     """Beats to the millisecond: a line through the strokes on the beat, beat by beat, over some two beats to
     either side. Strokes off the beat are left out: they may swing."""
     rough = np.array(path.beats)

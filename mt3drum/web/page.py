@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mt3drum.audio.recording import Recording, open_file
+from mt3drum.audio.recording import AudioSource, open_file
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import write_whole
 from mt3drum.formats.options import ScoreOptions
@@ -214,7 +214,7 @@ def label(name: str) -> str:
     return re.sub(r"([a-z])(\d)", r"\1 \2", words).replace("_", " ")
 
 
-def embedded_audio(path: Path, recording: Recording) -> tuple[str | None, bytes]:
+def embedded_audio(path: Path, recording: AudioSource) -> tuple[str | None, bytes]:
     """MIME type and bytes of the recording as the page carries it; (None, b"") where it is too long."""
     kind = PLAYABLE.get(path.suffix.lower())
     if kind is not None and path.stat().st_size <= EMBED_BYTES:

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from mt3drum.audio.recording import Recording
+from mt3drum.audio.recording import AudioSource
 from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
 
 TILE_FRAMES = 2_000
 """20 s of 10 ms: a tile is 2,000 pixels wide."""
 BANDS = 80
 LOW_HZ, HIGH_HZ = 30.0, 16_000.0
+AUDIO = AudioConfig(windows=(2048,), mel_bands=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ)
+"""Its mel bank is in `assets/mel_banks.npz`: after a change here run scripts/make_mel_banks.py."""
 RANGE = 60 / 20 * np.log(10)
 """Shades span 60 dB, in the natural logarithm of the amplitude."""
 STEP = 4
@@ -26,7 +28,7 @@ _TOP_QUANTILE = 0.997
 _EDGE = 5  # frames on both sides of a tile that are computed and not drawn
 
 
-def spectrogram_tiles(recording: Recording) -> dict[str, Any]:
+def spectrogram_tiles(recording: AudioSource) -> dict[str, Any]:
     """What the page needs to draw a recording at any zoom with a few tiles.
 
     Returns:
@@ -69,13 +71,13 @@ def _tiles(level: np.ndarray, top: float) -> list[str]:
     return tiles
 
 
-def _levels(recording: Recording) -> Iterator[np.ndarray]:
+def _levels(recording: AudioSource) -> Iterator[np.ndarray]:
     """Log-mel levels [bands frames] of one tile after the other."""
     import torch
 
     from mt3drum.audio.log_mel import LogMel
 
-    features = LogMel(AudioConfig(windows=(2048,), mel_bands=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ))
+    features = LogMel(AUDIO)
     edge, length = _EDGE * HOP, TILE_FRAMES * HOP
     held = np.zeros(edge, dtype=np.float32)
     blocks = recording.blocks()

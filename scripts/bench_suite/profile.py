@@ -15,9 +15,10 @@ import numpy as np
 import torch
 
 from mt3drum.audio.recording import open_array, segments
+from mt3drum.config import SAMPLE_RATE
 from mt3drum.decode.beam_search import generate
 from mt3drum.transcriber import Transcriber
-from scripts.bench_suite.parts import SAMPLE_RATE, SEGMENTS, Row, Setting, command
+from scripts.bench_suite.parts import SEGMENTS, Row, Setting, command
 
 
 class Stopwatch:

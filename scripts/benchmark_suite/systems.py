@@ -13,6 +13,7 @@ from typing import Any
 
 from eval.inputs.annotations import annotation_files, read_annotation
 from eval.inputs.names import match_names
+from mt3drum.files import write_whole
 from scripts.benchmark_suite.inputs import References, key_value, label_map_of, literal
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
@@ -156,7 +157,4 @@ def _keep(folder: Path, hits: Mapping[str, Sequence[Hit]]) -> None:
             {"time": h.time, "drum": DRUMS[h.drum].name, "velocity": h.velocity, "confidence": h.confidence}
             for h in of_track
         ]
-        path = folder / f"{track}.json"
-        temporary = path.with_name(f".{path.name}.part")
-        temporary.write_text(json.dumps({"hits": rows}, indent=0) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_whole(folder / f"{track}.json", json.dumps({"hits": rows}, indent=0) + "\n")

@@ -21,7 +21,6 @@ import torch
 from safetensors.torch import load_file
 
 import train.loop
-import train.run
 from data.shards.write import make_shards
 from mt3drum.model.checkpoint import read_header
 from tests import ROOT

@@ -11,7 +11,7 @@ import torch
 from data.kits.synth import synthesise_kit
 from data.loader import frame_targets
 from data.render.drums import render_drums
-from eval.metrics.score import score
+from eval.metrics.f_measure import f_measure
 from mt3drum.audio.recording import open_array, segments
 from mt3drum.config import AudioConfig, ModelConfig
 from mt3drum.model.checkpoint import save_checkpoint
@@ -97,15 +97,15 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray, 
         torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize(("prior_weight", "beam"), [(0.5, 1), (0.0, 1), (0.5, 4)])
+@pytest.mark.parametrize(("onset_weight", "beam"), [(0.5, 1), (0.0, 1), (0.5, 4)])
 def test_what_was_learnt_is_decoded(
-    learnt: tuple[Path, np.ndarray, list[Hit]], prior_weight: float, beam: int
+    learnt: tuple[Path, np.ndarray, list[Hit]], onset_weight: float, beam: int
 ) -> None:
     path, audio, hits = learnt
-    found = Transcriber.load(path, prior_weight=prior_weight, beam=beam).transcribe_array(audio)
-    scores = score({"bar": hits}, {"bar": list(found.hits)}, scheme="26", window=0.05)
+    found = Transcriber.load(path, onset_weight=onset_weight, beam=beam).transcribe_array(audio)
+    scores = f_measure({"bar": hits}, {"bar": list(found.hits)}, scheme="26", window=0.05)
     assert scores.micro.f == 1.0, (found.hits, hits)
-    assert score({"bar": hits}, {"bar": list(found.hits)}, scheme="26", window=0.015).micro.f == 1.0
+    assert f_measure({"bar": hits}, {"bar": list(found.hits)}, scheme="26", window=0.015).micro.f == 1.0
     assert len(found.hits) == len(hits)
     loudness = {(round(h.time, 1), h.drum): h.velocity for h in hits}
     near = [
