@@ -78,8 +78,10 @@ class Work:
             lock.acquire(timeout=0)
         except Timeout:
             raise InUse(f"{self.folder} is in use by another mt3drum serve") from None
-        with lock:
+        try:
             yield
+        finally:
+            lock.release()
 
     def add(self, identity: str) -> Path:
         """The new folder of a recording."""
