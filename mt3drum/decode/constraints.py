@@ -113,7 +113,6 @@ class Narrowing:
             return torch.from_numpy(values[rows, window]).to(device)
 
         found = copy.copy(self)
-        found.offered = self.offered[segments]
         found.state = State(*map(at_window, (state.phase, state.last_time, state.last_drum)))
         is_drum = (tokens >= codec.first_drum) & (tokens < codec.first_velocity)
         row, at = np.nonzero(is_drum)
