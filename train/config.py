@@ -38,6 +38,8 @@ class TrainConfig:
     """A checkpoint to start the weights from."""
     windows: tuple[int, ...] = ()
     """Windows of the spectrogram in samples, in place of the preset's."""
+    decoder_layers: int | None = None
+    """In place of the preset's; 0 trains the onset head alone, a frame-wise transcriber."""
     steps: int = 10_000
     batch: int = 8
     """Segments per rank and micro-batch."""
@@ -155,5 +157,5 @@ def _as(kind: Any, value: Any, where: str) -> Any:
     if kind is str and value is None:
         return ""  # `name:` with nothing behind it
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ValueError(f"{where} {value!r} must be of kind {kind.__name__}")
+        raise ValueError(f"{where} {value!r} must be of kind {getattr(kind, '__name__', kind)}")
     return value

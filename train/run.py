@@ -166,7 +166,7 @@ def build_model(config: TrainConfig) -> DrumModel:
     """The model of the preset, from its seed or from `config.initial`.
 
     Raises:
-        ValueError: `initial` cannot be loaded, or `windows` do not fit.
+        ValueError: `initial` cannot be loaded, or `windows` or `decoder_layers` do not fit.
     """
     torch.manual_seed(config.seed)
     if config.initial:
@@ -174,4 +174,6 @@ def build_model(config: TrainConfig) -> DrumModel:
     sizes = PRESETS[config.preset]
     if config.windows:
         sizes = dataclasses.replace(sizes, audio=dataclasses.replace(sizes.audio, windows=config.windows))
+    if config.decoder_layers is not None:
+        sizes = dataclasses.replace(sizes, decoder_layers=config.decoder_layers)
     return DrumModel(sizes)

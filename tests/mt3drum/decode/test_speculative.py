@@ -51,7 +51,7 @@ def assert_same(model: InferenceModel, encoded: EncoderOutput, config: DecodeCon
     np.testing.assert_allclose(here, slow.window[:, :, 2][chosen], atol=2e-3)
 
 
-@settings(max_examples=30)
+@settings(max_examples=40)
 @given(
     configs,
     st.sampled_from(sorted(INFERENCE)),
@@ -172,6 +172,13 @@ def test_a_draft_is_mended(wrong: int, answer: int, then: list[int]) -> None:
     answers[wrong] = answer
     found.take(answers, wrong + 1)
     assert found.propose(3) == then
+
+
+def test_a_time_that_no_drum_may_follow_is_not_mended() -> None:
+    found = draft(kick_5=0.9, snare_head_9=0.9)
+    answers = list(found.propose(99))
+    answers[0], answers[1] = EOS, 0  # nothing is offered after the time
+    found.take(answers, 1)
 
 
 def test_a_draft_learns_from_what_is_not_settled_yet() -> None:
