@@ -34,7 +34,8 @@ class DecodeConfig:
     length_penalty: float = 1.0
     """Finished beams are compared by score / tokens^this."""
     classes: frozenset[int] = frozenset(range(NUM_CLASSES))
-    """The drum classes that may be written."""
+    """The vocabulary: the drum classes that a recording holds: all that sounds is taken for one of them. To
+    choose what is written, use `Transcription.only`."""
     minimum_gap: float = 0.0
     """Least seconds before one drum is struck again."""
     exclusive_gap: float = 0.03

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import os
 import uuid
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePath
 
-AUDIO_SUFFIXES = frozenset(
-    (
-        ".wav",
-        ".flac",
-        ".mp3",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".au",
-        ".caf",
-        ".w64",
-        ".rf64",
-        ".m4a",
-        ".mp4",
-        ".aac",
-        ".wma",
-    )
-)
+AUDIO_SUFFIXES = frozenset((
+    # What libsndfile reads ...
+    ".wav", ".wave", ".bwf", ".flac", ".mp3", ".mp2", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc",
+    ".au", ".snd", ".caf", ".w64", ".rf64", ".voc", ".8svx", ".iff",
+    # ... and with ffmpeg: other recordings, and films.
+    ".m4a", ".m4b", ".m4r", ".aac", ".ac3", ".eac3", ".amr", ".ape", ".dsf", ".dts", ".mka", ".mpc", ".ra",
+    ".tak", ".tta", ".weba", ".wma", ".wv",
+    ".3g2", ".3gp", ".asf", ".avi", ".f4v", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".mpg", ".mts", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
+))  # fmt: skip
 """What is picked up in a folder; a file named on the command line is tried whatever it is called."""
 
 SUFFIX = {
@@ -41,6 +31,28 @@ SUFFIX = {
     "wav": ".mt3drum.wav",
 }
 """Of the result in each format; none that a recording may have."""
+
+
+_ALSO = {".midi": "midi", ".smf": "midi", ".txt": "tab", ".zip": "chart", ".wav": "wav"}
+
+
+def result_paths(base: Path, formats: Iterable[str]) -> dict[str, Path]:
+    """The file of each format: `base` with its suffix."""
+    return {name: base.with_name(base.name + SUFFIX[name]) for name in formats}
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file name ends in, if any."""
+    name = path.name.lower()
+    found = {text: format for format, text in SUFFIX.items()} | _ALSO
+    ends = [text for text in found if name.endswith(text) and len(name) > len(text)]
+    return found[max(ends, key=len)] if ends else None
+
+
+def is_hidden(path: Path | PurePath) -> bool:
+    """Of the files that nobody means by naming a folder: dot files, macOS' companions `._song.mp3` and the
+    folder `__MACOSX` of its archives."""
+    return path.name.startswith(".") or path.name == "__MACOSX"
 
 
 def write_whole(path: Path, data: str | bytes) -> None:

@@ -1,6 +1,6 @@
 """How well beats, downbeats, tempo and meter are found: mir_eval's measures on annotated beats.
 
-    python scripts/beat_report.py --data ../shared/data --reports report --page docs/beats.md
+    python scripts/beat_report.py --data $DATA --reports report --page docs/beats.md
 
 MDB Drums: hits are the annotated ones, those of ADTOF, or those in `--reports` (see docs/reproduce.md);
 beside them librosa's beat tracker on the audio. Groove: performances to a click, whose MIDI files start on a

@@ -1,7 +1,7 @@
 """Measure speed side by side in one run, as ratios with medians and spread.
 
     python scripts/bench.py --quick --output bench.json --docs docs/performance.md \\
-        --development ../shared/data/real/mdb_drums_dev
+        --development $DATA/real/mdb_drums_dev
 
 One thread unless a row says otherwise. CPU seconds are those of the whole command, imports included. With
 `--docs`, the block between the two markers of that file is replaced by the tables; nobody types numbers.

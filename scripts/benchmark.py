@@ -1,7 +1,7 @@
 """Score drum transcriptions, ours or anyone's, against references, and write the tables.
 
     python scripts/benchmark.py --reference refs --reference-map mdb_class --estimate theirs --output report
-    python scripts/benchmark.py --corpus mdb ../shared/data/real/mdb_drums_dev --output report
+    python scripts/benchmark.py --corpus mdb $DATA/real/mdb_drums_dev --output report
     python scripts/benchmark.py --corpus mdb PATH --corpus-option mix=full_mix --estimate A=d1 --estimate B=d2
 
     python scripts/benchmark.py --drumless RECORDINGS_WITHOUT_DRUMS --output report

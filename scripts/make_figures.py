@@ -1,6 +1,6 @@
 """Draw the README's picture: a rendered clip, what was played in it, and what the checkpoint heard.
 
-    python scripts/make_figures.py --kit ../shared/data/kits/pearl-master-studio
+    python scripts/make_figures.py --kit $DATA/kits/pearl-master-studio
 
 The groove is written below, the band synthesised; the kit is one that nothing was trained on, or, without
 --kit, synthesised too. `--wav FILE` also writes the clip, to listen to.

@@ -1,6 +1,6 @@
 """The README's pictures of what comes out: one rendered clip, transcribed by a checkpoint, in every form.
 
-    python scripts/make_gallery.py --kit ../shared/data/kits/pearl-master-studio
+    python scripts/make_gallery.py --kit $DATA/kits/pearl-master-studio
 
 Writes docs/images/review.png (desktop), review_phone.png (phone, dark), score.png (the MusicXML as verovio
 prints it), chart.png (the Clone Hero chart, drawn from its notes.chart) and the tab in README.md. Needs

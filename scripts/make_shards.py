@@ -2,6 +2,7 @@
 
     python scripts/make_shards.py --output datasets/train --clips 20000
     python scripts/make_shards.py --output datasets/test --split test --clips 300
+    python scripts/make_shards.py --output datasets/every --split test --clips 192 --patterns 1 --band 0.5
     python scripts/make_shards.py --output datasets/bare --no-data --clips 2000
     python scripts/make_shards.py --output datasets/egmd --corpus egmd --root e-gmd-v1.0.0 --clips 20000
 
@@ -120,8 +121,9 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     bank = None
     stems: tuple[BackingStem, ...] = ()
     if config.band or config.negatives:
-        bank = make_bank(None if args.no_data else args.data / "accompaniment", rng)
-        if not args.no_data:
+        held_out = args.split == "test"
+        bank = make_bank(None if args.no_data else args.data / "accompaniment", rng, held_out)
+        if not args.no_data and not held_out:
             stems, licences = load_stems(args.data / "electronic")
             bank = replace(bank, licences=bank.licences | licences)
     if args.no_data:

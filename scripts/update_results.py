@@ -31,6 +31,8 @@ NAMES = {
 }
 """What the rows are called, in their order; other reports follow under their own names."""
 WINDOW = 0.05  # seconds
+DATA = "../shared/data"
+"""Where the data lay when the reports were made; pages show `$DATA`."""
 FINE = ("26", "16", "12", "8", "5", "3")
 FIVE = ("KD", "SD", "TT", "HH", "CY")
 
@@ -97,14 +99,17 @@ def block(digests: Mapping[str, Digest]) -> str:
     """The text between the marks: tables, and the commands that made them."""
     if not digests:
         return "No results yet: `python scripts/update_results.py --help` says how they get here.\n"
-    parts = ["Five classes, F within 50 ms; interval: 95 %, bootstrap over recordings."]
+    parts = [
+        "Onset F-measure for five classes (kick, snare, toms, hi-hat, cymbals), 50 ms tolerance; 95 %: "
+        "bootstrap interval over recordings."
+    ]
     parts.append(
         _table(("recordings", "system", "micro F", "95 %", *FIVE, "macro F", "track F"), _five(digests))
     )
     fine = list(_fine(digests))
     if fine:
         parts.append(
-            "Micro F within 50 ms by number of classes; the last column wants the velocity right as well."
+            "Micro F-measure by number of classes, 50 ms; the last column also requires correct velocity."
         )
         parts.append(_table(("recordings", "system", *FINE, "26, macro", "with velocity"), fine))
     alarms = list(_false_alarms(digests))
@@ -112,8 +117,9 @@ def block(digests: Mapping[str, Digest]) -> str:
         parts.append("Recordings without drums: every hit is a false alarm.")
         columns = ("recordings", "system", "minutes", "hits a minute", "of them")
         parts.append(_table(columns, alarms))
-    commands = "\n".join(report["command"] for report in digests.values())
-    parts.append("Definitions: docs/scoring.md. Made by\n\n```\n" + commands + "\n```")
+    commands = "\n".join(report["command"].replace(DATA, "$DATA") for report in digests.values())
+    parts.append("Definitions: docs/scoring.md. Commands (docs/data.md says what `$DATA` holds):")
+    parts.append("```\n" + commands + "\n```")
     return "\n\n".join(parts) + "\n"
 
 

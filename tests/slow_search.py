@@ -48,7 +48,7 @@ def head_log_prob(peaks: np.ndarray, token: int, time: int, drum: int, fresh: bo
 
 
 def offered(
-    tokens: list[int], config: DecodeConfig, heard: np.ndarray, time: int, drum: int, until: int
+    tokens: list[int], config: DecodeConfig, time: int, drum: int, until: int
 ) -> tuple[list[int], list[int]]:
     """Legal tokens after a prefix, and those of them the options leave."""
     kind = "start" if not tokens else _kind(tokens[-1])
@@ -77,9 +77,7 @@ def offered(
         if token >= CODEC.first_drum:
             return allows(time, token - CODEC.first_drum)
         step = token - CODEC.first_time
-        near = heard[max(0, step - 2) : step + 3, sorted(config.classes)].max()
-        audible = len(config.classes) == NUM_CLASSES or near >= 0.1
-        return audible and any(allows(step, new) for new in range(NUM_CLASSES))
+        return any(allows(step, new) for new in range(NUM_CLASSES))
 
     kept = [token for token in legal if good(token)]
     must_end = len(tokens) >= config.max_tokens - 4 and kind in ("start", "velocity")
@@ -97,7 +95,7 @@ def next_scores(
     model: DrumModel, encoded: EncoderOutput, config: DecodeConfig, until: int, tokens: list[int]
 ) -> dict[int, float]:
     """Score of every token that is offered after a prefix."""
-    raw, peaks = head_probabilities(encoded, config)
+    _, peaks = head_probabilities(encoded, config)
     times = [token for token in tokens if CODEC.first_time <= token < CODEC.first_drum]
     time = times[-1] - CODEC.first_time if times else -1
     since = tokens[tokens.index(times[-1]) :] if times else []
@@ -105,7 +103,7 @@ def next_scores(
     logits = model.decode(torch.tensor([[*tokens, EOS]]), encoded)[0, -1].double()
     late = logits[CODEC.first_time + until : CODEC.first_drum]
     logits[EOS] = torch.logsumexp(torch.cat((logits[EOS, None], late)), 0)
-    legal, kept = offered(tokens, config, raw, time, drum, until)
+    legal, kept = offered(tokens, config, time, drum, until)
     log_probs = logits - torch.logsumexp(logits[legal], 0)
     fresh = bool(tokens) and _kind(tokens[-1]) == "time"
     scores = {}

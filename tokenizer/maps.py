@@ -165,6 +165,7 @@ LABEL_MAPS: Mapping[str, LabelMap] = MappingProxyType(
             LabelMap("egmd", _TD17),
             LabelMap("mdb_class", _MDB_CLASS, "5", _AUX | {"snare_cross_stick"}),
             LabelMap("mdb_subclass", _MDB_SUBCLASS, "12"),
+            LabelMap("mdb_midi", _GM, "5", _AUX),
             LabelMap("enst", _ENST, "8"),
             LabelMap("idmt_smt", _IDMT_SMT, "3"),
             LabelMap("rbma13", _RBMA13, "3"),

@@ -65,6 +65,13 @@ class BackingConfig:
                 raise ValueError(f"{name} is {shares}, expected {len(KINDS)} shares with a sum of 1")
 
 
+RECORDED = BackingConfig(
+    with_drums=(0.8, 0, 0, 0, 0.2, 0), with_machines=(0.8, 0, 0, 0, 0.2, 0), drumless=(0.5, 0, 0, 0, 0.5, 0),
+    sub=0.0, soloists=SoloConfig(recorded=1.0),
+)  # fmt: skip
+"""Bands and soloists on recorded notes, nothing synthesised but singers: for tests, on held-out ones."""
+
+
 def choose_kind(
     rng: np.random.Generator, drumless: bool, stems: bool, config: BackingConfig, machines: bool = False
 ) -> str:

@@ -245,6 +245,7 @@ def velocity_table(report: Report) -> Table:
                     scores.micro.precision,
                     scores.micro.recall,
                     e.velocity_levels_known.micro.f,
+                    v.ranks.correlation if v.ranks else None,
                     v.correlation,
                     f"{v.bias:+.1f}",
                     f"{v.mean_absolute_error:.1f}",
@@ -258,6 +259,7 @@ def velocity_table(report: Report) -> Table:
         "P",
         "R",
         "micro F, levels known",
+        "rank correlation",
         "correlation",
         "bias, MIDI",
         "mean absolute error, MIDI",
@@ -265,6 +267,7 @@ def velocity_table(report: Report) -> Table:
     note = (
         "Onset and velocity right by E-GMD's rule (linear fit per track, tolerance 0.1); its figure: track F."
         " Levels known: had each drum of each track the mean velocity played; a what-if, not a score."
+        " Rank correlation: Spearman's within track and class, weighted by matched hits."
     )
     return Table("velocity", "Velocity", columns, tuple(rows), note)
 

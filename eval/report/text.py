@@ -15,12 +15,13 @@ from eval.report.tables import (
     lint_table,
     schemes,
     summary,
+    velocity_table,
 )
 
 
 def terminal(report: Report) -> str:
     """The tables one wants to see at once, in aligned columns."""
-    tables = [summary(report), classes(report), schemes(report)]
+    tables = [summary(report), classes(report), schemes(report), velocity_table(report)]
     if report.comparisons:
         tables.append(comparisons(report))
     tables += [lint_table(report), inputs(report)]

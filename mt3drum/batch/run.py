@@ -6,20 +6,22 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mt3drum.batch import inputs
 from mt3drum.batch.inputs import Problem, Task
 from mt3drum.batch.ledger import Ledger, Record, Share
+from mt3drum.batch.outputs import check_one, read_output
 from mt3drum.batch.pipes import Pipe, fetch, pipes_of
 from mt3drum.batch.tars import Opened, open_tar, open_tars, renamed, staged, tasks_of
 
 if TYPE_CHECKING:
     from mt3drum.batch.sinks import Files, Outcome, Shards
+    from mt3drum.formats.write import Rendering, Written
     from mt3drum.transcriber import Transcriber, Transcription
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -32,6 +34,8 @@ class TaskCounts:
     done: int = 0
     failed: int = 0
     skipped: int = 0
+    incomplete: int = 0
+    """Of those done, the ones without one of the formats."""
 
 
 class Work:
@@ -46,8 +50,10 @@ class Work:
         self.share = Share.from_environment(args.manifest is not None)
         texts = inputs.brace_patterns(args.files)
         named = [text for text in texts if not text.startswith(inputs.PIPE)]
-        tasks, problems = inputs.plan(named, args.output, inputs.read_list(args.list) if args.list else ())
-        self.pipes = pipes_of((t for t in texts if t.startswith(inputs.PIPE)), args.output)
+        self.output = read_output(args.output, args.format, args.overwrite)
+        folder = self.output.folder
+        tasks, problems = inputs.plan(named, folder, inputs.read_list(args.list) if args.list else ())
+        self.pipes = pipes_of((t for t in texts if t.startswith(inputs.PIPE)), folder)
         for pipe in self.pipes:
             if any(task.target == pipe.task.target for task in tasks):
                 raise ValueError(
@@ -56,6 +62,7 @@ class Work:
                 )
         self.opened = open_tars(tasks)
         self.problems = [*problems, *self.opened.problems]
+        check_one(self.output, self.opened.tasks, self.pipes)
         self.ledger = Ledger(args.manifest, self.share) if args.manifest else None
         self.counts = TaskCounts()
         self.transcriber: Transcriber | None = None
@@ -66,17 +73,21 @@ class Work:
         from mt3drum.batch import sinks
         from mt3drum.formats.write import Rendering
 
-        def write(result: Transcription, base: Path) -> list[Path]:
+        def write(result: Transcription, paths: Mapping[str, Path]) -> Written:
             rendering = Rendering(result, self.args.notes, self.args.score)
-            written = rendering.write(base, self.args.format)
+            if self.output.to_stdout:
+                written = to_stdout(rendering, paths)
+            else:
+                written = rendering.write(paths)
             self.lines[result.path] = rendering.summary
             return written
 
         if self.args.output_shards is None:
-            return sinks.Files(self.args.format, write)
+            return sinks.Files(self.output.paths, write)
         assert self.ledger is not None
-        sinks.recover(self.args.output, self.ledger, self.share)
-        return sinks.Shards(self.args.output, self.share.rank, self.args.output_shards, write)
+        folder, formats = self.output.folder, self.output.formats
+        sinks.recover(folder, self.ledger, self.share)
+        return sinks.Shards(folder, formats, self.share.rank, self.args.output_shards, write)
 
     def run(self) -> int:
         """Returns the exit code."""
@@ -84,7 +95,7 @@ class Work:
         if self.share.rank == 0:
             for problem in self.problems:
                 self._fail(problem)
-        todo = self._not_done(mine)
+        todo = self._writable(self._not_done(mine))
         pipes = [pipe for pipe in self.share.of(self.pipes) if not self._pipe_is_done(pipe)]
         if (todo or pipes) and not self._load():
             return EXIT_FAILED
@@ -101,16 +112,32 @@ class Work:
             sources = [*(p.source for p in self.problems), *(str(t.source) for t in self.opened.tasks)]
             self.ledger.close(sources, [str(pipe.task.source) for pipe in self.pipes])
         counts = self.counts
-        if not self.args.quiet or counts.failed:
+        if not self.args.quiet or counts.failed or counts.incomplete:
+            more = f" ({counts.incomplete} without one of the formats)" if counts.incomplete else ""
             left = f", {counts.skipped} already there" if counts.skipped else ""
-            print(f"{counts.done} transcribed, {counts.failed} failed{left}", file=sys.stderr)
+            print(f"{counts.done} transcribed{more}, {counts.failed} failed{left}", file=sys.stderr)
         # Launchers end all ranks when one exits non-zero; what failed stands in the manifest.
-        return EXIT_FAILED if counts.failed and self.share.world == 1 else 0
+        lacking = counts.failed or counts.incomplete
+        return EXIT_FAILED if lacking and self.share.world == 1 else 0
 
     def _not_done(self, tasks: list[Task]) -> list[Task]:
         todo = [task for task in tasks if not self._is_done(task)]
         self.counts.skipped += len(tasks) - len(todo)
         return todo
+
+    def _writable(self, tasks: list[Task]) -> list[Task]:
+        """Those whose results would write over nothing."""
+        if self.args.output_shards is not None:
+            return tasks
+        kept = []
+        for task in tasks:
+            known = self.ledger is not None and str(task.source) in self.ledger.records
+            refusal = None if known else self.output.refusal(task)
+            if refusal is None:
+                kept.append(task)
+            else:
+                self._fail(Problem(str(task.source), refusal))
+        return kept
 
     def _is_done(self, task: Task) -> bool:
         known = self.ledger is not None and self.ledger.is_done(task.source)
@@ -138,7 +165,7 @@ class Work:
                 opened.problems.append(Problem(source, f"{error}; what came before was used"))
             if path.exists():
                 open_tar(path, pipe.task, opened)
-            self._transcribe(self._not_done(opened.tasks), opened)
+            self._transcribe(self._writable(self._not_done(opened.tasks)), opened)
         for problem in opened.problems:
             self._fail(problem)
         if self.ledger is not None:
@@ -187,19 +214,22 @@ class Work:
         from mt3drum.batch.live import LiveLines
         from mt3drum.transcriber import Failure
 
-        lines = "jsonl" in self.args.format and not self.args.output_shards and self.args.score.grid is None
-        live = LiveLines(tasks if lines else ())
+        lines = not (self.args.output_shards or self.output.to_stdout) and self.args.score.grid is None
+        wanted = {task.source: self.output.paths(task) for task in tasks}
+        files = {source: paths["jsonl"] for source, paths in wanted.items() if "jsonl" in paths and lines}
+        live = LiveLines(files, self.args.drums)
         with self._bar(tasks, opened) as (progress, finish), private_folder() as scratch:
             paths = staged(tasks, opened.places, scratch)
             results = self.transcriber.transcribe_files(paths, progress, live if live.parts else None)
             for task, found in zip(tasks, results, strict=True):
-                result = renamed(found, task.source)
+                source = Path(inputs.STDIN_NAME) if str(task.source) == inputs.STDIN else task.source
+                result = renamed(found, source)
                 if isinstance(result, Failure):
                     self._fail(Problem(str(task.source), result.reason))
                 else:
-                    self._tell(self.sink.put(task, result))
+                    self._tell(self.sink.put(task, result.only(self.args.drums)))
                 live.close(task.source)
-                if task.source in opened.places and found.path is not None:
+                if found.path is not None and found.path.parent == scratch:
                     found.path.unlink(missing_ok=True)
                 finish(task)
 
@@ -214,8 +244,12 @@ class Work:
             self.counts.done += 1
             if self.ledger is not None:
                 self.ledger.add(outcome.source, outcome.record)
+            self.counts.incomplete += bool(outcome.lacks)
             if not self.args.quiet:
-                say(f"{outcome.source} -> {outcome.written}: {said}", sys.stdout)
+                out = sys.stderr if self.output.to_stdout else sys.stdout
+                say(f"{outcome.result.path} -> {outcome.written}: {said}", out)
+            for line in outcome.lacks:
+                error(f"{outcome.result.path}: {line}")
 
     @contextmanager
     def _bar(
@@ -270,6 +304,16 @@ def _size(path: Path) -> int:
         return max(1, path.stat().st_size)
     except OSError:
         return 1
+
+
+def to_stdout(rendering: Rendering, paths: Mapping[str, Path]) -> Written:
+    """Write the one format, whole, to standard output."""
+    with private_folder() as folder:
+        written = rendering.write({name: folder / path.name for name, path in paths.items()})
+        for path in written.files:
+            sys.stdout.buffer.write(path.read_bytes())
+        sys.stdout.flush()
+    return replace(written, files=(Path("standard output"),) if written.files else ())
 
 
 @contextmanager

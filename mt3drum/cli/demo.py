@@ -38,7 +38,7 @@ def demo(args: argparse.Namespace) -> int:
         write_whole(clip, (resources.files("mt3drum") / "assets" / CLIP).read_bytes())
         result = Transcriber.load().transcribe_file(clip)
         rendering = Rendering(result, "gm", ScoreOptions())
-        rendering.write(args.output / "demo", ("midi",))
+        rendering.write({"midi": midi})
         write_page(result, clip, page, replace(ScoreOptions(), beats=rendering.grid))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

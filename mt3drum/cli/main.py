@@ -10,48 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mt3drum.cli import convert, demo, model_options, notation_options, review
+from mt3drum.cli import convert, demo, drum_options, model_options, notation_options, review
+from mt3drum.cli.parser import CommandParser, meant
 from mt3drum.decoding import DecodeConfig
 from mt3drum.files import SUFFIX
-from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
-def drum_classes(names: Sequence[str]) -> frozenset[int]:
-    """Classes of names of drums or families; where both have the name (kick, ride), the family is meant.
-
-    Raises:
-        ValueError: a name is neither.
-    """
-    chosen: set[int] = set()
-    for name in names:
-        if name in FAMILIES:
-            chosen |= {drum.index for drum in DRUMS if drum.family == name}
-        elif name in CLASS_INDEX:
-            chosen.add(CLASS_INDEX[name])
-        else:
-            raise ValueError(
-                f"{name!r} is no drum and no family; families: {', '.join(FAMILIES)}; drums: "
-                f"{', '.join(CLASS_INDEX)}"
-            )
-    return frozenset(chosen)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _formats(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(_names(text)))
-    if not names or set(names) - set(SUFFIX):
-        raise argparse.ArgumentTypeError(f"{text!r}: some of {', '.join(SUFFIX)} are wanted")
+    names = tuple(dict.fromkeys(drum_options.names(text)))
+    unknown = [name for name in names if name not in SUFFIX]
+    if not names or unknown:
+        hint = "".join(meant(name, SUFFIX) for name in unknown[:1])
+        raise argparse.ArgumentTypeError(f"{text!r}: some of {', '.join(SUFFIX)} are wanted{hint}")
     return names
 
 
 def build_parser() -> argparse.ArgumentParser:
     """All options of all subcommands."""
-    parser = argparse.ArgumentParser(prog="mt3drum", description="A recording of drums in, a score out.")
+    parser = CommandParser(prog="mt3drum", description="A recording of drums in, a score out.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     transcribe = commands.add_parser(
@@ -66,20 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="FILES",
         help="audio files, folders (searched through), tar files of recordings, patterns (globs, "
-        "{000..012}, {a,b}), and 'pipe:COMMAND': a shell command that writes a tar file",
+        "{000..012}, {a,b}), 'pipe:COMMAND': a shell command that writes a tar file, and -: standard input",
     )
-    add("--list", type=Path, metavar="FILE", help="a file of further paths, one a line")
-    add(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("."),
-        metavar="DIR",
-        help="folder for the results (default: .)",
-    )
-    formats = ", ".join(SUFFIX)
-    add("--format", type=_formats, default=("midi",), metavar="F,F", help=f"{formats} (default: midi)")
+    add("--list", type=Path, metavar="FILE", help="a file of further paths, one a line (-: standard input)")
+    add_output(transcribe)
     notation_options.add_options(transcribe)
+    drum_options.add_options(transcribe)
     add("--skip-existing", action="store_true", help="leave out recordings whose results are all there")
     add(
         "--manifest",
@@ -95,8 +65,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="write results into tar files of N recordings each, results-RANK-NUMBER.tar (needs --manifest)",
     )
     add("--local_rank", help=argparse.SUPPRESS)  # given by the deepspeed launcher
-    add("--only", type=_names, default=[], metavar="D,D", help="only these drums or families")
-    add("--without", type=_names, default=[], metavar="D,D", help="none of these drums or families")
+    add(
+        "--vocabulary",
+        type=drum_options.names,
+        default=[],
+        metavar="D,D",
+        help="the drums or families that the recording holds, where it holds no others: all that sounds is "
+        "one of them (to choose what is written, use --only)",
+    )
     model_options.add_options(transcribe)
     add("--batch", type=int, metavar="N", help="segments decoded at once")
     kinds = "auto", "float32", "bfloat16"
@@ -118,9 +94,25 @@ def build_parser() -> argparse.ArgumentParser:
     add("--minimum-gap", type=float, metavar="S", help="least seconds between two strokes of one drum")
     add("--max-hits-per-second", type=int, metavar="N", help="most hits in any one second")
     review.add_parsers(commands)
-    convert.add_parser(commands, _formats)
+    convert.add_parser(commands, add_output)
     demo.add_parser(commands)
     return parser
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add `-o`, `--format` and `--overwrite`."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR|FILE|-",
+        help="folder for the results, or for one recording a file (result.mid) or - (standard output); files "
+        "that are there are replaced. Default: the current folder, where nothing is replaced",
+    )
+    formats = ", ".join(SUFFIX)
+    parser.add_argument(
+        "--format", type=_formats, metavar="F,F", help=f"{formats} (default: by -o FILE, else midi)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results in the current folder too")
 
 
 def decode_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -131,11 +123,8 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     """
     names = ("beam", "onset_weight", "onset_bias", "minimum_gap", "max_hits_per_second")
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.only or args.without:
-        every = DecodeConfig().classes
-        options["classes"] = (drum_classes(args.only) if args.only else every) - drum_classes(args.without)
-        if not options["classes"]:
-            raise ValueError("--only and --without leave no drum")
+    if args.vocabulary:
+        options["classes"] = drum_options.drum_classes(args.vocabulary)
     replace(DecodeConfig(), **options)  # checks the ranges before anything heavy is imported
     if args.batch is not None and args.batch < 1:
         raise ValueError(f"--batch {args.batch} is less than 1")
@@ -185,6 +174,7 @@ def _transcribe(args: argparse.Namespace) -> int:
         if not args.files and args.list is None:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
         options = decode_options(args)
+        args.drums = drum_options.chosen(args)
         args.notes, args.score = notation_options.score_options(args)
     except (ValueError, OSError) as error:
         run.error(str(error))

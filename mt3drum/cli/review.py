@@ -10,9 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mt3drum.batch.inputs import STDIN, STDIN_NAME, Task
+from mt3drum.batch.outputs import STDOUT
+from mt3drum.batch.run import private_folder
+from mt3drum.batch.tars import renamed, staged
 from mt3drum.cli import model_options, notation_options
 
 if TYPE_CHECKING:
+    from mt3drum.formats.options import ScoreOptions
+    from mt3drum.result import Transcription
     from mt3drum.transcriber import Transcriber
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -26,10 +32,15 @@ def add_parsers(commands: Any) -> None:
         description="Transcribe a recording and write one HTML file with its sound, spectrogram and hits: "
         "play, correct and export in any browser, without a network. A page of an hour at most.",
     )
-    review.add_argument("file", type=Path, metavar="FILE", help="audio file")
+    review.add_argument("file", type=Path, metavar="FILE", help="audio file; -: standard input")
     review.add_argument(
-        "-o", "--output", type=Path, metavar="PAGE", help="page (default: the file's name with .html)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PAGE",
+        help="page; -: standard output (default: the file's name with .html, where nothing is replaced)",
     )
+    review.add_argument("--overwrite", action="store_true", help="replace the default page")
     notation_options.add_tempo_options(review)
     serve = commands.add_parser(
         "serve",
@@ -50,25 +61,51 @@ def add_parsers(commands: Any) -> None:
 
 def review(args: argparse.Namespace) -> int:
     """Returns the exit code."""
-    page = args.output or Path(args.file.with_suffix(".html").name)
+    piped = str(args.file) == STDIN
+    page = args.output or Path("standard-input.html" if piped else args.file.with_suffix(".html").name)
     try:
         options = notation_options.tempo_options(args)
+        if page.is_dir():
+            raise ValueError(f"-o {page}: is a folder; name the page, as in {page / 'song.html'}")
+        if args.output is None and page.exists() and not args.overwrite:
+            raise ValueError(f"{page} is there already; --overwrite replaces it, and -o names another page")
     except ValueError as error:
         return _error(str(error), EXIT_USAGE)
     transcriber = _load(args)
     if transcriber is None:
         return EXIT_FAILED
-    from mt3drum.formats.write import Rendering
-    from mt3drum.web.page import shown, write_page
+    from mt3drum.web.page import shown
 
-    try:
-        result = transcriber.transcribe_file(args.file)
-        rendering = Rendering(result, "gm", options)
-        write_page(result, args.file, page, replace(options, beats=rendering.grid))
-    except (ValueError, OSError) as error:
-        return _error(shown(str(error)))
-    print(shown(f"{args.file} -> {page}: {rendering.summary}"))
+    with private_folder() as scratch:
+        (path,) = staged([Task(args.file, page)], {}, scratch)
+        name = Path(STDIN_NAME) if piped else args.file
+        try:
+            result = renamed(transcriber.transcribe_file(path), name)
+            line = _write_page(result, path, page, options)
+        except (ValueError, OSError) as error:
+            return _error(shown(str(error).replace(str(path), str(name))))
+    for warning in result.warnings:
+        print(f"warning: {shown(warning)}", file=sys.stderr)
+    print(shown(line), file=sys.stderr if str(page) == STDOUT else sys.stdout)
     return 0
+
+
+def _write_page(result: Transcription, audio: Path, page: Path, options: ScoreOptions) -> str:
+    """Returns what to say."""
+    from mt3drum.files import write_whole
+    from mt3drum.formats.write import Rendering
+    from mt3drum.web.page import build_page
+
+    rendering = Rendering(result, "gm", options)
+    name = None if audio == result.path else str(result.path)
+    text = build_page(result, audio, name=name, options=replace(options, beats=rendering.grid))
+    if str(page) == STDOUT:
+        sys.stdout.buffer.write(text.encode())
+    else:
+        write_whole(page, text)
+    for doubt in rendering.warnings[len(result.warnings) :]:
+        print(f"warning: {doubt}", file=sys.stderr)
+    return f"{result.path} -> {page}: {rendering.summary}"
 
 
 def serve(args: argparse.Namespace) -> int:

@@ -12,10 +12,6 @@ from tokenizer.drums import NUM_CLASSES
 from tokenizer.grammar import AFTER_TIME, AFTER_VELOCITY, START, State, advance, mask_rows, mask_table
 
 _NEVER = -1_000_000  # steps: long before the segment
-HEARD = 0.1
-"""With classes left out, a time is offered only where the onset head gives one of the others this probability
-within `NEAR` steps: or a stroke of a drum left out would be written as the next best drum."""
-NEAR = 2
 
 
 class Narrowing:
@@ -34,14 +30,9 @@ class Narrowing:
         self.table = torch.from_numpy(table).to(device)
         self.steps = torch.arange(codec.segment_steps, device=device)
         self.only_end = torch.arange(codec.size, device=device) == EOS
-        self.whole = len(classes) == NUM_CLASSES
-        self.offered = torch.ones(segments, codec.size, dtype=torch.bool, device=device)
         self.classes = torch.from_numpy(np.isin(np.arange(NUM_CLASSES), list(classes))).to(device)
-        if not self.whole:
-            self.offered[:, codec.first_drum : codec.first_velocity] = self.classes
-            heard = probability[..., self.classes].amax(-1)[:, None]
-            heard = torch.nn.functional.max_pool1d(heard, 2 * NEAR + 1, 1, NEAR)[:, 0]
-            self.offered[:, codec.first_time : codec.first_drum] = heard >= HEARD
+        self.offered = torch.ones(codec.size, dtype=torch.bool, device=device)
+        self.offered[codec.first_drum : codec.first_velocity] = self.classes
         self.state = State(*(torch.full((segments, beams), v, device=device) for v in (START, -1, -1)))
         self.struck = torch.full((segments, beams, NUM_CLASSES), _NEVER, device=device)
         self.recent = torch.full((segments, beams, self.per_second or 1), _NEVER, device=device)
@@ -59,7 +50,7 @@ class Narrowing:
             must_end: a row that may end must.
         """
         codec, state = self.codec, self.state
-        offered = legal.clone() if self.whole else legal & self.offered[:, None]
+        offered = legal & self.offered
         times = offered[..., codec.first_time : codec.first_drum]
         drums = offered[..., codec.first_drum : codec.first_velocity]
         if self.gap:
@@ -101,9 +92,7 @@ class Narrowing:
         self.state = State(
             *(f[segments] for f in (self.state.phase, self.state.last_time, self.state.last_drum))
         )
-        self.offered, self.struck, self.recent = (
-            x[segments] for x in (self.offered, self.struck, self.recent)
-        )
+        self.struck, self.recent = self.struck[segments], self.recent[segments]
 
 
 def _gather_rows(values: Tensor, parents: Tensor) -> Tensor:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mt3drum.model.inference import InferenceModel
     from mt3drum.model.network import DrumModel
 
-FORMAT = "mt3drum-1"
+FORMAT = "mt3drum-2"
+_BY_NETWORK_NAMES = "mt3drum-1"  # weights were named by the attributes of the training network
 MAX_BYTES = 2**31
 
 
@@ -46,6 +47,7 @@ def save_checkpoint(
     """Write weights as fp16 with everything needed to use them; complete or absent.
 
     Args:
+        weights: by our names (`mt3drum.model.weight_names`).
         decoding: the decode settings chosen for these weights (fields of `DecodeConfig`).
         training: what made them (steps, seed, commit, data), for the record.
     """
@@ -75,7 +77,7 @@ def read_header(path: Path) -> dict[str, Any]:
     """Configuration and record of a checkpoint, without its weights.
 
     Returns:
-        `config` (ModelConfig), `decoding` and `training` (dicts).
+        `format`, `config` (ModelConfig), `decoding` and `training` (dicts).
 
     Raises:
         CheckpointError: the file is missing, too large, not ours, or of another vocabulary.
@@ -91,7 +93,7 @@ def read_header(path: Path) -> dict[str, Any]:
             header = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
-    if header.get("format") != FORMAT:
+    if header.get("format") not in (FORMAT, _BY_NETWORK_NAMES):
         raise CheckpointError(
             f"{path}: format {header.get('format')!r} is not {FORMAT!r}: not a checkpoint of mt3drum"
         )
@@ -108,7 +110,7 @@ def read_header(path: Path) -> dict[str, Any]:
             f"{path}: made for vocabulary {header.get('fingerprint')}, this program has "
             f"{config.codec.fingerprint()}; use the version of mt3drum that made it"
         )
-    return {"config": config, "decoding": decoding, "training": training}
+    return {"format": header["format"], "config": config, "decoding": decoding, "training": training}
 
 
 def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
@@ -116,7 +118,7 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
 
     Raises:
         CheckpointError: see `read_header`; or the weights do not fit the configuration exactly.
-        MissingExtra: x-transformers is not installed; `load_lean` does without it.
+        MissingExtra: x-transformers is not installed; `load_inference_model` does without it.
     """
     import torch
 
@@ -149,11 +151,12 @@ def load_inference_model(
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and weights, checked: exactly those of the configuration, and finite."""
+    """Header and weights, checked: exactly those of the configuration, floating-point and finite."""
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from mt3drum.model.inference import weight_shapes
+    from mt3drum.model.weight_names import to_own, weights_of
 
     header = read_header(path)
     if _least_weights(header["config"]) > path.stat().st_size:
@@ -165,7 +168,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         weights = load_file(path)
     except (RuntimeError, SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
-    expected = weight_shapes(header["config"])
+    given = len(weights)
+    if header["format"] == _BY_NETWORK_NAMES:
+        weights = to_own(weights, header["config"])
+        if len(weights) < given:
+            raise CheckpointError(f"{path}: the weights do not fit the configuration: one is there twice")
+    expected = {weight.name: weight.shape for weight in weights_of(header["config"])}
     wrong = [
         name
         for name in sorted(expected.keys() | weights.keys())
@@ -177,7 +185,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{path}: the weights do not fit the configuration ({len(wrong)} of them, the first {wrong[0]}: "
             f"{found or 'missing'}, wanted {expected.get(wrong[0], 'none')})"
         )
+    floats = torch.float16, torch.bfloat16, torch.float32, torch.float64
     for name, value in weights.items():
+        counts = name.endswith("num_batches_tracked")  # of the batch norms; all else are weights
+        if value.dtype not in ((torch.int64,) if counts else floats):
+            kind = str(value.dtype).removeprefix("torch.")
+            wanted = "int64" if counts else "floating-point numbers"
+            raise CheckpointError(f"{path}: weight {name} is of {kind}, not of {wanted}")
         if value.is_floating_point() and not value.isfinite().all():
             raise CheckpointError(f"{path}: weight {name} is not finite")
     return header, weights

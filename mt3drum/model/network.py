@@ -2,13 +2,14 @@
 
 Time tokens are pointed at: the logit of step t is query(decoder state) . key(encoder state at t) / sqrt(d)
 (pointer networks, Vinyals et al. 2015, arXiv:1506.03134). After 8,000 segments the pointed time token cost
-1.6 nats and the classified one 3.7 (DESIGN.md section 7).
+1.6 nats and the classified one 3.7, when the design was tried out.
 """
 
 from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -19,11 +20,15 @@ from x_transformers import Decoder, Encoder
 from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import ModelConfig
 from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, Stem, sinusoid
+from mt3drum.model.weight_names import to_network, to_own
 from tokenizer.codec import BOS, NUM_SPECIAL
 
 
 class DrumModel(nn.Module):
-    """Encoder, onset head and decoder. All sizes from a `ModelConfig`."""
+    """Encoder, onset head and decoder. All sizes from a `ModelConfig`.
+
+    Its state is by our names of weights (`mt3drum.model.weight_names`), whatever the modules are called.
+    """
 
     time_code: Tensor
 
@@ -59,6 +64,8 @@ class DrumModel(nn.Module):
         # Onsets are rare: start from about one frame in a hundred.
         with torch.no_grad():
             self.onset_head.bias.fill_(-4.0)
+        self.register_state_dict_post_hook(_name_as_ours)
+        self.register_load_state_dict_pre_hook(_name_as_modules)
 
     def encode(self, audio: Tensor) -> EncoderOutput:
         """audio [b n], one segment each -> states and onset head."""
@@ -96,3 +103,24 @@ class DrumModel(nn.Module):
         """Log-mel [b w m t] and tokens [b l] -> encoder output and teacher-forced logits [b l v]."""
         encoded = self.encode_features(mel)
         return encoded, self.decode(tokens, encoded)
+
+
+def _name_as_ours(module: DrumModel, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """A hook of `state_dict`."""
+    _rename(state, prefix, to_own(_below(state, prefix), module.config))
+
+
+def _name_as_modules(module: DrumModel, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """A hook of `load_state_dict`; names of the modules themselves, as in earlier states, are read too."""
+    _rename(state, prefix, to_network(_below(state, prefix), module.config))
+
+
+def _below(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _rename(state: dict[str, Any], prefix: str, renamed: dict[str, Any]) -> None:
+    """Put `renamed` in the place of all that is below the prefix, in their order; the rest stays."""
+    for name in [name for name in state if name.startswith(prefix)]:
+        del state[name]
+    state.update((prefix + name, value) for name, value in renamed.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -75,6 +75,17 @@ class Score:
     def seconds(self, position: Fraction) -> float:
         """When a position sounds, swing included."""
         return self.grid.seconds(self.swung(position) / float(self.grid.meter.beat_quarters))
+
+    def without(self, hits: Collection[Hit]) -> Score:
+        """The same score less some of its strokes."""
+        if not hits:
+            return self
+        gone = set(hits)
+        return replace(
+            self,
+            notes=tuple(note for note in self.notes if note.hit not in gone),
+            dropped=tuple(hit for hit in self.dropped if hit not in gone),
+        )
 
     def hits(self) -> tuple[Hit, ...]:
         """The strokes at the times of their places, swing included; a grace note keeps its lead."""

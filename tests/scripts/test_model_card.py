@@ -95,13 +95,13 @@ def test_the_card_credits_every_source_and_tells_how_to_make_it_again(world: Pat
     assert "Step 4,200 of 5,000, 16 segments of 4 s a step (67,200 in all), 2 rank(s), seed 3" in text
     assert (
         "drum_only 0.920, pseudo_mix 0.820" in text
-        and "chose this checkpoint" in text
+        and "selected this checkpoint" in text
         and "Decode settings: beam 2.\n" in text
     )
-    assert "1,200 rendered clips, 4.0 hours, 32,500 hits on 3 sampled" in text
+    assert "1,200 rendered clips, 4.0 hours, 32,500 hits on 3 sampled kits" in text
     assert "| aux2 | 2,500 | 7.69% |" in text
     assert "/somebody" not in text  # nobody's folders
-    commands = text[text.index("To make it again") :].splitlines()[2:8]
+    commands = text[text.index("To reproduce it") :].splitlines()[2:8]
     assert commands[1] == "git checkout aaa111"
     assert (
         commands[2]
@@ -243,7 +243,7 @@ def test_the_runs_whose_checkpoints_were_averaged_are_made_again_each_once(world
     save_checkpoint(world / "tiny.safetensors", tiny, DrumModel(tiny).state_dict(), {}, record)
     text = write(world)
     assert "step 4,200 of 5,000 (seed 8), step 5,000 of 5,000 (seed 8), step 4,200 of 5,000 (seed 9)" in text
-    assert "chose which checkpoints this is the mean of" in text
+    assert "selected the checkpoints whose mean this is" in text
 
 
 def test_the_card_credits_all_that_was_ever_learnt_from(world: Path) -> None:

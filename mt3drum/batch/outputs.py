@@ -1,0 +1,95 @@
+"""Where results go: a folder, one file, or standard output; and that nothing is lost by it."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mt3drum.batch.inputs import Task
+from mt3drum.files import SUFFIX, format_of, result_paths
+
+STDOUT = "-"
+_KNOWN = mimetypes.MimeTypes()  # of the standard library alone, not of this machine
+
+
+@dataclass(frozen=True)
+class Output:
+    """What `-o` and `--format` ask for together."""
+
+    formats: tuple[str, ...]
+    folder: Path = Path(".")
+    file: Path | None = None
+    """The one result of the one recording."""
+    to_stdout: bool = False
+    replaces: bool = False
+    """Files that are there already are written over: the user has said where, or `--overwrite`."""
+
+    def paths(self, task: Task) -> dict[str, Path]:
+        """The file of each format."""
+        if self.file is not None:
+            return {self.formats[0]: self.file}
+        return result_paths(task.target, self.formats)
+
+    def refusal(self, task: Task) -> str | None:
+        """Why nothing may be written for this recording, with the remedy."""
+        for path in () if self.to_stdout else self.paths(task).values():
+            if path.exists() and task.source.exists() and path.samefile(task.source):
+                return f"{task.source}: would be written over; name another file or folder with -o"
+            if path.exists() and not self.replaces:
+                return (
+                    f"{task.source}: {path} is there already; --overwrite replaces it, --skip-existing "
+                    "leaves it, and -o names another place"
+                )
+        return None
+
+
+def read_output(text: str | None, formats: tuple[str, ...] | None, overwrite: bool) -> Output:
+    """`-o`: nothing (the current folder), a folder, a file whose name ends in a format's suffix, or "-".
+
+    Args:
+        formats: `--format`; None: by the suffix of the file, else MIDI.
+
+    Raises:
+        ValueError: the two do not fit, or the file's suffix is no format's.
+    """
+    several = formats is not None and len(formats) > 1
+    if text is None:
+        return Output(formats or ("midi",), replaces=overwrite)
+    if text == STDOUT:
+        if several:
+            raise ValueError("-o - is one file: name one --format, or a folder")
+        return Output(formats or ("midi",), to_stdout=True)
+    path = Path(text)
+    if path.is_dir() or text.endswith("/"):
+        return Output(formats or ("midi",), path, replaces=True)
+    ending = format_of(path)
+    if ending == "wav" and formats is None:
+        raise ValueError(
+            f"-o {text}: name a folder, or a file such as {path.stem}.mid; --format wav writes drums as sound"
+        )
+    if ending is not None:
+        if formats is not None and formats != (ending,):
+            raise ValueError(
+                f"-o {text} is one file in the format {ending}, and --format says {','.join(formats)}: "
+                "name a folder"
+            )
+        return Output((ending,), path.parent, path, replaces=True)
+    if path.exists() or _KNOWN.guess_type(path.name)[0] is not None:
+        raise ValueError(
+            f"-o {text}: not a folder, and its suffix is no format's ({', '.join(SUFFIX.values())})"
+        )
+    return Output(formats or ("midi",), path, replaces=True)
+
+
+def check_one(output: Output, tasks: Sequence[Task], pipes: Sequence[object]) -> None:
+    """One file holds the result of one recording.
+
+    Raises:
+        ValueError: there are more.
+    """
+    one = output.file or (STDOUT if output.to_stdout else None)
+    if one is not None and (len(tasks) > 1 or pipes):
+        count = "what a command writes" if pipes else f"{len(tasks)} recordings"
+        raise ValueError(f"-o {one} is one file, and the input is {count}: name a folder")
