@@ -89,7 +89,7 @@ def test_a_network_without_a_decoder_refuses_to_be_asked_for_one(tmp_path: Path)
 
 
 def test_it_trains_on_the_head_alone() -> None:
-    config = TrainConfig("shards", preset="tiny", decoder_layers=0)
+    config = TrainConfig("shards", preset="tiny", model={"decoder_layers": 0})
     model = build_model(config)
     assert model.config == ALONE
     codec = model.config.codec

@@ -32,12 +32,14 @@ def settle(model: InferenceModel, encoded: EncoderOutput, config: DecodeConfig, 
     narrowing = Narrowing(model.config.codec, probability, config, until)
     peaks = suppress(probability, encoded.onset_logits) * narrowing.classes
     tables = onset_tables(model.config.codec, peaks, until)
+    assert model.decoder is not None
     with torch.inference_mode():
         return greedy(model.decoder, encoded, narrowing, tables, peaks, config, until)
 
 
 def assert_same(model: InferenceModel, encoded: EncoderOutput, config: DecodeConfig, until: int) -> None:
     probability = onset_probabilities(encoded.onset_logits, config.onset_bias)
+    assert model.decoder is not None
     with torch.inference_mode():
         fast = _greedy(model.decoder, encoded, probability, config, until)
         slow = _search(model.decoder, encoded, probability, config, until)
