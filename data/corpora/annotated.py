@@ -28,8 +28,9 @@ _MDB_AUDIO = {"drum_only": "_Drum", "full_mix": "_MIX", "pseudo_mix": "_PSEUDO"}
 def read_mdb(root: Path, annotation: str = "class", mix: str = "drum_only") -> list[Recording]:
     """MDB Drums (Southall et al. 2017): `root` holds annotations/ and audio/, or "MDB Drums/" holding them.
 
-    The annotation "midi" is a second annotator's (MDB++): annotations/midi_reannotated/<track>_Drum.mid, with
-    velocities. Tracks without audio of that mix are left out. A pseudo mix is not part of the published corpus.
+    The annotation "midi" is a second annotator's (MDB++): annotations/midi_reannotated/<track>_Drum.mid,
+    with velocities. Tracks without audio of that mix are left out. A pseudo mix is not part of the published
+    corpus.
     """
     if annotation not in _MDB_FILES:
         raise ValueError(f"annotation {annotation!r} is not one of {', '.join(_MDB_FILES)}")

@@ -8,7 +8,8 @@ from tokenizer.drums import CLASS_INDEX, DRUMS, SCHEMES
 from tokenizer.maps import LABEL_MAPS, LabelMap
 
 NAMES = (
-    "gm", "td17", "gmd", "egmd", "mdb_class", "mdb_subclass", "mdb_midi", "enst", "idmt_smt", "rbma13", "slakh",
+    "gm", "td17", "gmd", "egmd", "mdb_class", "mdb_subclass", "mdb_midi", "enst", "idmt_smt", "rbma13",
+    "slakh",
 )  # fmt: skip
 
 

@@ -68,8 +68,8 @@ def strokes(name: str, velocities: list[int], start: float = 0.0) -> list[Hit]:
 
 
 def test_rank_agreement_by_hand() -> None:
-    """Within track and class. Kick: ranks 1 2 3 4 5 against 2 1 3 4 5, so 1 - 6 * 2 / (5 * 24) = 0.9. Snare, with
-    a tie: played ranks 1 2.5 2.5 4 5 6 against 6 5 4 3 2 1, covariance -17 over roots of 17 and 17.5."""
+    """Within track and class. Kick: ranks 1 2 3 4 5 against 2 1 3 4 5, so 1 - 6 * 2 / (5 * 24) = 0.9. Snare,
+    with a tie: played ranks 1 2.5 2.5 4 5 6 against 6 5 4 3 2 1, covariance -17 over roots of 17 and 17.5."""
     played = strokes("kick", [10, 20, 30, 40, 50]) + strokes("snare_head", [1, 9, 9, 70, 80, 90], 0.5)
     heard = strokes("kick", [61, 60, 62, 63, 127]) + strokes("snare_head", [9, 8, 7, 6, 5, 4], 0.5)
     snare = -17 / np.sqrt(17 * 17.5)
@@ -170,7 +170,7 @@ def test_false_alarms_on_drumless_audio() -> None:
     )
     found = false_alarms(matches, {"silence": 30.0, "song": 60.0})
     assert found is not None and (found.tracks, found.per_minute) == (1, 4.0)
-    assert found.by_label == {0: 1, 4: 1}
+    assert found.by_label == {0: 1, 4: 1} and found.by_track == {"silence": 2}
     assert false_alarms(matches, {"song": 60.0}) is None
 
 
