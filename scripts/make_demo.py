@@ -1,6 +1,6 @@
 """Render the ten-second clip that comes with the package (mt3drum/assets/demo.ogg).
 
-    python scripts/make_demo.py --data ../shared/data
+    python scripts/make_demo.py --data $DATA
 
 A human performance (Groove MIDI Dataset, test split) on a kit that training never heard (Pearl Master
 Studio), with a band of recorded notes under free licences; mt3drum/assets/DEMO.md has the credits.

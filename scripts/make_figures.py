@@ -1,6 +1,6 @@
 """Draw the README's picture: a rendered clip, what was played in it, and what the checkpoint heard.
 
-    python scripts/make_figures.py --kit ../shared/data/kits/pearl-master-studio
+    python scripts/make_figures.py --kit $DATA/kits/pearl-master-studio
 
 The groove is written below, the band synthesised; the kit is one that nothing was trained on, or, without
 --kit, synthesised too. `--wav FILE` also writes the clip, to listen to.
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mt3drum.files import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -173,10 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
             soundfile.write(args.wav, audio, SAMPLE_RATE)
         heard = transcriber.transcribe_array(audio).hits
         picture = draw(audio, truth, heard, transcriber.model.config.audio)
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        temporary = args.output.with_name(f".{args.output.name}.part")
-        temporary.write_bytes(picture)
-        os.replace(temporary, args.output)
+        write_whole(args.output, picture)
     except (ValueError, OSError) as error:
         print(f"make_figures: {error}", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
     python scripts/make_shards.py --output datasets/train --clips 20000
     python scripts/make_shards.py --output datasets/test --split test --clips 300
+    python scripts/make_shards.py --output datasets/every --split test --clips 192 --patterns 1 --band 0.5
     python scripts/make_shards.py --output datasets/bare --no-data --clips 2000
     python scripts/make_shards.py --output datasets/egmd --corpus egmd --root e-gmd-v1.0.0 --clips 20000
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from data.clips.clip import RenderConfig
     from data.clips.makers import RecordedShards, RenderedShards
 
-CORPORA = ("egmd", "folder", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
+CORPORA = ("egmd", "folder", "note_sequences", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -64,7 +65,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
     recorded.add_argument("--root", type=Path, help="where the corpus lies")
     recorded.add_argument(
-        "--label-map", default="gm", help="of --corpus folder: MIDI notes to classes (default: gm)"
+        "--label-map",
+        default="gm",
+        help="of --corpus folder and note_sequences: MIDI notes to classes (default: gm)",
     )
     recorded.add_argument(
         "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
@@ -120,8 +123,9 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     bank = None
     stems: tuple[BackingStem, ...] = ()
     if config.band or config.negatives:
-        bank = make_bank(None if args.no_data else args.data / "accompaniment", rng)
-        if not args.no_data:
+        held_out = args.split == "test"
+        bank = make_bank(None if args.no_data else args.data / "accompaniment", rng, held_out)
+        if not args.no_data and not held_out:
             stems, licences = load_stems(args.data / "electronic")
             bank = replace(bank, licences=bank.licences | licences)
     if args.no_data:
@@ -142,12 +146,12 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
 def recorded_shards(args: argparse.Namespace) -> RecordedShards:
     """Read the corpus; of corpora with an official split, only that split."""
     from data.clips.makers import RecordedShards
-    from data.corpora.readers import READERS, read_egmd, read_folder
+    from data.corpora.readers import READERS, read_egmd
 
     if args.corpus == "egmd":
         recordings = read_egmd(args.root, args.split, args.kits_per_performance, args.seed)
-    elif args.corpus == "folder":
-        recordings = read_folder(args.root, args.label_map, args.split)
+    elif args.corpus in ("folder", "note_sequences"):
+        recordings = READERS[args.corpus](args.root, args.label_map, args.split)
     else:
         recordings = READERS[args.corpus](args.root)
     recordings = [recording for recording in recordings if recording.split == args.split]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import Any
 from data.loader import Loader
 from train.board import Board
 from train.config import TrainConfig
+from train.launch import stop_on_signals
 from train.record import LOSSES, open_board, show, validate_run, write_checkpoint
-from train.run import Run, TrainingError, loader_of, resume, save, start_run
-from train.state import barrier
+from train.run import OtherRankError, Run, TrainingError, loader_of, resume, save, start_run
+from train.state import any_rank, barrier
 from train.step import StopRequest, training_step
 from train.validate import Group, groups_of
 
@@ -23,24 +23,33 @@ LOG_EVERY = 25  # steps
 log = logging.getLogger("train")
 
 
-def train(config: TrainConfig, engine: Any, output: Path, rank: int, world: int) -> Run:
-    """Train until `config.steps`, early stopping or SIGTERM; goes on from the newest state in `output`.
+def train(
+    config: TrainConfig, engine: Any, output: Path, rank: int, world: int, accept_changes: bool = False
+) -> Run:
+    """Train until `config.steps`, early stopping or a signal; goes on from the newest state in `output`.
+
+    Args:
+        accept_changes: settings and data may differ from those of that state.
 
     Raises:
         TrainingError: something is not finite, or the end of the run could not be written.
         ValueError: the data or the state in `output` do not fit.
     """
-    run = start_run(config, engine, output, rank, world)
-    groups = groups_of(config) if rank == 0 else []
-    resume(run)
-    board = open_board(run)
-    loader = loader_of(run)
-    stop = StopRequest()
-    before = signal.signal(signal.SIGTERM, lambda *_: setattr(stop, "asked", True))
+    problem: Exception | None = None
     try:
+        run = start_run(config, engine, output, rank, world)
+        groups = groups_of(config) if rank == 0 else []
+        run = resume(run, accept_changes)
+        board = open_board(run)
+        loader = loader_of(run)
+    except (ValueError, OSError) as error:
+        problem = error
+    # Ranks part only together: one that failed alone would leave the others waiting.
+    if any_rank(problem is not None, world, next(engine.module.parameters()).device):
+        raise problem or OtherRankError("another rank could not start")
+    stop = StopRequest()
+    with stop_on_signals(lambda: setattr(stop, "asked", True)):
         written = steps(run, loader, groups, board, stop)
-    finally:
-        signal.signal(signal.SIGTERM, before)
     if rank == 0:
         written = write_checkpoint(run, "last.safetensors", {}) and written
         if board:
@@ -56,6 +65,10 @@ def train(config: TrainConfig, engine: Any, output: Path, rank: int, world: int)
 def steps(run: Run, loader: Loader, groups: Sequence[Group], board: Board | None, stop: StopRequest) -> bool:
     """Every step there is to do; whether the state after the last is on disk."""
     config, written, stopping = run.config, True, False
+    if run.progress.validated < run.progress.step:  # it was stopped in the midst of it
+        stopping = validate_run(run, groups, board, stop)
+        if run.progress.step == config.steps or stopping:
+            return save(run)
     batches = iter(loader)
     run.engine.train()
     clock, since = time.monotonic(), run.progress.step
@@ -66,6 +79,7 @@ def steps(run: Run, loader: Loader, groups: Sequence[Group], board: Board | None
         result = training_step(run, micro_batches, stop)
         scalars, stopping = result.scalars, result.stop
         run.progress.step += 1
+        run.progress.samples += config.accumulation * config.batch
         step = run.progress.step
         run.average.update(run.model, step)
         if curve:
@@ -83,8 +97,8 @@ def steps(run: Run, loader: Loader, groups: Sequence[Group], board: Board | None
             pause = time.monotonic()
             if board:
                 show(run, micro_batches[0], board)
-            if validate_run(run, groups, board):
-                log.info("no better F in %d validations: stopping at step %d", config.patience, step)
+            if validate_run(run, groups, board, stop):
+                log.info("stopping at step %d", step)
                 last = True
             clock += time.monotonic() - pause  # the throughput is that of training
         if step % config.save_every == 0 or last:

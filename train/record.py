@@ -15,16 +15,16 @@ from safetensors import SafetensorError
 
 from data.loader import Batch
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.checkpoint import read_header, save_checkpoint
+from mt3drum.model.checkpoint import save_checkpoint
 from mt3drum.model.network import DrumModel
 from tokenizer.codec import PAD
 from train.board import Board
 from train.run import Run
-from train.state import barrier, keep_until, sum_over_ranks
-from train.validate import Group, Validation, validate
+from train.state import keep_until, sum_over_ranks
+from train.step import StopRequest
+from train.validate import Group, StopValidation, Validation, validate
 
 LOSSES, VALIDATIONS = "losses.jsonl", "validations.jsonl"
-RECORDED = ("settings", "commit", "clips", "seconds", "hits", "kits", "corpora", "sources")  # of the manifest
 log = logging.getLogger("train")
 
 
@@ -44,30 +44,47 @@ def write_checkpoint(run: Run, name: str, result: dict[str, Any]) -> bool:
         "world": run.world,
         "config": dataclasses.asdict(run.config),
         "commit": git_commit(),
-        "data": {key: run.manifest[key] for key in RECORDED},
+        "data": run.history.data[-1].record,
+        "data_sets": run.history.data_sets(run.progress.step),
         "result": result,
     }
-    if run.config.initial:  # where the weights come from is part of where they came from
-        training["initial"] = read_header(Path(run.config.initial))["training"]
+    if run.history.changes:
+        training["changes"] = run.history.changes
+    if run.history.initial is not None:
+        training["initial"] = run.history.initial
     try:
-        save_checkpoint(run.output / name, run.model.config, run.average.weights, {}, training)
+        save_checkpoint(
+            run.output / name, run.model.config, run.average.weights, run.history.decoding, training
+        )
     except (OSError, SafetensorError) as error:
         log.error("could not write %s: %s; the one before is kept", run.output / name, error)
         return False
     return True
 
 
-def validate_run(run: Run, groups: Sequence[Group], board: Board | None) -> bool:
-    """Validate the averaged weights on rank 0, keep the best; returns whether to stop (all ranks)."""
-    stop = torch.zeros(1, device=run.device)
+def validate_run(run: Run, groups: Sequence[Group], board: Board | None, stop: StopRequest) -> bool:
+    """Validate the averaged weights on rank 0, keep the best; returns whether to stop (all ranks).
+
+    Asked to stop meanwhile, it is left undone and owed: the resumed run begins with it.
+    """
+    progress, config = run.progress, run.config
+    enough, owed = False, False
     if run.rank == 0 and groups:
         model = DrumModel(run.model.config)
         model.load_state_dict({k: v.cpu() for k, v in run.average.weights.items()})
-        keep_best(run, validate(model.eval().to(run.device), list(groups), DecodeConfig()), board)
-        elapsed = (run.progress.step - run.progress.best_step) // run.config.validate_every
-        stop += float(elapsed >= run.config.patience)
-    barrier(run.world)
-    return sum_over_ranks(stop, run.world).item() > 0
+        decoding = DecodeConfig.from_dict(run.history.decoding)
+        try:
+            keep_best(run, validate(model.eval().to(run.device), groups, decoding, lambda: stop.asked), board)
+        except StopValidation:
+            owed = True
+        else:
+            enough = (progress.step - progress.best_step) // config.validate_every >= config.patience
+            if enough:
+                log.info("no better F in %d validations", config.patience)
+    flags = sum_over_ranks(torch.tensor([float(enough), float(owed)], device=run.device), run.world)
+    if flags[1].item() == 0:
+        progress.validated = progress.step
+    return bool(flags.sum().item() > 0)
 
 
 def keep_best(run: Run, result: Validation, board: Board | None) -> None:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from data.loader import Loader, LoaderConfig, make_loader
 from data.shards.find import find_shards
 from mt3drum.audio.log_mel import LogMel
-from mt3drum.config import PRESETS
-from mt3drum.model.checkpoint import load_model
+from mt3drum.model.checkpoint import load_model, read_header
 from mt3drum.model.loss import class_weights
 from mt3drum.model.network import DrumModel
 from tokenizer.drums import DRUMS
-from train.config import TrainConfig
+from train.config import TrainConfig, flat, model_config
+from train.history import DataUse, History, data_use, from_state, going_on
 from train.optim import Average
 from train.state import load_state, newest_state, save_state
 
@@ -30,6 +32,10 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says why and what to do."""
 
 
+class OtherRankError(TrainingError):
+    """Another rank cannot go on, and says why."""
+
+
 @dataclasses.dataclass
 class Progress:
     """What a resumed run needs to know besides tensors."""
@@ -37,6 +43,10 @@ class Progress:
     step: int = 0
     best_f: float = -1.0
     best_step: int = 0
+    samples: int = 0
+    """Segments a rank has heard."""
+    validated: int = 0
+    """Last step whose validation, if one was due, was done or needs no repeating."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +66,7 @@ class Run:
     """[c], of the onset head's loss."""
     shards: Sequence[str]
     manifest: Mapping[str, Any]
+    history: History
     progress: Progress = dataclasses.field(default_factory=Progress)
 
     @property
@@ -89,27 +100,54 @@ def start_run(config: TrainConfig, engine: Any, output: Path, rank: int, world: 
         class_weights=class_weights(counts, config.loss.class_weight, device),
         shards=shards,
         manifest=manifest,
+        history=_new_history(config, data_use(config.shards, shards, manifest)),
     )
 
 
-def resume(run: Run) -> None:
-    """Go on from the newest state of the output folder, if there is one.
+def _new_history(config: TrainConfig, data: DataUse) -> History:
+    settings = dataclasses.asdict(config)
+    if not config.initial:
+        return History(settings, [data])
+    header = read_header(Path(config.initial))  # where the weights come from is part of where they came from
+    return History(settings, [data], header["training"], header["decoding"])
+
+
+def resume(run: Run, accept_changes: bool = False) -> Run:
+    """The run going on from the newest state of the output folder, if there is one.
+
+    Args:
+        accept_changes: settings and data may differ from those of the state.
 
     Raises:
-        ValueError: the state is not of this run.
+        ValueError: the state is not of this run, or settings or data differ.
     """
     state = newest_state(run.output)
-    if state is not None:
-        saved = load_state(state, run.engine, run.average.weights, run.rank, run.world)
-        for field in dataclasses.fields(Progress):
-            setattr(run.progress, field.name, saved[field.name])
-        log.info("resumed from %s", state)
+    if state is None:
+        return run
+    progress, config = run.progress, run.config
+    saved = load_state(state, run.engine, run.average.weights, run.rank, run.world)
+    for name in ("step", "best_f", "best_step"):
+        setattr(progress, name, saved[name])
+    progress.samples = saved.get("samples", progress.step * config.accumulation * config.batch)
+    progress.validated = saved.get("validated", progress.step)
+    try:
+        before = from_state(saved)
+        if before is None:
+            history = dataclasses.replace(run.history, decoding={})  # as its checkpoints have been so far
+            log.warning("%s is of an older version: its settings and data cannot be compared", state)
+        else:
+            data = run.history.data[-1]
+            history = going_on(before, config, data, progress.step, progress.samples, accept_changes)
+    except ValueError as error:
+        raise ValueError(f"{state}: {error}") from error
+    log.info("resumed from %s", state)
+    return dataclasses.replace(run, history=history)
 
 
 def save(run: Run) -> bool:
     """Write the resumable state (all ranks); False, and a line in the log, where that failed."""
     try:
-        progress = dataclasses.asdict(run.progress)
+        progress = dataclasses.asdict(run.progress) | {"history": dataclasses.asdict(run.history)}
         save_state(run.output, run.engine, run.average.weights, progress, run.rank, run.world)
     except OSError as error:
         log.error("could not save a state: %s; the one before is kept", error)
@@ -121,20 +159,41 @@ def loader_of(run: Run) -> Loader:
     """The endless stream of this rank's batches, from where the run stands."""
     config = run.config
     settings = LoaderConfig(config.batch, config.workers, config.seed, config.augment)
-    start = run.progress.step * config.accumulation * config.batch
+    start = run.progress.samples - run.history.data[-1].first_sample
     return make_loader(run.shards, run.model.config.codec, settings, run.rank, run.world, start)
 
 
 def build_model(config: TrainConfig) -> DrumModel:
-    """The model of the preset, from its seed or from `config.initial`.
+    """The network of the settings, from its seed or with the weights of `config.initial`.
 
     Raises:
-        ValueError: `initial` cannot be loaded, or `windows` do not fit.
+        ValueError: `initial` cannot be loaded, or its network is another than the settings ask for.
     """
     torch.manual_seed(config.seed)
-    if config.initial:
-        return load_model(Path(config.initial))[0].train()
-    sizes = PRESETS[config.preset]
-    if config.windows:
-        sizes = dataclasses.replace(sizes, audio=dataclasses.replace(sizes.audio, windows=config.windows))
-    return DrumModel(sizes)
+    if not config.initial:
+        model = DrumModel(model_config(config))
+    else:
+        first = load_model(Path(config.initial))[0]
+        wanted = model_config(config, None if config.preset else first.config)
+        has, wants = flat(first.config.to_dict()), flat(wanted.to_dict())
+        other = [f"{name} {has[name]} -> {value}" for name, value in wants.items() if value != has[name]]
+        if any(not each.startswith("dropout ") for each in other):
+            raise ValueError(
+                f"{config.initial}: another network than `preset` and `model` ask for ({'; '.join(other)}); "
+                "leave them out, or `initial`"
+            )
+        model = DrumModel(wanted)
+        model.load_state_dict(first.state_dict())
+    if config.checkpointing:
+        recompute_layers(model)
+    return model.train()
+
+
+def recompute_layers(model: DrumModel) -> None:
+    """Keep no activations within attention and feed-forward layers: the backward pass computes them again
+    (Chen et al. 2016, arXiv:1604.06174)."""
+    stacks = (model.encoder, model.decoder) if model.config.decoder_layers else (model.encoder,)
+    for stack in stacks:
+        for layer in stack.layers:
+            block = layer[1]
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)

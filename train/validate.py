@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,18 +62,35 @@ class Validation:
     """`group/class` -> F."""
 
 
+class StopValidation(Exception):
+    """The validation was asked to stop before its end."""
+
+
 def _hear(transcriber: Transcriber, source: np.ndarray | Path) -> Transcription:
     if isinstance(source, Path):
         return transcriber.transcribe_file(source)
     return transcriber.transcribe_array(source)
 
 
-def validate(model: DrumModel, groups: list[Group], decoding: DecodeConfig) -> Validation:
-    """Transcribe and score every group."""
+def validate(
+    model: DrumModel,
+    groups: Sequence[Group],
+    decoding: DecodeConfig,
+    stop: Callable[[], bool] = lambda: False,
+) -> Validation:
+    """Transcribe and score every group.
+
+    Raises:
+        StopValidation: `stop`, asked before each recording, says so.
+    """
     transcriber = Transcriber(model, decoding)
     by_group, by_class = {}, {}
     for group in groups:
-        estimates = {name: _hear(transcriber, source).hits for name, source in group.audio.items()}
+        estimates: dict[str, Sequence[Hit]] = {}
+        for name, source in group.audio.items():
+            if stop():
+                raise StopValidation
+            estimates[name] = _hear(transcriber, source).hits
         scores = f_measure(group.hits, estimates, scheme="5", window=0.05, unjudged=group.unjudged)
         by_group[group.name] = scores.micro.f
         for label, counts in scores.classes.items():

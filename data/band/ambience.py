@@ -19,7 +19,8 @@ from data.band import voice
 from data.band.levels import add_track
 from data.band.notes import NoteBank
 from data.dsp import effects, tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 Range = tuple[float, float]
 

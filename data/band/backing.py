@@ -22,7 +22,8 @@ from data.band.soloists import SoloConfig, render_soloists
 from data.band.song import compose
 from data.band.stems import BackingStem, StemConfig, render_stems
 from data.dsp import effects
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 KINDS = ("band", "stems", "sequences", "sequences and band", "soloists", "ambience")
 
@@ -63,6 +64,13 @@ class BackingConfig:
             shares = getattr(self, name)
             if len(shares) != len(KINDS) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
                 raise ValueError(f"{name} is {shares}, expected {len(KINDS)} shares with a sum of 1")
+
+
+RECORDED = BackingConfig(
+    with_drums=(0.8, 0, 0, 0, 0.2, 0), with_machines=(0.8, 0, 0, 0, 0.2, 0), drumless=(0.5, 0, 0, 0, 0.5, 0),
+    sub=0.0, soloists=SoloConfig(recorded=1.0),
+)  # fmt: skip
+"""Bands and soloists on recorded notes, nothing synthesised but singers: for tests, on held-out ones."""
 
 
 def choose_kind(

@@ -14,8 +14,10 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
+from data.band.held_out import loop_is_held_out, note_is_held_out
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 NOTE_FOLDERS = ("discord-gm-notes", "freepats-notes", "guitars-notes")
 LOOP_FOLDERS = ("sonicpi", "stargate-loops", "librosa-examples")
@@ -126,8 +128,12 @@ def role_of(name: str) -> str:
     return next((role for part, role in _ROLE_OF if part in lowered), "lead")
 
 
-def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True) -> NoteBank:
+def load_notes(
+    root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True, held_out: bool = False
+) -> NoteBank:
     """Read the notes (and, with loops, the music clips) below `root`, the accompaniment folder.
+
+    held_out: only what `data.band.held_out` keeps from training, instead of all but that.
 
     Raises ValueError, naming the file, when a notes.json is missing or malformed, or a note cannot be read.
     """
@@ -140,9 +146,9 @@ def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True
             continue
         licences[folder] = read_licence(root / folder)
         grouped: dict[str, list[NoteSample]] = {}
-        for row in _read_rows(root / folder / "notes.json"):
+        for row in read_rows(root / folder / "notes.json"):
             name = row["instrument"].lower()
-            if any(part in name for part in exclude):
+            if not used(folder, name, exclude, held_out):
                 continue
             audio = trim(_read_audio(root / folder / row["file"]))[: int(SAMPLE_RATE * NOTE_SECONDS)]
             if "fret_noise" in name:
@@ -154,27 +160,35 @@ def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True
         instruments += [make_instrument(name, folder, notes) for name, notes in grouped.items()]
     if not instruments:
         raise ValueError(
-            f"{root}: no notes found; expected a folder such as {NOTE_FOLDERS[0]} with notes.json"
+            f"{root}: no {'held-out ' if held_out else ''}notes found; expected a folder such as "
+            f"{NOTE_FOLDERS[0]} with notes.json"
         )
     clips: list[NDArray[np.int16]] = []
     if loops:
-        for clip, folder, licence in load_loops(root):
+        for clip, folder, licence in load_loops(root, held_out=held_out):
             clips.append(clip)
             licences[folder] = licence
     return NoteBank(tuple(instruments), noises, tuple(clips), licences)
 
 
+def used(folder: str, instrument: str, exclude: Sequence[str], held_out: bool = False) -> bool:
+    """Whether notes of an instrument are played, as of `load_notes`."""
+    left_out = any(part in instrument.lower() for part in exclude)
+    return not left_out and note_is_held_out(folder, instrument) == held_out
+
+
 def load_loops(
-    root: Path, exclude: Sequence[str] = EXCLUDED_LOOPS
+    root: Path, exclude: Sequence[str] = EXCLUDED_LOOPS, held_out: bool = False
 ) -> list[tuple[NDArray[np.int16], str, str]]:
-    """Drumless clips below `root` as (audio int16, source folder, licence)."""
+    """Drumless clips below `root` as (audio int16, source folder, licence); held_out as in `load_notes`."""
     found: list[tuple[NDArray[np.int16], str, str]] = []
     for folder in LOOP_FOLDERS:
         if not (Path(root) / folder).is_dir():
             continue
         licence = read_licence(Path(root) / folder)
         for path in sorted((Path(root) / folder).glob("*.flac")):
-            if not any(part in path.name.lower() for part in exclude):
+            kept = loop_is_held_out(folder, path.stem) == held_out
+            if kept and not any(part in path.name.lower() for part in exclude):
                 found.append((to_int16(_read_audio(path)), folder, licence))
     return found
 
@@ -226,7 +240,12 @@ def make_instrument(
     )
 
 
-def _read_rows(path: Path) -> list[dict]:
+def read_rows(path: Path) -> list[dict]:
+    """The entries of a notes.json: file, instrument, midi_note.
+
+    Raises:
+        ValueError: it is missing or malformed.
+    """
     try:
         rows = json.loads(path.read_text())
     except (OSError, ValueError) as error:

@@ -16,7 +16,8 @@ from scipy.signal import iirpeak, lfilter
 
 from data.band.parts import Event
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE, TABLE_SIZE, Audio
+from data.dsp.tones import TABLE_SIZE, Audio
+from mt3drum.config import SAMPLE_RATE
 
 Range = tuple[float, float]
 

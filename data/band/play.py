@@ -1,9 +1,8 @@
 """Backing bands: drumless music in the tempo of the drums, written by `parts`, played with `notes`.
 
-Measured on the prototype: generated bands under the drums took the score on full mixes from 0.55 to 0.75
-(DESIGN.md section 7). What is played here is meant to be hard: guitars scratched and palm-muted,
-basses on the
-kick, sung consonants on the snare's beat. Nothing in it is a drum.
+With generated bands under the drums, F on full mixes rose from 0.55 to 0.75 in the prototype (docs/data.md).
+What is played here is meant to be hard: guitars scratched and palm-muted, basses on the kick, sung consonants
+on the snare's beat. Nothing in it is a drum.
 """
 
 from collections.abc import Sequence
@@ -19,8 +18,9 @@ from data.band.parts import Event
 from data.band.song import Song, compose
 from data.band.synthetic import make_bank, synthetic_notes
 from data.dsp import effects, pedals, tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
 from data.kits.sample import retune, to_float
+from mt3drum.config import SAMPLE_RATE
 
 __all__ = ["NoteBank", "load_loops", "load_notes", "make_bank", "render_band", "synthetic_notes"]
 

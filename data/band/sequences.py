@@ -19,7 +19,8 @@ from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.song import Song
 from data.dsp import effects, pedals
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 Range = tuple[float, float]
 
@@ -95,12 +96,18 @@ def render_sequences(song: Song, rng: np.random.Generator, config: SequenceConfi
     return mix
 
 
-def render_part(part: str, song: Song, rng: np.random.Generator, config: SequenceConfig) -> Audio:
-    """One part, with its effects."""
+def render_part(
+    part: str,
+    song: Song,
+    rng: np.random.Generator,
+    config: SequenceConfig,
+    choices: tuple[PatchRanges, ...] | None = None,
+) -> Audio:
+    """One part, with its effects; on one of `choices` instead of what the part is usually played on."""
     samples = round(song.seconds * SAMPLE_RATE)
     if part == "riser":
         return _treat(risers(song, rng), part, song, rng, config)
-    choices = PART_PATCHES[part]
+    choices = choices or PART_PATCHES[part]
     ranges = choices[int(rng.integers(len(choices)))]
     patch = draw_patch(ranges, rng)
     write = WRITERS.get(part, sequence)

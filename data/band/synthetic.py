@@ -36,8 +36,11 @@ def synthetic_notes(rng: np.random.Generator, per_kind: int = 3, noises: int = 6
     return NoteBank(tuple(found), made, (), {"synthesised": "made by this project, Apache-2.0"})
 
 
-def make_bank(root: Path | None, rng: np.random.Generator) -> NoteBank:
-    """Everything there is: recorded notes and clips (when root is given) and synthesised ones."""
+def make_bank(root: Path | None, rng: np.random.Generator, held_out: bool = False) -> NoteBank:
+    """Recorded notes and clips (when root is given) and synthesised ones; held_out: only the recorded ones
+    that training never plays."""
+    if held_out and root is not None:
+        return load_notes(root, held_out=True)
     made = synthetic_notes(rng)
     return made if root is None else join(load_notes(root), made)
 

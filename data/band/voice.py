@@ -14,7 +14,8 @@ from data.band.notes import NoteBank
 from data.band.parts import Event
 from data.band.song import Song
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 CONSONANTS = ("s", "sh", "f", "t", "k", "p", "ch")
 

@@ -13,16 +13,17 @@ import numpy as np
 import soundfile
 import soxr
 
-from data.band.backing import BackingConfig, render_backing
+from data.band.backing import RECORDED, BackingConfig, render_backing
 from data.band.notes import NoteBank
 from data.band.stems import BackingStem
 from data.corpora.readers import Recording
 from data.grooves.club import program
 from data.grooves.patterns import Performance, generate, vary
 from data.kits.machines import machine_kit, punch
-from data.kits.sample import SAMPLE_RATE, Kit
+from data.kits.sample import Kit
 from data.kits.synth import synthesise_kit
 from data.render.drums import render_drums
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit, within
 
@@ -110,10 +111,12 @@ class RenderConfig:
 
     @classmethod
     def plain(cls, split: str, seconds: float = 12.0) -> RenderConfig:
-        """For validation and test: the performances as played on sampled kits, nothing generated."""
+        """For validation and test: the performances as played on sampled kits, nothing generated; the bands
+        of a test, where asked for, play recorded notes alone."""
         return cls(
-            split, seconds, patterns=0.0, electronic=0.0, synthetic=0.0, band=0.0, negatives=0.0, vary=0.0
-        )
+            split, seconds, patterns=0.0, electronic=0.0, synthetic=0.0, band=0.0, negatives=0.0, vary=0.0,
+            backing=RECORDED if split == "test" else BackingConfig(),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,10 @@ class Palette:
 
 def synthetic_kits(config: RenderConfig, palette: Palette, clips: int, rng: np.random.Generator) -> list[Kit]:
     """Fresh synthesised kits for so many clips: about one for every eight clips that use one; as many drum
-    machines for the electronic ones."""
+    machines for the electronic ones. None where `synthetic` is 0 and there are kits."""
     share = config.synthetic if palette.kits else 1.0
+    if not share:
+        return []
     made = [synthesise_kit(rng) for _ in range(int(np.ceil(clips * share / 8)))]
     return made + [machine_kit(rng) for _ in range(int(np.ceil(clips * config.electronic / 8)))]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import signal
 
-from data.kits.sample import SAMPLE_RATE, Kit, Sample, decay, peaking, retune, to_float
+from data.kits.sample import Kit, Sample, decay, peaking, retune, to_float
 from data.kits.synth import brush_strokes
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX, DRUMS
 
 # Pieces of one physical instrument share kit and tuning.

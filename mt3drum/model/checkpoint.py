@@ -6,7 +6,6 @@ Nothing here unpickles. A file of another vocabulary, with missing, surplus or m
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mt3drum.config import ModelConfig
 from mt3drum.decoding import DecodeConfig
 from mt3drum.extras import need
+from tokenizer.whole_file import whole_file
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mt3drum.model.inference import InferenceModel
     from mt3drum.model.network import DrumModel
 
-FORMAT = "mt3drum-1"
+FORMAT = "mt3drum-2"
+_BY_NETWORK_NAMES = "mt3drum-1"  # weights were named by the attributes of the training network
 MAX_BYTES = 2**31
 
 
@@ -46,6 +47,7 @@ def save_checkpoint(
     """Write weights as fp16 with everything needed to use them; complete or absent.
 
     Args:
+        weights: by our names (`mt3drum.model.weight_names`).
         decoding: the decode settings chosen for these weights (fields of `DecodeConfig`).
         training: what made them (steps, seed, commit, data), for the record.
     """
@@ -66,16 +68,15 @@ def save_checkpoint(
         .contiguous()
         for name, value in weights.items()
     }
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(half, temporary, metadata=header)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        save_file(half, temporary, metadata=header)
 
 
 def read_header(path: Path) -> dict[str, Any]:
     """Configuration and record of a checkpoint, without its weights.
 
     Returns:
-        `config` (ModelConfig), `decoding` and `training` (dicts).
+        `format`, `config` (ModelConfig), `decoding` and `training` (dicts).
 
     Raises:
         CheckpointError: the file is missing, too large, not ours, or of another vocabulary.
@@ -91,7 +92,7 @@ def read_header(path: Path) -> dict[str, Any]:
             header = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
-    if header.get("format") != FORMAT:
+    if header.get("format") not in (FORMAT, _BY_NETWORK_NAMES):
         raise CheckpointError(
             f"{path}: format {header.get('format')!r} is not {FORMAT!r}: not a checkpoint of mt3drum"
         )
@@ -108,7 +109,7 @@ def read_header(path: Path) -> dict[str, Any]:
             f"{path}: made for vocabulary {header.get('fingerprint')}, this program has "
             f"{config.codec.fingerprint()}; use the version of mt3drum that made it"
         )
-    return {"config": config, "decoding": decoding, "training": training}
+    return {"format": header["format"], "config": config, "decoding": decoding, "training": training}
 
 
 def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
@@ -116,7 +117,7 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
 
     Raises:
         CheckpointError: see `read_header`; or the weights do not fit the configuration exactly.
-        MissingExtra: x-transformers is not installed; `load_lean` does without it.
+        MissingExtra: x-transformers is not installed; `load_inference_model` does without it.
     """
     import torch
 
@@ -154,7 +155,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from mt3drum.model.inference import weight_shapes
+    from mt3drum.model.weight_names import to_own, weights_of
 
     header = read_header(path)
     if _least_weights(header["config"]) > path.stat().st_size:
@@ -166,7 +167,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         weights = load_file(path)
     except (RuntimeError, SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
-    expected = weight_shapes(header["config"])
+    given = len(weights)
+    if header["format"] == _BY_NETWORK_NAMES:
+        weights = to_own(weights, header["config"])
+        if len(weights) < given:
+            raise CheckpointError(f"{path}: the weights do not fit the configuration: one is there twice")
+    expected = {weight.name: weight.shape for weight in weights_of(header["config"])}
     wrong = [
         name
         for name in sorted(expected.keys() | weights.keys())

@@ -28,46 +28,6 @@ CHUNK = 4
 _EPSILON = 1e-5  # of the batch norms, torch's default
 
 
-def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of everything in `DrumModel`'s state, without making one."""
-    width, inner, codec = config.width, config.width * config.feed_forward, config.codec
-    bands, channels = len(config.audio.windows) * config.audio.mel_bands, config.stem_channels
-    flat = 2 * channels * config.audio.mel_bands // 8
-    shapes: dict[str, tuple[int, ...]] = {
-        "stem.convolutions.0.weight": (channels, len(config.audio.windows), 7, 3),
-        "stem.convolutions.3.weight": (2 * channels, channels, 3, 3),
-        "embedding.weight": (codec.size, width),
-    }
-    norms = ("normalise", bands), ("convolutions.1", channels), ("convolutions.4", 2 * channels)
-    for name, size in norms:
-        for part in ("weight", "bias", "running_mean", "running_var"):
-            shapes[f"stem.{name}.{part}"] = (size,)
-        shapes[f"stem.{name}.num_batches_tracked"] = ()
-    for stack, depth, kinds in (
-        ("encoder", config.encoder_layers, ("attention", "forward")),
-        ("decoder", config.decoder_layers, ("attention", "attention", "forward")),
-    ):
-        shapes[f"{stack}.final_norm.gamma"] = (width,)
-        shapes[f"{stack}.rotary_pos_emb.inv_freq"] = (config.head_width // 4,)
-        for at, kind in enumerate(kinds * depth):
-            block = f"{stack}.layers.{at}"
-            shapes[f"{block}.0.0.gamma"] = (width,)
-            if kind == "attention":
-                shapes |= {f"{block}.1.to_{x}.weight": (width, width) for x in ("q", "k", "v", "out")}
-            else:
-                shapes |= {f"{block}.1.ff.0.0.weight": (inner, width), f"{block}.1.ff.0.0.bias": (inner,)}
-                shapes |= {f"{block}.1.ff.2.weight": (width, inner), f"{block}.1.ff.2.bias": (width,)}
-    for name, out, into in (
-        ("stem.project", width, flat),
-        ("onset_head", FRAMES_PER_STATE * 2 * codec.num_drums, width),
-        ("other_head", codec.size - codec.segment_steps, width),
-        ("time_query", config.head_width, width),
-        ("time_key", FRAMES_PER_STATE * config.head_width, width),
-    ):
-        shapes |= {f"{name}.weight": (out, into), f"{name}.bias": (out,)}
-    return shapes
-
-
 def fastest_dtype(device: str) -> torch.dtype:
     """bfloat16 on a processor that multiplies it (AVX512-BF16, AMX), twice as fast there; else float32."""
     probe = getattr(torch.cpu, "get_capabilities", dict)  # newer than the oldest torch that is supported
@@ -76,10 +36,10 @@ def fastest_dtype(device: str) -> torch.dtype:
 
 
 class InferenceModel:
-    """Encoder, onset head and decoder for inference.
+    """Encoder, onset head and decoder (None where the configuration has no layers for it) for inference.
 
     Args:
-        weights: by the names of `DrumModel`'s state; batch norms as in evaluation.
+        weights: by our names (`mt3drum.model.weight_names`); batch norms as in evaluation.
         dtype: of the matrix products, float32 or bfloat16.
     """
 
@@ -87,15 +47,15 @@ class InferenceModel:
         self, config: ModelConfig, weights: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
     ) -> None:
         self.config, self.dtype = config, dtype
-        self.device = weights["embedding.weight"].device
+        self.device = weights["onset_head.weight"].device
         self.features = LogMel(config.audio).to(self.device)
         with torch.no_grad():
-            self.decoder = CachedDecoder(config, weights, dtype)
-            self.layers = layers(weights, "encoder", 2, config.head_width, dtype)
-            self.final_norm = gain(weights, "encoder.final_norm")
-            self.rate = weights["encoder.rotary_pos_emb.inv_freq"].float()
+            self.decoder = CachedDecoder(config, weights, dtype) if config.decoder_layers else None
+            self.layers = layers(weights, "encoder", config.head_width, dtype)
+            self.final_norm = gain(weights, "encoder.norm")
+            self.rate = weights["encoder.rotary_frequency"].float()
             self._take_stem({name: value.float() for name, value in weights.items() if name[:5] == "stem."})
-            names = "onset_head", "time_key"
+            names = ("onset_head", "time_key") if config.decoder_layers else ("onset_head",)
             self.heads = {n: (weights[f"{n}.weight"].float(), weights[f"{n}.bias"].float()) for n in names}
             self.code = sinusoid(config.codec.segment_steps, config.width)[::FRAMES_PER_STATE].to(self.device)
 
@@ -110,12 +70,11 @@ class InferenceModel:
         windows = len(self.config.audio.windows)
         self.level = tuple(rearrange(x, "(w m) -> m w", w=windows) for x in affine("stem.normalise"))
         self.kernels = []
-        for kernel, norm in (
-            ("stem.convolutions.0", "stem.convolutions.1"),
-            ("stem.convolutions.3", "stem.convolutions.4"),
-        ):
-            factor, bias = affine(norm)
-            folded = (weights[f"{kernel}.weight"] * factor[:, None, None, None]).transpose(2, 3)
+        for number in (1, 2):
+            factor, bias = affine(f"stem.norm_{number}")
+            folded = (weights[f"stem.convolution_{number}.weight"] * factor[:, None, None, None]).transpose(
+                2, 3
+            )
             folded = folded.to(self.dtype).contiguous(memory_format=torch.channels_last)
             self.kernels.append((folded, bias.to(self.dtype)))
         self.project = (
@@ -138,7 +97,9 @@ class InferenceModel:
     def _encode(self, audio: Tensor) -> EncoderOutput:
         states = self._encoder(self._stem(self._picture(audio)))
         memory = states + self.code
-        keys = functional.linear(memory, *self.heads["time_key"])
+        keys = memory.new_empty(*memory.shape[:2], 0)
+        if self.decoder is not None:
+            keys = functional.linear(memory, *self.heads["time_key"])
         head = functional.linear(states, *self.heads["onset_head"])
         onset, velocity = rearrange(head, "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
         return EncoderOutput(

@@ -47,10 +47,10 @@ class Bars {
     return this.timeAt(next / this.division);
   }
 
-  /** [start, end] of the bar around a time, in seconds. */
+  /** [start, end] of the bar around a time, in seconds; a stroke a little before the bar is meant for it. */
   barAround(time) {
     const { per_bar: beats } = this.tempo;
-    const bar = Math.floor((this.position(time) + 0.001) / beats);
+    const bar = Math.floor((this.position(time) + 0.1) / beats);
     return [this.timeAt(bar * beats), this.timeAt((bar + 1) * beats)];
   }
 
@@ -72,13 +72,16 @@ class Bars {
     return (60 * (to - from)) / (this.beats[to] - this.beats[from]);
   }
 
-  /** Lines between two times: [seconds, number of the bar that begins there, or 0]. */
-  lines(start, end) {
+  /** Lines between two times: [seconds, number of the bar that begins there, or 0].
+   * @param every beats from one line to the next: 1, or a whole number of bars */
+  lines(start, end, every = 1) {
     if (!this.tempo || !this.shown) return [];
     const found = [];
-    for (let i = Math.max(0, lastAtMost(this.beats, start)); i < this.beats.length && this.beats[i] <= end; i++) {
-      const beat = this.tempo.first + i;
-      found.push([this.beats[i], beat % this.tempo.per_bar ? 0 : beat / this.tempo.per_bar + 1]);
+    const { first, per_bar: perBar } = this.tempo;
+    const from = Math.max(0, lastAtMost(this.beats, start));
+    for (let i = from + ((every - ((first + from) % every)) % every); i < this.beats.length && this.beats[i] <= end; i += every) {
+      const beat = first + i;
+      found.push([this.beats[i], beat % perBar ? 0 : beat / perBar + 1]);
     }
     return found;
   }

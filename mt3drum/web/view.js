@@ -146,8 +146,10 @@ class View {
       this.score.version, this.tiles.version, this.selected, Boolean(this.dragged), this.bars.shown].join();
     if (is === this.layerIs) return;
     this.layerIs = is;
-    [this.layer.width, this.layer.height] = [this.canvas.width, this.canvas.height];
-    const ink = this.layer.getContext("2d");
+    if (this.layer.width !== this.canvas.width || this.layer.height !== this.canvas.height) {
+      [this.layer.width, this.layer.height] = [this.canvas.width, this.canvas.height];
+    }
+    const ink = this.layer.getContext("2d", { alpha: false });
     const ratio = window.devicePixelRatio || 1;
     ink.setTransform(ratio, 0, 0, ratio, 0, 0);
     ink.fillStyle = this.colour.surface;
@@ -157,12 +159,13 @@ class View {
         this.spectrogramTop, this.spectrogramHeight);
       this.drawRuler(ink);
     });
+    const lines = this.barLines();
     this.clipped(ink, this.lanesTop, () => {
       this.drawLanes(ink);
-      this.drawBars(ink);
+      this.drawBars(ink, lines);
       this.marks.draw(ink, this.dragged ? this.selected : null);
     });
-    this.clipped(ink, 0, () => this.drawBarNumbers(ink));
+    this.clipped(ink, 0, () => this.drawBarNumbers(ink, lines));
     this.drawLabels(ink);
     this.drawScrollbar(ink);
   }
@@ -234,30 +237,31 @@ class View {
     }
   }
 
-  /** Of the bars on the screen: [seconds, number or 0, whether the number is written]; fewer where they would touch. */
+  /** Of the bars on the screen: [x, number or 0, whether the number is written]; fewer where they would touch. */
   barLines() {
-    const lines = this.bars.lines(this.start, this.start + this.span);
-    const gap = lines.length > 1
-      ? ((lines[lines.length - 1][0] - lines[0][0]) / (lines.length - 1)) * this.pixelsPerSecond : 99;
-    const perBar = this.bars.tempo ? this.bars.tempo.per_bar : 1;
+    if (!this.bars.tempo || !this.bars.shown) return [];
+    const { beats, tempo } = this.bars;
+    const gap = ((beats[beats.length - 1] - beats[0]) / (beats.length - 1)) * this.pixelsPerSecond;
+    const perBar = tempo.per_bar;
     let every = 1; // bars to a number
     while (every * perBar * gap < 34) every *= 2;
-    return lines
-      .filter(([, bar]) => (bar ? perBar * gap >= 5 || (bar - 1) % every === 0 : gap >= 7))
+    const step = gap >= 7 ? 1 : perBar * gap >= 5 ? perBar : every * perBar;
+    return this.bars.lines(this.start, this.start + this.span, step)
       .map(([time, bar]) => [Math.round(this.x(time)), bar, bar && (bar - 1) % every === 0]);
   }
 
-  drawBars(ink) {
-    for (const [x, bar] of this.barLines()) {
+  drawBars(ink, lines) {
+    for (const [x, bar] of lines) {
       ink.fillStyle = bar ? this.colour.bar : this.colour.line;
       ink.fillRect(x, this.lanesTop, 1, this.height);
     }
   }
 
-  drawBarNumbers(ink) {
+  drawBarNumbers(ink, lines) {
     ink.font = "600 11px system-ui, sans-serif";
     ink.textBaseline = "middle";
-    for (const [x, bar, written] of this.barLines()) {
+    ink.textAlign = "left";
+    for (const [x, bar, written] of lines) {
       if (!bar) continue;
       ink.fillStyle = this.colour.bar;
       ink.fillRect(x, RULER + 2, 1, BARS - 2);

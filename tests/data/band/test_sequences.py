@@ -18,7 +18,8 @@ from data.band.patches import PatchRanges, draw_patch, note, play
 from data.band.sequences import SequenceConfig
 from data.band.soloists import SoloConfig
 from data.band.song import Song, compose
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 SECONDS = 3.0
 SAMPLES = round(SECONDS * SAMPLE_RATE)

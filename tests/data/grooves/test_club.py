@@ -12,9 +12,10 @@ from data.grooves import club
 from data.grooves.club import STEPS, STYLES, ClubConfig, program
 from data.grooves.patterns import VELOCITY, generate
 from data.kits.machines import KickConfig, PunchConfig, machine_kick, machine_kit, punch
-from data.kits.sample import SAMPLE_RATE, Kit, to_float
+from data.kits.sample import Kit, to_float
 from data.kits.synth import synthesise_kit
 from data.render.drums import render_drums
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX, DRUMS, NUM_CLASSES
 
 KICK = CLASS_INDEX["kick"]

@@ -227,9 +227,9 @@ def test_silence_has_no_segments_and_damage_is_clipped() -> None:
 def test_long_recordings_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three hours from a generator: two passes, a few megabytes."""
     seconds = 3 * 3600
-    passes = []
+    passes: list[int] = []
 
-    def stream(*_: object) -> Iterator[np.ndarray]:
+    def stream(*given: object) -> Iterator[np.ndarray]:
         passes.append(1)
         block = np.full(10 * SAMPLE_RATE, 0.25, dtype=np.float32)
         for _block in range(seconds // 10):

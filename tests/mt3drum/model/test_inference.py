@@ -11,7 +11,7 @@ import torch
 
 from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.model.checkpoint import load_inference_model, save_checkpoint
-from mt3drum.model.inference import CHUNK, InferenceModel, fastest_dtype, weight_shapes
+from mt3drum.model.inference import CHUNK, InferenceModel, fastest_dtype
 from mt3drum.model.network import DrumModel
 from tokenizer.codec import Codec
 
@@ -66,14 +66,6 @@ def test_bfloat16_is_close() -> None:
         assert 0 < error < 0.02
 
 
-@pytest.mark.parametrize("preset", [*PRESETS, "other"])
-def test_shapes_are_those_of_the_model(preset: str) -> None:
-    config = PRESETS.get(preset, OTHER)
-    with torch.device("meta"):
-        real = {name: tuple(value.shape) for name, value in DrumModel(config).state_dict().items()}
-    assert weight_shapes(config) == real
-
-
 def test_a_checkpoint_is_loaded_without_the_library(tmp_path: Path) -> None:
     """x-transformers and librosa take a second each to import."""
     config = PRESETS["tiny"]
@@ -91,10 +83,8 @@ def test_a_checkpoint_is_loaded_without_the_library(tmp_path: Path) -> None:
 def test_precision(tmp_path: Path) -> None:
     path, config = tmp_path / "a.safetensors", PRESETS["tiny"]
     save_checkpoint(path, config, DrumModel(config).state_dict(), {}, {})
-    assert (
-        load_inference_model(path)[0].dtype
-        == fastest_dtype("cpu")
-        == load_inference_model(path, "cpu", None)[0].decoder.dtype
-    )
+    decoder = load_inference_model(path, "cpu", None)[0].decoder
+    assert decoder is not None
+    assert load_inference_model(path)[0].dtype == fastest_dtype("cpu") == decoder.dtype
     assert load_inference_model(path, dtype=torch.float32)[0].dtype == torch.float32
     assert fastest_dtype("cuda") == torch.float32
