@@ -7,70 +7,12 @@ from pathlib import Path, PurePath
 
 from tokenizer.whole_file import whole_file
 
-AUDIO_SUFFIXES = frozenset(
-    (
-        # What libsndfile reads ...
-        ".wav",
-        ".wave",
-        ".bwf",
-        ".flac",
-        ".mp3",
-        ".mp2",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".au",
-        ".snd",
-        ".caf",
-        ".w64",
-        ".rf64",
-        ".voc",
-        ".8svx",
-        ".iff",
-        # ... and with ffmpeg: other recordings, and films.
-        ".m4a",
-        ".m4b",
-        ".m4r",
-        ".aac",
-        ".ac3",
-        ".eac3",
-        ".amr",
-        ".ape",
-        ".dsf",
-        ".dts",
-        ".mka",
-        ".mpc",
-        ".ra",
-        ".tak",
-        ".tta",
-        ".weba",
-        ".wma",
-        ".wv",
-        ".3g2",
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".f4v",
-        ".flv",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".ogv",
-        ".rm",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-    )
+_LIBSNDFILE = "wav wave bwf flac mp3 mp2 ogg oga opus aif aiff aifc au snd caf w64 rf64 voc 8svx iff"
+_FFMPEG = (
+    "m4a m4b m4r aac ac3 eac3 amr ape dsf dts mka mpc ra tak tta weba wma wv "  # other recordings
+    "3g2 3gp asf avi f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv rm ts vob webm wmv"  # films
 )
+AUDIO_SUFFIXES = frozenset(f".{name}" for name in f"{_LIBSNDFILE} {_FFMPEG}".split())
 """What is picked up in a folder; a file named on the command line is tried whatever it is called."""
 
 SUFFIX = {

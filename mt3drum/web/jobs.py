@@ -15,7 +15,7 @@ from mt3drum.audio.recording import AudioError
 from mt3drum.files import AUDIO_SUFFIXES
 from mt3drum.transcriber import Failure, Transcriber
 from mt3drum.web.page import page_data, shown
-from mt3drum.web.work import Work
+from mt3drum.web.work import WorkFolder
 
 State = Literal["uploading", "waiting", "working", "done", "failed"]
 _log = logging.getLogger("mt3drum.web.jobs")
@@ -137,7 +137,7 @@ class Queue:
         limits: see `Limits`.
     """
 
-    def __init__(self, transcriber: Transcriber, work: Work, limits: Limits) -> None:
+    def __init__(self, transcriber: Transcriber, work: WorkFolder, limits: Limits) -> None:
         self.transcriber = transcriber
         self.work = work
         self.limits = limits

@@ -1,4 +1,4 @@
-"""Work is not lost: edits and recordings survive a reload, a restart, a kill, and another window."""
+"""WorkFolder is not lost: edits and recordings survive a reload, a restart, a kill, and another window."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mt3drum.cli import main
 from mt3drum.transcriber import Transcriber
 from mt3drum.web.edits import Changes, parse_changes
 from mt3drum.web.jobs import Job, Limits, Queue
-from mt3drum.web.work import InUse, Work, default_folder
+from mt3drum.web.work import InUse, WorkFolder, default_folder
 from tests.mt3drum.web.browser import needs_chromium, on_page, opened, saved, serving, until
 from tests.review_stub import CANDIDATES, GROOVE, GROOVE_SECONDS, HITS, SECONDS, Stub, write_recording
 from tokenizer.drums import CLASS_INDEX
@@ -35,13 +35,13 @@ def sound(tmp_path: Path) -> bytes:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Iterator[Work]:
-    work = Work(tmp_path / "work")
+def work(tmp_path: Path) -> Iterator[WorkFolder]:
+    work = WorkFolder(tmp_path / "work")
     with work.held():
         yield work
 
 
-def client_of(work: Work, stub: Stub | None = None, **limits: Any) -> TestClient:
+def client_of(work: WorkFolder, stub: Stub | None = None, **limits: Any) -> TestClient:
     return TestClient(make_app(stub or Stub(), 8026, work, Limits(**limits)), BASE)
 
 
@@ -66,7 +66,7 @@ def edits(client: TestClient, identity: str, **values: Any) -> Any:
     return client.put(f"/api/jobs/{identity}/edits", json=record)
 
 
-def test_a_restart_brings_everything_back(work: Work, sound: bytes) -> None:
+def test_a_restart_brings_everything_back(work: WorkFolder, sound: bytes) -> None:
     with client_of(work) as client:
         identity = send(client, sound)
         finished(client, identity)
@@ -88,7 +88,7 @@ def test_a_restart_brings_everything_back(work: Work, sound: bytes) -> None:
         assert [job["id"] for job in client.get("/api/jobs").json()] == [bad]
 
 
-def test_what_was_waiting_or_under_way_is_taken_up_again(work: Work, sound: bytes) -> None:
+def test_what_was_waiting_or_under_way_is_taken_up_again(work: WorkFolder, sound: bytes) -> None:
     begun, gate = threading.Event(), threading.Event()
     stub = Stub()
 
@@ -106,7 +106,7 @@ def test_what_was_waiting_or_under_way_is_taken_up_again(work: Work, sound: byte
         assert [finished(client, job)["state"] for job in jobs] == ["done", "done"]
 
 
-def test_a_kill_leaves_nothing_half(work: Work, sound: bytes) -> None:
+def test_a_kill_leaves_nothing_half(work: WorkFolder, sound: bytes) -> None:
     """An upload that never arrived is gone; what was transcribed when the power went is done again; what is
     damaged harms nothing else."""
     queue = Queue(Stub(), work, Limits())
@@ -125,7 +125,7 @@ def test_a_kill_leaves_nothing_half(work: Work, sound: bytes) -> None:
     assert left == {under_way.id, damaged.name, garbage.name}  # nothing of a person's is deleted
 
 
-def test_edits_on_an_older_revision_are_not_taken(work: Work, sound: bytes) -> None:
+def test_edits_on_an_older_revision_are_not_taken(work: WorkFolder, sound: bytes) -> None:
     with client_of(work) as client:
         identity = send(client, sound)
         finished(client, identity)
@@ -156,7 +156,7 @@ def test_edits_on_an_older_revision_are_not_taken(work: Work, sound: bytes) -> N
         {"revision": True},
     ],
 )
-def test_bad_edits_are_one_line(work: Work, sound: bytes, values: dict[str, Any]) -> None:
+def test_bad_edits_are_one_line(work: WorkFolder, sound: bytes, values: dict[str, Any]) -> None:
     with client_of(work) as client:
         identity = send(client, sound)
         finished(client, identity)
@@ -165,7 +165,7 @@ def test_bad_edits_are_one_line(work: Work, sound: bytes, values: dict[str, Any]
         assert client.get(f"/api/jobs/{identity}/edits").json()["revision"] == 0
 
 
-def test_the_list_gives_the_score_as_edited(work: Work, tmp_path: Path) -> None:
+def test_the_list_gives_the_score_as_edited(work: WorkFolder, tmp_path: Path) -> None:
     recording = write_recording(tmp_path / "rock.flac", GROOVE_SECONDS).read_bytes()
     with client_of(work, Stub(GROOVE)) as client:
         identity = send(client, recording, "my song.flac")
@@ -191,8 +191,8 @@ def test_changes_apply_to_hits_and_candidates() -> None:
     assert Changes().apply(HITS) == list(HITS)
 
 
-def test_one_server_a_folder(work: Work, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    with pytest.raises(InUse, match="in use by another mt3drum serve"), Work(work.folder).held():
+def test_one_server_a_folder(work: WorkFolder, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    with pytest.raises(InUse, match="in use by another mt3drum serve"), WorkFolder(work.folder).held():
         pass
     monkeypatch.setattr(Transcriber, "load", staticmethod(lambda *_, **__: Stub()))
     assert main.main(["serve", "--port", "1", "--work", str(work.folder)]) == 1
@@ -211,7 +211,7 @@ def test_the_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert default_folder() == tmp_path / "mt3drum"
 
 
-def test_a_job_knows_how_long_it_takes(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_knows_how_long_it_takes(work: WorkFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("mt3drum.web.jobs.time.monotonic", lambda: now[0])
     job = Job("id", "a", Path("a"), "waiting", seconds=60.0)
