@@ -168,18 +168,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _transcribe(args: argparse.Namespace) -> int:
-    from mt3drum.batch import run
+    from mt3drum.batch.console import error
+    from mt3drum.batch.outputs import read_output
+    from mt3drum.batch.plan import TranscribeOptions
+    from mt3drum.batch.run import run
 
     try:
         if not args.files and args.list is None:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
-        options = decode_options(args)
-        args.drums = drum_options.chosen(args)
-        args.notes, args.score = notation_options.score_options(args)
-    except (ValueError, OSError) as error:
-        run.error(str(error))
+        decoding, drums = decode_options(args), drum_options.chosen(args)
+        notes, score = notation_options.score_options(args)
+        options = TranscribeOptions(
+            files=args.files,
+            output=read_output(args.output, args.format, args.overwrite),
+            decoding=decoding,
+            notes=notes,
+            score=score,
+            drums=drums,
+            list=args.list,
+            manifest=args.manifest,
+            output_shards=args.output_shards,
+            skip_existing=args.skip_existing,
+            quiet=args.quiet,
+            checkpoint=args.checkpoint,
+            kit=args.kit,
+            device=args.device,
+            batch=args.batch,
+            precision=args.precision,
+        )
+    except (ValueError, OSError) as problem:
+        error(str(problem))
         return EXIT_USAGE
-    return run.run(args, options)
+    return run(options)
 
 
 if __name__ == "__main__":
