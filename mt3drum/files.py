@@ -45,10 +45,10 @@ def format_of(path: Path) -> str | None:
     return found[max(ends, key=len)] if ends else None
 
 
-def is_hidden(path: Path | PurePath) -> bool:
-    """Of the files that nobody means by naming a folder: dot files, macOS' companions `._song.mp3` and the
-    folder `__MACOSX` of its archives."""
-    return path.name.startswith(".") or path.name == "__MACOSX"
+def is_hidden(path: PurePath) -> bool:
+    """Whether nobody means this file by naming the folder that `path` is relative to: dot files, macOS'
+    companions `._song.mp3`, the folder `__MACOSX` of its archives, and what is in such folders."""
+    return any((part[0] == "." and part not in (".", "..")) or part == "__MACOSX" for part in path.parts)
 
 
 def write_whole(path: Path, data: str | bytes) -> None:

@@ -1,11 +1,11 @@
-"""Run the ablations of train/configs/ablations.yaml and write their table into docs/experiments.md.
+"""Run the ablations of train/configs/ablations.yaml and write their table into docs/archive/experiments.md.
 
 python scripts/make_shards.py --output datasets/ablation --clips 6336 --clips-per-shard 64
 python scripts/make_shards.py --output datasets/ablation-4-kits --clips 1600 --max-kits 4
 python scripts/make_shards.py --output datasets/ablation-16-kits --clips 1600 --max-kits 16
 python scripts/make_shards.py --output datasets/ablation-all-kits --clips 1600
 python scripts/make_shards.py --output datasets/test --split test --clips 300
-python scripts/ablate.py --output runs/ablations --docs docs/experiments.md
+python scripts/ablate.py --output runs/ablations --docs docs/archive/experiments.md
 
 What is done already is kept: the same command goes on where it stopped. `--only NAME` runs some of them.
 """

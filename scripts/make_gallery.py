@@ -69,7 +69,7 @@ def review(browser: Any, page_file: Path, screen: dict[str, Any]) -> bytes:
     """The review page with its least certain hit chosen."""
     page = browser.new_page(**screen)
     page.goto(page_file.as_uri(), timeout=120_000)
-    while not page.evaluate("app.view.tile(0) !== null"):
+    while not page.evaluate("app.view.tiles.tile(0, 0) !== null"):
         page.wait_for_timeout(50)
     page.keyboard.press("u")
     page.wait_for_timeout(500)

@@ -112,10 +112,10 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
             "## Results",
             _chosen(training),
             marked("results", results),
-            *_data(training["data"]),
+            *_data(training),
             *_training(training, header["decoding"]),
             LIMITS,
-            *_licence(training["data"], data_root),
+            *_licence(training, data_root),
         ]
     except KeyError as error:
         raise ValueError(f"{name}: its training record lacks {error}") from error
@@ -153,7 +153,21 @@ def _chosen(training: Mapping[str, Any]) -> str:
     )
 
 
-def _data(data: Mapping[str, Any]) -> list[str]:
+def data_sets(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Every data set of a run, in order; older records have one."""
+    return list(training.get("data_sets") or [training["data"]])
+
+
+def _data(training: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+    sets = data_sets(training)
+    for data in sets:
+        steps = f", steps {data['steps'][0]:,} to {data['steps'][1]:,}" if len(sets) > 1 else ""
+        found += [f"## Training data{steps}", *_data_set(data)]
+    return found
+
+
+def _data_set(data: Mapping[str, Any]) -> list[str]:
     hits = data["hits"]
     total = sum(hits.values())
     rows = "\n".join(f"| {drum} | {count:,} | {count / max(1, total):.2%} |" for drum, count in hits.items())
@@ -164,7 +178,6 @@ def _data(data: Mapping[str, Any]) -> list[str]:
         f"{key} {value:g}" for key, value in config.items() if isinstance(value, float) and value <= 1
     )
     return [
-        "## Training data",
         f"{data['clips']:,} {data['settings']['kind']} clips, {data['seconds'] / 3600:.1f} hours, {total:,} "
         f"hits on {sampled} sampled kits and some synthesised ones.\n"
         f"Clips by source of their hits: {corpora}.\nRenderer probabilities: {shares or '-'}.\n"
@@ -219,18 +232,26 @@ def _changed_settings(decoding: Mapping[str, Any]) -> str:
     return "; ".join(words) or "the defaults"
 
 
-def _licence(data: Mapping[str, Any], root: Path) -> list[str]:
-    corpora = data["sources"]["corpora"]
+def _licence(training: Mapping[str, Any], root: Path) -> list[str]:
+    """Credits of all that the weights have learnt from, in earlier runs too."""
+    used = data_sets(training)
+    before = training
+    while "initial" in before:
+        before = before["initial"]
+        used = [*data_sets(before), *used]
+    corpora = {name for data in used for name in data["sources"]["corpora"]}
+    accompaniment = {name for data in used for name in data["sources"]["accompaniment"]}
+    all_kits = {kit for data in used for kit in data["kits"]}
     played = [named_source("Groove MIDI Dataset", root / "midi" / "groove")] if "gmd" in corpora else []
-    unknown = sorted(set(corpora) - {"gmd"})
+    unknown = sorted(corpora - {"gmd"})
     notes = [
         read_source((root if name == STEMS else root / "accompaniment") / name / "SOURCE.txt")
-        for name in data["sources"]["accompaniment"]
+        for name in sorted(accompaniment)
         if name != SYNTHESISED
     ]
     kits = [
         named_source(kit_name(root / "kits" / kit / "kit.json"), root / "kits" / kit)
-        for kit in data["kits"]
+        for kit in sorted(all_kits)
         if kit != SYNTHESISED
     ]
     sections = [LICENCE]

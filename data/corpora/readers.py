@@ -24,6 +24,7 @@ from data.corpora.recording import (
     counted,
     draw_by_performance,
 )
+from mt3drum.files import is_hidden
 from tokenizer.maps import LABEL_MAPS, LabelMap
 from tokenizer.midi import read_midi
 
@@ -107,7 +108,8 @@ def read_folder(root: Path, label_map: str | LabelMap = "gm", split: str = "trai
         raise ValueError(f"label map {label_map!r} is not one of {', '.join(LABEL_MAPS)}")
     labels = LABEL_MAPS[label_map] if isinstance(label_map, str) else label_map
     recordings = []
-    for midi in sorted(path for path in root.rglob("*") if path.suffix.lower() in (".mid", ".midi")):
+    found = (path for path in root.rglob("*") if not is_hidden(path.relative_to(root)))
+    for midi in sorted(path for path in found if path.suffix.lower() in (".mid", ".midi")):
         audio = audio_beside(midi.parent, midi.stem)
         if audio is not None:
             score = read_midi(midi, labels)

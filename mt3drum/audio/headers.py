@@ -74,7 +74,7 @@ def find_samples(path: Path) -> Samples | None:
                 if long is not None and promised == 0xFFFFFFFF:
                     return long._replace(start=start, held=held - start)
                 extra = 24 if name == _W64_DATA else 0
-                return Samples(start, promised, held - start, field, width, order, extra)
+                return Samples(start, max(0, promised), held - start, field, width, order, extra)
     return None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mt3drum.audio.headers import identify
 from mt3drum.batch.inputs import Task
 from mt3drum.files import SUFFIX, format_of, result_paths
 
@@ -43,7 +44,8 @@ class Output:
         """Why nothing may be written for this recording, with the remedy."""
         for path in () if self.to_stdout else self.paths(task).values():
             if path.exists() and task.source.exists() and path.samefile(task.source):
-                return f"{task.source}: would be written over; name another file or folder with -o"
+                known = identify(task.source)  # a MIDI file is no recording, wherever the result goes
+                return f"{task.source}: {known or 'would be written over; name another place with -o'}"
             if path.exists() and not self.replaces:
                 return (
                     f"{task.source}: {path} is there already; --overwrite replaces it, --skip-existing "

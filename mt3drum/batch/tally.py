@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mt3drum.batch.console import error, say
 from mt3drum.batch.inputs import Problem
-from mt3drum.batch.ledger import Ledger
+from mt3drum.batch.ledger import Ledger, Record
 
 if TYPE_CHECKING:
     from mt3drum.batch.sinks import Outcome
@@ -32,12 +32,12 @@ class Tally:
     summaries: dict[Path | None, str] = field(default_factory=dict)
     """What to say of results that are written and not yet told."""
 
-    def fail(self, problem: Problem) -> None:
-        """A recording, or an input, failed."""
+    def fail(self, problem: Problem, record: Record | None = None) -> None:
+        """A recording, or an input, failed; `record`: what the ledger is to know of it."""
         self.failed += 1
         error(problem.reason)
         if self.ledger is not None:
-            self.ledger.add(problem.source, {"status": "failed", "reason": problem.reason})
+            self.ledger.add(problem.source, record or {"status": "failed", "reason": problem.reason})
 
     def tell(self, outcomes: Iterable[Outcome]) -> None:
         """Results were written, or could not be."""
@@ -46,7 +46,7 @@ class Tally:
             for warning in outcome.result.warnings:
                 say(f"warning: {warning}", sys.stderr)
             if outcome.record["status"] == "failed":
-                self.fail(Problem(str(outcome.source), outcome.record["reason"]))
+                self.fail(Problem(str(outcome.source), outcome.record["reason"]), outcome.record)
                 continue
             self.done += 1
             if self.ledger is not None:

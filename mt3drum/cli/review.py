@@ -118,9 +118,9 @@ def serve(args: argparse.Namespace) -> int:
     if transcriber is None:
         return EXIT_FAILED
     from mt3drum.web.app import run
-    from mt3drum.web.work import InUse, Work, default_folder
+    from mt3drum.web.work import InUse, WorkFolder, default_folder
 
-    work = Work(args.work or default_folder())
+    work = WorkFolder(args.work or default_folder())
     try:
         with work.held():
             return _run(lambda: run(transcriber, args.port, work), args.port)

@@ -24,7 +24,7 @@ from mt3drum.transcriber import Transcription
 from mt3drum.web.edits import Edit, parse_changes, parse_edit
 from mt3drum.web.jobs import Job
 from mt3drum.web.page import PageData, page_tempo, render_page, shown
-from mt3drum.web.work import Stale, Work
+from mt3drum.web.work import Stale, WorkFolder
 
 MAX_JSON_BYTES = 16 * 2**20
 LABELS = {
@@ -70,7 +70,7 @@ def html(text: str) -> HTMLResponse:
     return HTMLResponse(text, headers={"Content-Security-Policy": f"{found[1]}; frame-ancestors 'none'"})
 
 
-def _done(request: Request) -> tuple[Job, Work]:
+def _done(request: Request) -> tuple[Job, WorkFolder]:
     job = find(request)
     if job.state != "done":
         raise HTTPException(409, "this recording is not transcribed yet")

@@ -13,7 +13,6 @@ Every file is complete or absent.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
 import re
@@ -22,6 +21,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from mt3drum.files import write_whole
 from mt3drum.web.edits import Changes, parse_changes
@@ -52,7 +53,7 @@ class Stale(RuntimeError):
         self.record = record
 
 
-class Work:
+class WorkFolder:
     """The folder, while one server uses it.
 
     Args:
@@ -72,12 +73,15 @@ class Work:
             InUse: another server does. OSError: it cannot be made or written.
         """
         self.recordings.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InUse(f"{self.folder} is in use by another mt3drum serve") from None
+        lock = FileLock(self.folder / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InUse(f"{self.folder} is in use by another mt3drum serve") from None
+        try:
             yield
+        finally:
+            lock.release()
 
     def add(self, identity: str) -> Path:
         """The new folder of a recording."""

@@ -11,7 +11,7 @@ import pytest
 
 import scripts.bench_suite.parts as parts
 import scripts.bench_suite.training as training
-from scripts.bench import BEGIN, END, ROOT, fill, main, table
+from scripts.bench import ROOT, fill, main, table
 from scripts.bench_suite.parts import Row, Setting
 from scripts.bench_suite.precision import _mean, alike
 from tokenizer.hits import Hit
@@ -51,7 +51,7 @@ def test_only_the_marked_block_of_the_page_is_replaced(tmp_path: Path) -> None:
 
 def test_the_page_has_its_markers() -> None:
     text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    assert text.index(BEGIN) < text.index(END)
+    assert text.index("<!-- bench: begin -->") < text.index("<!-- bench: end -->")
 
 
 def test_unknown_parts_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -239,3 +239,20 @@ def test_the_runs_whose_checkpoints_were_averaged_are_made_again_each_once(world
     text = write(world)
     assert "step 4,200 of 5,000 (seed 8), step 5,000 of 5,000 (seed 8), step 4,200 of 5,000 (seed 9)" in text
     assert "selected the checkpoints whose mean this is" in text
+
+
+def test_the_card_credits_all_that_was_ever_learnt_from(world: Path) -> None:
+    """Data that came in on the way, and those of the run whose weights it began from."""
+    tin = {**DATA, "kits": {"tin": {"licence": "-", "clips": 10}}, "clips": 77}
+    oak = {**DATA, "kits": {"oak": {"licence": "-", "clips": 10}}, "clips": 88}
+    training = {
+        **TRAINING,
+        "data": tin,
+        "data_sets": [{**oak, "steps": [0, 250]}, {**tin, "steps": [250, 4200]}],
+        "initial": {**TRAINING, "data": {**DATA, "kits": {"oak-room": {"licence": "-", "clips": 10}}}},
+    }
+    header = {"config": PRESETS["tiny"], "decoding": {}, "training": training}
+    text = model_card.card(header, "tiny.safetensors", 1.0, world / "data", "")
+    assert "## Training data, steps 0 to 250" in text and "88 rendered clips" in text
+    assert "## Training data, steps 250 to 4,200" in text and "77 rendered clips" in text
+    assert "**The oak; The oak-room**" in text and "**The tin**" in text
