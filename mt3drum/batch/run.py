@@ -47,8 +47,8 @@ def run(options: TranscribeOptions) -> int:
         ledger = Ledger(options.manifest, plan.share) if options.manifest else None
         tally = Tally(ledger, options.quiet, sys.stderr if options.output.to_stdout else sys.stdout)
         this = _Run(options, tally, _make_sink(options, plan, tally))
-    except (ValueError, OSError) as problem:
-        error(str(problem))
+    except (ValueError, OSError) as refused:
+        error(str(refused))
         return EXIT_USAGE
     if plan.share.rank == 0:
         for problem in plan.problems:
@@ -205,8 +205,8 @@ def _run_pipe(this: _Run, transcriber: Transcriber, pipe: Pipe) -> None:
         path, opened = scratch / "piped.tar", Opened()
         try:
             fetch(pipe.url, path)
-        except OSError as problem:
-            opened.problems.append(Problem(source, f"{problem}; what came before was used"))
+        except OSError as failed:
+            opened.problems.append(Problem(source, f"{failed}; what came before was used"))
         if path.exists():
             open_tar(path, pipe.task, opened)
         _transcribe(this, transcriber, _writable(this, _not_done(this, opened.tasks)), opened)
