@@ -28,6 +28,7 @@ from tqdm import tqdm
 from mt3drum.files import write_whole
 from mt3drum.model.checkpoint import read_header
 from scripts.pages.doc_block import replace_block
+from train.config import merged, nested
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "train" / "configs" / "ablations.yaml"
@@ -50,7 +51,7 @@ def train(name: str, entry: Mapping[str, Any], base: Mapping[str, Any], folder: 
         return checkpoint  # a run that was stopped half-way goes on below
     place.mkdir(parents=True, exist_ok=True)
     settings = place / "settings.yaml"
-    settings.write_text(yaml.safe_dump({**base, **entry.get("set", {})}))
+    settings.write_text(yaml.safe_dump(merged(nested(base), nested(entry.get("set", {})))))
     command = [
         sys.executable,
         str(ROOT / "train" / "main.py"),

@@ -95,7 +95,9 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
     meaning = "what their labels mean, for all systems or for one (default: gm)"
     systems.add_argument("--estimate-map", action="append", default=[], metavar="[NAME=]MAP", help=meaning)
     decode = "decode with this checkpoint first; 'bundled' for the one inside mt3drum"
-    systems.add_argument("--checkpoint", action="append", default=[], metavar="[NAME=]FILE", help=decode)
+    systems.add_argument(
+        "--checkpoint", action="append", default=[], metavar="[NAME=]FILE[@KEY=VALUE,...]", help=decode
+    )
     option = "for decoding, such as beam=1"
     systems.add_argument("--decode", action="append", default=[], metavar="KEY=VALUE", help=option)
     sound = "recordings, for decoding, pictures and sound"

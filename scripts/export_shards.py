@@ -25,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, default=None, help="only so many clips")
     level = "of the bands in the mix relative to the drums, while each sounds (default: 0)"
     parser.add_argument("--band-level", type=float, default=0.0, metavar="DB", help=level)
+    parser.add_argument(
+        "--note-sequences", action="store_true", help="also write the hits as NoteSequences, clips.tfrecord"
+    )
     args = parser.parse_args(arguments)
 
     import soundfile
@@ -32,15 +35,16 @@ def main(arguments: list[str] | None = None) -> int:
 
     from data.augment import mix
     from data.band.levels import full_scale
+    from data.corpora.note_sequences import write_note_sequences
     from data.shards.read import read_clips
     from data.shards.write import read_manifest
     from mt3drum.config import SAMPLE_RATE
-    from tokenizer.midi import write_midi
+    from tokenizer.midi import to_note_sequence, write_midi
 
     try:
         total = read_manifest(args.shards)["clips"]
         args.output.mkdir(parents=True, exist_ok=True)
-        clips = read_clips(args.shards, args.limit)
+        clips, sequences = read_clips(args.shards, args.limit), []
         for clip in tqdm(clips, total=min(total, args.limit or total), unit="clip"):
             name, audio = clip.key, clip.audio
             if clip.band is not None:
@@ -48,7 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
             with whole_file(args.output / f"{name}.flac") as temporary:
                 soundfile.write(temporary, audio, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
             write_midi(clip.hits, args.output / f"{name}.mid", notes="td17")
-    except (ValueError, OSError) as error:
+            if args.note_sequences:
+                sequences.append(to_note_sequence(clip.hits, notes="td17"))
+                sequences[-1].filename = f"{name}.flac"
+        if sequences:
+            write_note_sequences(args.output / "clips.tfrecord", sequences)
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -101,6 +101,11 @@ ROWS = (
         ),
     ),
     Row(
+        "web app: restarted, killed, away while somebody edits; edits in two windows; bad and stale edits",
+        "every recording, score and edit is there again",
+        ("mt3drum/web/test_keeping",),
+    ),
+    Row(
         "hundreds of recordings in one process, measured below",
         "flat memory, results as of each alone",
         ("scripts/test_soak", "mt3drum/test_memory"),

@@ -13,11 +13,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from train.config import TrainConfig, from_mapping
+from train.config import TrainConfig, flat, from_mapping
 
 RECORDED = ("settings", "commit", "clips", "seconds", "hits", "kits", "corpora", "sources")
 """Of a manifest, in states and checkpoints."""
-FREE = {"workers", "validate_every", "save_every", "patience", "shards", "manifest"}
+FREE = {
+    "workers",
+    "machine",
+    "checkpointing",
+    "validate_every",
+    "save_every",
+    "patience",
+    "shards",
+    "manifest",
+}
 """Settings that change nothing of what is learnt; shards are compared by what they hold."""
 MOST_NAMED = 5
 """Differences that a message names."""
@@ -88,11 +97,12 @@ def from_state(saved: Mapping[str, Any]) -> History | None:
 
 def differences(before: History, config: TrainConfig, data: DataUse) -> list[str]:
     """What differs between a saved run and one that would go on from it, each as `name old -> new`."""
-    old, new = _flat(dataclasses.asdict(from_mapping(before.config))), _flat(dataclasses.asdict(config))
+    old, new = flat(dataclasses.asdict(from_mapping(before.config))), flat(dataclasses.asdict(config))
+    names = dict.fromkeys([*new, *old])
     found = [
-        f"{name} {old.get(name)!r} -> {value!r}"
-        for name, value in new.items()
-        if name not in FREE and old.get(name) != value
+        f"{name} {old.get(name)!r} -> {new.get(name)!r}"
+        for name in names
+        if name not in FREE and old.get(name) != new.get(name)
     ]
     last = before.data[-1]
     if last.fingerprint != data.fingerprint:
@@ -125,14 +135,3 @@ def going_on(
         data=uses,
         changes=[*before.changes, *({"step": step, "what": what} for what in found)],
     )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted name."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return found

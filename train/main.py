@@ -18,9 +18,21 @@ LOST_RANK = (
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="train/main.py", description=__doc__)
-    parser.add_argument("--config", type=Path, help="YAML of train.config.TrainConfig fields")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="YAML of train.config.TrainConfig fields; given again, the later file's values win",
+    )
     parser.add_argument("--output", type=Path, help="folder of the run; a run found there goes on")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="as loss.focal_gamma=2"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print every setting with what it means, and stop"
+    )
     parser.add_argument("--deepspeed_config", type=Path, help="JSON for DeepSpeed: ZeRO stage, bf16")
     parser.add_argument("--local_rank", type=int, default=None, help="given by the launcher")
     parser.add_argument(
@@ -78,6 +90,10 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     Raises:
         ValueError: the DeepSpeed JSON is unreadable, or the ranks cannot meet.
     """
+    from train.config import detect_machine
+
+    machine = detect_machine() if config.machine == "auto" else config.machine
+    os.environ.setdefault("DS_ACCELERATOR", machine)
     import deepspeed
     import torch
 
@@ -86,7 +102,7 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     from train.run import build_model
 
     memory.keep()
-    if not torch.cuda.is_available():
+    if machine != "cuda":
         # Compiling this op takes minutes, and a process killed meanwhile leaves a lock that hangs every later
         # start (docs/training.md). gloo does the same work.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -96,7 +112,7 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
     )
     try:
-        deepspeed.init_distributed("nccl" if torch.cuda.is_available() else "gloo")
+        deepspeed.init_distributed("nccl" if machine == "cuda" else "gloo")
     except torch.distributed.DistNetworkError as error:
         address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         reason = str(error).splitlines()[0]
@@ -118,7 +134,6 @@ def main(arguments: list[str] | None = None) -> int:
         level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s"
     )
     try:
-        os.environ.setdefault("DS_ACCELERATOR", "cuda" if _has_cuda() else "cpu")
         return command(args, rank, world)
     except (ValueError, OSError) as error:
         if os.environ["LOCAL_RANK"] == "0":  # what is wrong with the command is so on every rank
@@ -145,9 +160,14 @@ def command(args: argparse.Namespace, rank: int, world: int) -> int:
         from train.quick import quick_test
 
         return quick_test(args.output)
-    if args.config is None:
+    if not args.config:
         raise ValueError("--config is needed (or --quick-test)")
     config = load_config(args.config, overrides(args.set))
+    if args.print_config:
+        from train.explain import explained
+
+        print(explained(config), end="")
+        return 0
     if args.example is not None:
         from train.quick import write_one_example
 
@@ -159,20 +179,22 @@ def command(args: argparse.Namespace, rank: int, world: int) -> int:
 
 
 def overrides(items: list[str]) -> dict[str, Any]:
-    """`NAME=VALUE` texts as settings; values are YAML.
+    """`NAME=VALUE` texts as nested settings; names may be dotted, values are YAML.
 
     Raises:
         ValueError: one is not of that form.
     """
     import yaml
 
-    found = {}
+    from train.config import merged, nested
+
+    found: dict[str, Any] = {}
     for item in items:
         name, separator, value = item.partition("=")
         try:
             if not separator:
                 raise ValueError("no =")
-            found[name] = yaml.safe_load(value)
+            found = merged(found, nested({name: yaml.safe_load(value)}))
         except (ValueError, yaml.YAMLError) as error:
             raise ValueError(f"--set {item}: must be NAME=VALUE ({str(error).splitlines()[0]})") from error
     return found
@@ -215,12 +237,6 @@ def run(
                 print(f"error: {line}", file=sys.stderr)
             return 1
     return 0
-
-
-def _has_cuda() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
 
 
 if __name__ == "__main__":

@@ -5,21 +5,22 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from data.loader import Loader, LoaderConfig, make_loader
 from data.shards.find import find_shards
 from mt3drum.audio.log_mel import LogMel
-from mt3drum.config import PRESETS
 from mt3drum.model.checkpoint import load_model, read_header
 from mt3drum.model.loss import class_weights
 from mt3drum.model.network import DrumModel
 from tokenizer.drums import DRUMS
-from train.config import TrainConfig
+from train.config import TrainConfig, flat, model_config
 from train.history import DataUse, History, data_use, from_state, going_on
 from train.optim import Average
 from train.state import load_state, newest_state, save_state
@@ -163,15 +164,36 @@ def loader_of(run: Run) -> Loader:
 
 
 def build_model(config: TrainConfig) -> DrumModel:
-    """The model of the preset, from its seed or from `config.initial`.
+    """The network of the settings, from its seed or with the weights of `config.initial`.
 
     Raises:
-        ValueError: `initial` cannot be loaded, or `windows` do not fit.
+        ValueError: `initial` cannot be loaded, or its network is another than the settings ask for.
     """
     torch.manual_seed(config.seed)
-    if config.initial:
-        return load_model(Path(config.initial))[0].train()
-    sizes = PRESETS[config.preset]
-    if config.windows:
-        sizes = dataclasses.replace(sizes, audio=dataclasses.replace(sizes.audio, windows=config.windows))
-    return DrumModel(sizes)
+    if not config.initial:
+        model = DrumModel(model_config(config))
+    else:
+        first = load_model(Path(config.initial))[0]
+        wanted = model_config(config, None if config.preset else first.config)
+        has, wants = flat(first.config.to_dict()), flat(wanted.to_dict())
+        other = [f"{name} {has[name]} -> {value}" for name, value in wants.items() if value != has[name]]
+        if any(not each.startswith("dropout ") for each in other):
+            raise ValueError(
+                f"{config.initial}: another network than `preset` and `model` ask for ({'; '.join(other)}); "
+                "leave them out, or `initial`"
+            )
+        model = DrumModel(wanted)
+        model.load_state_dict(first.state_dict())
+    if config.checkpointing:
+        recompute_layers(model)
+    return model.train()
+
+
+def recompute_layers(model: DrumModel) -> None:
+    """Keep no activations within attention and feed-forward layers: the backward pass computes them again
+    (Chen et al. 2016, arXiv:1604.06174)."""
+    stacks = (model.encoder, model.decoder) if model.config.decoder_layers else (model.encoder,)
+    for stack in stacks:
+        for layer in stack.layers:
+            block = layer[1]
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)

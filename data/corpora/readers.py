@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data.corpora.annotated import COARSE_VELOCITY, read_enst, read_idmt_smt, read_mdb, read_rbma13
+from data.corpora.note_sequences import read_note_sequences
 from data.corpora.recording import (
     SPLITS,
     Recording,
@@ -30,7 +31,8 @@ from tokenizer.midi import read_midi
 
 __all__ = [
     "COARSE_VELOCITY", "READERS", "SPLITS", "Recording", "by_performance", "draw_by_performance", "read_egmd",
-    "read_enst", "read_folder", "read_gmd", "read_idmt_smt", "read_mdb", "read_rbma13", "read_slakh_drums",
+    "read_enst", "read_folder", "read_gmd", "read_idmt_smt", "read_mdb", "read_note_sequences", "read_rbma13",
+    "read_slakh_drums",
 ]  # fmt: skip
 
 
@@ -164,6 +166,7 @@ READERS: Mapping[str, Callable[..., list[Recording]]] = {
     "gmd": read_gmd,
     "egmd": read_egmd,
     "folder": read_folder,
+    "note_sequences": read_note_sequences,
     "mdb": read_mdb,
     "enst": read_enst,
     "rbma13": read_rbma13,

@@ -6,13 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mt3drum.cli import convert, demo, drum_options, model_options, notation_options, review
 from mt3drum.cli.parser import CommandParser, meant
-from mt3drum.decoding import DecodeConfig
+from mt3drum.decoding import DECODERS, DecodeConfig
 from mt3drum.files import SUFFIX
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -78,6 +77,12 @@ def build_parser() -> argparse.ArgumentParser:
     kinds = "auto", "float32", "bfloat16"
     add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
     add("--quiet", action="store_true", help="no progress bar and no line for what went well")
+    add(
+        "--decoder",
+        choices=DECODERS,
+        help="product: decoder and onset head together; frames: the onset head alone, faster "
+        "(default: product where the checkpoint has a decoder)",
+    )
     add("--beam", type=int, metavar="N", help="beams; 1 is greedy (default: the checkpoint's)")
     add(
         "--onset-weight",
@@ -121,11 +126,11 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: a value is out of range, a name unknown, or no class left.
     """
-    names = ("beam", "onset_weight", "onset_bias", "minimum_gap", "max_hits_per_second")
+    names = ("decoder", "beam", "onset_weight", "onset_bias", "minimum_gap", "max_hits_per_second")
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.vocabulary:
         options["classes"] = drum_options.drum_classes(args.vocabulary)
-    replace(DecodeConfig(), **options)  # checks the ranges before anything heavy is imported
+    DecodeConfig().with_options(options)  # checks the ranges before anything heavy is imported
     if args.batch is not None and args.batch < 1:
         raise ValueError(f"--batch {args.batch} is less than 1")
     if args.output_shards is not None and (args.output_shards < 1 or args.manifest is None):

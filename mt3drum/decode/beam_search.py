@@ -41,6 +41,9 @@ def generate(
     Args:
         encoded: segments in evaluation mode; their results do not depend on one another.
         until: steps from here on are not decoded (default: none).
+
+    Raises:
+        ValueError: the model has no decoder, and its onset head is not to decode alone.
     """
     codec = model.config.codec
     until = codec.segment_steps if until is None else until
@@ -53,6 +56,10 @@ def generate(
         if config.onset_weight == 1.0:
             results = framewise(codec, probability, encoded, config, until)
         else:
+            if model.decoder is None:
+                raise ValueError(
+                    f"onset_weight {config.onset_weight}: the model has no decoder; it must be 1"
+                )
             search = _greedy if config.beam == 1 else _search
             path = search(model.decoder, encoded, probability, config, until)
             loudness = torch.sigmoid(encoded.velocity.float()) * MAX_VELOCITY

@@ -98,8 +98,8 @@ class Narrowing:
         shifted = torch.cat((self.recent[..., 1:], state.last_time[..., None]), dim=-1)
         self.recent = torch.where(is_drum[..., None], shifted, self.recent)
 
-    def before(self, segments: Tensor, tokens: np.ndarray, first: np.ndarray, size: int) -> Narrowing:
-        """The masks of the given segments [s] before each of the tokens at `size` positions: rows [s w].
+    def before(self, tokens: np.ndarray, first: np.ndarray, size: int) -> Narrowing:
+        """The masks before each of the tokens at `size` positions: rows [s w].
 
         Args:
             tokens: [s l] legal sequences, PAD after EOS; l >= first + size.
@@ -113,7 +113,6 @@ class Narrowing:
             return torch.from_numpy(values[rows, window]).to(device)
 
         found = copy.copy(self)
-        found.offered = self.offered[segments]
         found.state = State(*map(at_window, (state.phase, state.last_time, state.last_drum)))
         is_drum = (tokens >= codec.first_drum) & (tokens < codec.first_velocity)
         row, at = np.nonzero(is_drum)

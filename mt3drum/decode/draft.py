@@ -85,7 +85,7 @@ class Draft:
         for token, answer, before in zip(self.tokens, answers, self.before, strict=False):
             if answer >= self.first_velocity:
                 self.chosen[before] = answer - self.first_velocity
-            elif answer != token:
+            elif answer != token and answer >= EOS:  # less: after a time that no drum may follow, nothing may
                 self._mend(before, answer)
         token, at = answers[count - 1], self.before[count - 1]
         if self.first_time <= token < self.first_drum:

@@ -104,10 +104,9 @@ def greedy(
         fed = np.where(place, np.take_along_axis(tokens, (place - 1).clip(0), 1), BOS)
         logits = decode_window(decoder, cache, _to(fed, device), _to(first, device))
         rounding = CLOSE * logits.abs().amax(-1).clamp(1) if decoder.dtype == torch.float32 else None
-        which = _to(batch, device)
-        before = narrowing.before(which, tokens, first, size)
+        before = narrowing.before(tokens, first, size)
         must_end = _to(place >= config.max_tokens - TO_FINISH, device)
-        scores = score(logits, before, tables.select(which), config, until, must_end)
+        scores = score(logits, before, tables.select(_to(batch, device)), config, until, must_end)
         _take(settled, drafts, batch, drafted, scores, before, rounding)
         kept = _smaller(~settled.done[batch])
         if len(kept) < len(batch):

@@ -22,8 +22,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from mt3drum.files import write_whole
 from mt3drum.web.edits import Changes, parse_changes
 from mt3drum.web.page import PageData, shown
@@ -73,9 +71,11 @@ class WorkFolder:
             InUse: another server does. OSError: it cannot be made or written.
         """
         self.recordings.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(self.folder / "lock", timeout=0)
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / "lock")
         try:
-            lock.acquire()
+            lock.acquire(timeout=0)
         except Timeout:
             raise InUse(f"{self.folder} is in use by another mt3drum serve") from None
         try:

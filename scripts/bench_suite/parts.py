@@ -148,7 +148,7 @@ def decoding(setting: Setting) -> list[Row]:
     work = {
         "greedy": speed(_transcribe(setting, path, "--beam", "1")),
         "beam 4": speed(_transcribe(setting, path, "--beam", "4")),
-        "onset head alone": speed(_transcribe(setting, path, "--beam", "1", "--onset-weight", "1")),
+        "onset head alone": speed(_transcribe(setting, path, "--decoder", "frames")),
     }
     for name, text in setting.peers:
         filled = [w.format(audio=path, output=setting.scratch / "peer") for w in shlex.split(text)]

@@ -106,14 +106,29 @@ def _decoded(args: argparse.Namespace, references: References, drumless: Mapping
     options = {key: literal(value) for key, value in map(key_value, args.decode)}
     systems = []
     for item in checkpoints:
-        given, _, file = item.rpartition("=")
+        system, own = _own_options(item)
+        given, _, file = system.rpartition("=")
         name = given or ("mt3drum" if file == "bundled" else Path(file).stem)
         systems.append(
-            _decode(name, None if file == "bundled" else Path(file), options, references, drumless)
+            _decode(
+                name,
+                None if file == "bundled" else Path(file),
+                options | own,
+                references,
+                drumless,
+            )
         )
         if args.output is not None:
             _keep(args.output / "estimates" / name, systems[-1].hits | systems[-1].drumless)
     return systems
+
+
+def _own_options(item: str) -> tuple[str, dict[str, Any]]:
+    """`name=file@key=value,key=value` -> `name=file` and the options; an @ of a path is left alone."""
+    system, at, given = item.rpartition("@")
+    if not at or "=" not in given:
+        return item, {}
+    return system, {key: literal(value) for key, value in map(key_value, given.split(","))}
 
 
 def _decode(
@@ -128,7 +143,7 @@ def _decode(
     from mt3drum.transcriber import Failure
 
     known = [option.name for option in fields(DecodeConfig)]
-    more = ("device", "precision")
+    more = ("decoder", "device", "precision")
     unknown = sorted(set(options) - {*known, *more})
     if unknown:
         raise ValueError(f"--decode: no option {', '.join(unknown)}; known: {', '.join((*more, *known))}")

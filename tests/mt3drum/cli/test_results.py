@@ -212,6 +212,8 @@ def test_convert_and_review_keep_that_rule(rock: Heard, capsys: pytest.CaptureFi
     Path("song.html").write_text("mine")
     assert main.main(["review", "song.wav"]) == 2
     assert "song.html is there already; --overwrite" in capsys.readouterr().err
+    assert main.main(["review", "song.wav", "-o", "song.wav", "--overwrite"]) == 2
+    assert "song.wav: would be written over" in capsys.readouterr().err
     assert main.main(["review", "song.wav", "-o", "s"]) == 2
     assert "-o s: is a folder; name the page" in capsys.readouterr().err
 

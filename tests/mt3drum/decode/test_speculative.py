@@ -32,12 +32,14 @@ def settle(model: InferenceModel, encoded: EncoderOutput, config: DecodeConfig, 
     narrowing = Narrowing(model.config.codec, probability, config, until)
     peaks = suppress(probability, encoded.onset_logits) * narrowing.classes
     tables = onset_tables(model.config.codec, peaks, until)
+    assert model.decoder is not None
     with torch.inference_mode():
         return greedy(model.decoder, encoded, narrowing, tables, peaks, config, until)
 
 
 def assert_same(model: InferenceModel, encoded: EncoderOutput, config: DecodeConfig, until: int) -> None:
     probability = onset_probabilities(encoded.onset_logits, config.onset_bias)
+    assert model.decoder is not None
     with torch.inference_mode():
         fast = _greedy(model.decoder, encoded, probability, config, until)
         slow = _search(model.decoder, encoded, probability, config, until)
@@ -51,7 +53,7 @@ def assert_same(model: InferenceModel, encoded: EncoderOutput, config: DecodeCon
     np.testing.assert_allclose(here, slow.window[:, :, 2][chosen], atol=2e-3)
 
 
-@settings(max_examples=30)
+@settings(max_examples=40)
 @given(
     configs,
     st.sampled_from(sorted(INFERENCE)),
@@ -172,6 +174,13 @@ def test_a_draft_is_mended(wrong: int, answer: int, then: list[int]) -> None:
     answers[wrong] = answer
     found.take(answers, wrong + 1)
     assert found.propose(3) == then
+
+
+def test_a_time_that_no_drum_may_follow_is_not_mended() -> None:
+    found = draft(kick_5=0.9, snare_head_9=0.9)
+    answers = list(found.propose(99))
+    answers[0], answers[1] = EOS, 0  # nothing is offered after the time
+    found.take(answers, 1)
 
 
 def test_a_draft_learns_from_what_is_not_settled_yet() -> None:

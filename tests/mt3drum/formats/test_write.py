@@ -10,6 +10,7 @@ import mido
 import numpy as np
 import pytest
 
+from mt3drum.audio.recording import open_array
 from mt3drum.batch.live import LiveLines
 from mt3drum.cli import main
 from mt3drum.decode.stitch import InProgress
@@ -180,9 +181,13 @@ def test_every_family_has_its_least_confidence() -> None:
             [(kick, 0.4), (kick, 0.6), (snare, 0.4), (snare, 0.2), (tom, 0.01)]
         )
     ]
-    job = InProgress(None, None, hits=list(hits))
+    recording = open_array(np.zeros(5 * 44_100, dtype=np.float32))
+    job = InProgress(None, recording, hits=list(hits))
     job.settle(DecodeConfig(minimum_confidence=(("kick", 0.5), ("snare", 0.3))), float("inf"))
-    assert job.settled == [hits[1], hits[2], hits[4]]
+    result = job.result()
+    assert isinstance(result, Transcription)
+    assert result.hits == (hits[1], hits[2], hits[4])
+    assert result.candidates == (hits[0], hits[3])
 
 
 def test_live_lines_grow_and_go(tmp_path: Path) -> None:
