@@ -12,9 +12,9 @@ import numpy as np
 
 from data.band.ambience import AmbienceConfig, render_ambience
 from data.band.ducking import duck
+from data.band.events import Event
 from data.band.levels import add_track, full_scale
 from data.band.notes import NoteBank
-from data.band.parts import Event
 from data.band.patches import SUB, draw_patch, play
 from data.band.play import render_band
 from data.band.sequences import SequenceConfig, render_sequences

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import iirpeak, lfilter
 
-from data.band.parts import Event
+from data.band.events import Event
 from data.dsp import tones
 from data.dsp.tones import TABLE_SIZE, Audio
 from mt3drum.config import SAMPLE_RATE

@@ -12,9 +12,9 @@ from scipy.signal import lfilter
 
 from data.band import parts, voice
 from data.band.ducking import duck
+from data.band.events import Event, arrange, humanise
 from data.band.levels import add_track, full_scale
 from data.band.notes import Instrument, NoteBank, NoteSample, load_loops, load_notes
-from data.band.parts import Event
 from data.band.song import Song, compose
 from data.band.synthetic import make_bank, synthetic_notes
 from data.dsp import effects, pedals, tones
@@ -90,9 +90,9 @@ def play_part(
     if part == "voice":
         return voice.sing(voice.melody(song, rng), bank, samples, rng)
     spread = 0.003 if rng.random() < 0.4 else rng.uniform(0.003, 0.018)
-    events = parts.humanise(parts.PARTS[part](song, rng), rng, spread)
+    events = humanise(parts.PARTS[part](song, rng), rng, spread)
     if arranged:
-        events = parts.arrange(events, song, rng)
+        events = arrange(events, song, rng)
     roles = ROLES_OF_PART[part]
     found = bank.with_role(roles[int(rng.integers(len(roles)))])
     instrument = found[int(rng.integers(len(found)))]

@@ -14,8 +14,8 @@ from scipy.signal import butter, lfilter, sosfilt
 
 from data.band import patches
 from data.band.ducking import duck, pump
+from data.band.events import Event
 from data.band.levels import add_track
-from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.song import Song
 from data.dsp import effects, pedals

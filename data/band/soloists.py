@@ -8,9 +8,9 @@ import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
 from data.band import parts
+from data.band.events import Event
 from data.band.levels import add_track
 from data.band.notes import NoteBank
-from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.play import perform
 from data.band.sequences import SequenceConfig, sequence

@@ -11,9 +11,9 @@ import pytest
 from data.band import ambience, patches, sequences, soloists, synthetic
 from data.band.ambience import AmbienceConfig
 from data.band.ducking import DuckConfig, duck, pump
+from data.band.events import Event
 from data.band.levels import REFERENCE, add_track, full_scale
 from data.band.notes import NoteBank
-from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, note, play
 from data.band.sequences import SequenceConfig
 from data.band.soloists import SoloConfig
