@@ -208,7 +208,8 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
         "## Training",
         f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step ({steps * batch:,} in all), "
         f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset'] or 'as before'}`, "
-        f"learning rate {config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\n"
+        f"learning rate {config['learning_rate']:g}; the weights are a moving average "
+        f"(decay {config['ema']:g}).\n"
         f"{before}{mean}Code: "
         f"commit `{training['commit']}`; data: commit `{data['commit']}`.\n"
         f"Decode settings: {_changed_settings(decoding)}{chosen}.",

@@ -67,9 +67,12 @@ class BackingConfig:
 
 
 RECORDED = BackingConfig(
-    with_drums=(0.8, 0, 0, 0, 0.2, 0), with_machines=(0.8, 0, 0, 0, 0.2, 0), drumless=(0.5, 0, 0, 0, 0.5, 0),
-    sub=0.0, soloists=SoloConfig(recorded=1.0),
-)  # fmt: skip
+    with_drums=(0.8, 0, 0, 0, 0.2, 0),
+    with_machines=(0.8, 0, 0, 0, 0.2, 0),
+    drumless=(0.5, 0, 0, 0, 0.5, 0),
+    sub=0.0,
+    soloists=SoloConfig(recorded=1.0),
+)
 """Bands and soloists on recorded notes, nothing synthesised but singers: for tests, on held-out ones."""
 
 

@@ -27,8 +27,10 @@ class Event:
 def humanise(events: Sequence[Event], rng: np.random.Generator, spread: float) -> list[Event]:
     """Move each event by a normal deviate of `spread` seconds, the whole part by as much again."""
     shift = rng.normal(0, spread / 2)
-    moved = [replace(event, time=event.time + shift + offset) for event, offset in zip(
-        events, rng.normal(0, spread, len(events)), strict=True)]  # fmt: skip
+    moved = [
+        replace(event, time=event.time + shift + offset)
+        for event, offset in zip(events, rng.normal(0, spread, len(events)), strict=True)
+    ]
     return sorted(moved, key=lambda event: event.time)
 
 

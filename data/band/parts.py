@@ -75,8 +75,11 @@ def bass(song: Song, rng: np.random.Generator, mode: str | None = None) -> list[
         pitch = root
         if mode == "walking":
             ahead = song.pitch(song.degree(time + gap), 34)
-            pitch = ahead + int(rng.choice([-1, 1])) if rng.random() < 0.3 else song.pitch(
-                song.degree(time) + int(rng.choice([0, 2, 4, 1])), 36)  # fmt: skip
+            pitch = (
+                ahead + int(rng.choice([-1, 1]))
+                if rng.random() < 0.3
+                else song.pitch(song.degree(time) + int(rng.choice([0, 2, 4, 1])), 36)
+            )
         elif mode == "two":
             pitch = root + 7 * (index % 2) - (12 if index % 2 and root > 36 else 0)
         elif mode in ("octaves", "slap"):
@@ -270,7 +273,17 @@ def lead(
 
 
 PARTS: dict[str, Callable[[Song, np.random.Generator], list[Event]]] = {
-    "bass": bass, "strum": strum, "skank": skank, "scratch": scratch, "chug": chug, "riff": riff,
+    "bass": bass,
+    "strum": strum,
+    "skank": skank,
+    "scratch": scratch,
+    "chug": chug,
+    "riff": riff,
     "comp": comp,
-    "stabs": stabs, "pad": pad, "arpeggio": arpeggio, "picking": picking, "lead": lead, "voice": lead,
-}  # fmt: skip
+    "stabs": stabs,
+    "pad": pad,
+    "arpeggio": arpeggio,
+    "picking": picking,
+    "lead": lead,
+    "voice": lead,
+}

@@ -25,14 +25,20 @@ from mt3drum.config import SAMPLE_RATE
 __all__ = ["NoteBank", "load_loops", "load_notes", "make_bank", "render_band", "synthetic_notes"]
 
 ROLES_OF_PART: dict[str, tuple[str, ...]] = {
-    "bass": ("bass",), "strum": ("guitar",), "skank": ("guitar", "organ", "keys"),
+    "bass": ("bass",),
+    "strum": ("guitar",),
+    "skank": ("guitar", "organ", "keys"),
     "scratch": ("guitar", "muted"),
-    "chug": ("guitar", "guitar", "muted"), "riff": ("guitar",), "comp": ("keys", "organ", "keys"),
+    "chug": ("guitar", "guitar", "muted"),
+    "riff": ("guitar",),
+    "comp": ("keys", "organ", "keys"),
     "stabs": ("brass", "keys", "lead"),
-    "pad": ("pad", "voice", "organ"), "arpeggio": ("pluck", "keys", "guitar", "lead"),
+    "pad": ("pad", "voice", "organ"),
+    "arpeggio": ("pluck", "keys", "guitar", "lead"),
     "picking": ("guitar", "pluck"),
-    "lead": ("lead", "brass", "guitar", "keys", "voice"), "voice": ("voice",),
-}  # fmt: skip
+    "lead": ("lead", "brass", "guitar", "keys", "voice"),
+    "voice": ("voice",),
+}
 GUITAR_PARTS = ("strum", "riff", "chug", "scratch", "skank", "picking")
 LOOP_PROBABILITY = 0.1
 PLECTRUM_PROBABILITY = 0.6

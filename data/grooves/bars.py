@@ -14,10 +14,23 @@ Stroke = tuple[float, int, float]  # beat, class, velocity
 VELOCITY = {"X": 112.0, "x": 88.0, "o": 58.0, "g": 32.0, "?": 45.0, "f": 104.0, "d": 98.0, "z": 80.0}
 COMMON = ("kick", "snare_head", "hihat_closed")
 TIMEKEEPERS = {
-    "hihat_closed": 6.0, "hihat_closed_edge": 4.0, "hihat_open": 1.2, "hihat_open_edge": 1.4,
-    "hihat_pedal": 0.4, "ride": 4.0, "ride_bell": 1.0, "ride_edge": 1.0, "crash1": 0.5, "crash1_edge": 0.5,
-    "crash2": 0.5, "crash2_edge": 0.5, "floor_tom_head": 0.5, "floor_tom_rim": 0.5, "aux1": 0.4, "aux2": 0.4,
-}  # fmt: skip
+    "hihat_closed": 6.0,
+    "hihat_closed_edge": 4.0,
+    "hihat_open": 1.2,
+    "hihat_open_edge": 1.4,
+    "hihat_pedal": 0.4,
+    "ride": 4.0,
+    "ride_bell": 1.0,
+    "ride_edge": 1.0,
+    "crash1": 0.5,
+    "crash1_edge": 0.5,
+    "crash2": 0.5,
+    "crash2_edge": 0.5,
+    "floor_tom_head": 0.5,
+    "floor_tom_rim": 0.5,
+    "aux1": 0.4,
+    "aux2": 0.4,
+}
 ROLES = {
     "K": {"kick": 1.0},
     "S": {"snare_head": 8.0, "snare_rim": 1.2, "snare_cross_stick": 1.0},

@@ -77,6 +77,16 @@ def build_parser() -> argparse.ArgumentParser:
     kinds = "auto", "float32", "bfloat16"
     add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
     add("--quiet", action="store_true", help="no progress bar and no line for what went well")
+    add_decoding(transcribe)
+    review.add_parsers(commands)
+    convert.add_parser(commands, add_output)
+    demo.add_parser(commands)
+    return parser
+
+
+def add_decoding(parser: argparse.ArgumentParser) -> None:
+    """Add what replaces a checkpoint's decode settings."""
+    add = parser.add_argument
     add(
         "--decoder",
         choices=DECODERS,
@@ -98,10 +108,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--minimum-gap", type=float, metavar="S", help="least seconds between two strokes of one drum")
     add("--max-hits-per-second", type=int, metavar="N", help="most hits in any one second")
-    review.add_parsers(commands)
-    convert.add_parser(commands, add_output)
-    demo.add_parser(commands)
-    return parser
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

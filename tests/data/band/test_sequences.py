@@ -107,9 +107,16 @@ def test_a_note_has_its_pitch(shape: str) -> None:
 
 def test_the_filter_closes() -> None:
     ranges = PatchRanges(
-        {"saw": 1}, decay=(5, 6), bright=(9000, 9001), dark=(200, 201), sweep=(0.1, 0.11), resonance=(0, 0),
-        bent=0.0, click=0.0, driven=0.0,
-    )  # fmt: skip
+        {"saw": 1},
+        decay=(5, 6),
+        bright=(9000, 9001),
+        dark=(200, 201),
+        sweep=(0.1, 0.11),
+        resonance=(0, 0),
+        bent=0.0,
+        click=0.0,
+        driven=0.0,
+    )
     audio = note(draw_patch(ranges, np.random.default_rng(0)), 45.0, 1.0, np.random.default_rng(0))
 
     def centroid(part: Audio) -> float:
