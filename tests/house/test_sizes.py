@@ -43,6 +43,7 @@ LONG_FILES = {
 LONG_FUNCTIONS = {
     "eval/evaluate.py:evaluate": (100, "one figure after another of one report, no branch"),
     "mt3drum/rhythm/bar_pointer.py:run": (70, "one recursion over beats, its arrays set up beside it"),
+    "scripts/make_figures.py:draw": (70, "one picture, drawn from top to bottom"),
     "mt3drum/web/app.py:make_app": (80, "the routes share what they close over"),
 }
 """File and function -> most lines, and why it is not split."""
