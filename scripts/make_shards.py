@@ -65,7 +65,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
     recorded.add_argument("--root", type=Path, help="where the corpus lies")
     recorded.add_argument(
-        "--label-map", default="gm", help="of --corpus folder: MIDI notes to classes (default: gm)"
+        "--label-map",
+        default="gm",
+        help="of --corpus folder: a name or a JSON file of MIDI notes to drums (default: gm)",
     )
     recorded.add_argument(
         "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
