@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from data.dsp import effects, tones
 from data.dsp.harsh import worsen
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
-SAMPLE_RATE = effects.SAMPLE_RATE
 SPEED_MARGIN = 1.07
 """A window of seconds * SPEED_MARGIN always suffices for the fastest playback."""
 

@@ -13,7 +13,7 @@ from eval.metrics.bootstrap import Interval, intervals
 from eval.metrics.confusion import confusion
 from eval.metrics.conventions import AdtofFigures, adtof
 from eval.metrics.f_measure import FMeasures, count_matches, f_measure
-from eval.metrics.match import MERGE_SECONDS, TrackMatch, get_scheme, match_tracks
+from eval.metrics.match import TrackMatch, get_scheme, match_tracks
 from eval.metrics.recall import (
     Bin,
     FalseAlarms,
@@ -30,7 +30,7 @@ from eval.metrics.velocity import (
     with_levels_known,
 )
 from tokenizer.drums import SCHEMES
-from tokenizer.hits import Hit
+from tokenizer.hits import SAME_STROKE, Hit
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Settings:
     """Seconds; those of the table."""
     unjudged: frozenset[str] = frozenset()
     """Class names left out on both sides."""
-    merge: float = MERGE_SECONDS
+    merge: float = SAME_STROKE
     """Seconds; see `eval.metrics.match.reduce_hits`."""
     samples: int = 2000
     """Bootstrap resamples."""

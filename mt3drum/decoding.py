@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,16 @@ TO_FINISH = 4
 """Tokens a sequence at rest needs for one more hit and its end: time, drum, velocity, EOS."""
 _FORMER_NAMES = {"prior_weight": "onset_weight", "prior_bias": "onset_bias"}
 """Names in the headers of earlier checkpoints -> today's."""
+DECODERS = ("product", "frames")
+"""Of `--decoder`: decoder and onset head together; the onset head alone, a frame-wise transcriber."""
+_FRAMES: Mapping[str, Any] = {
+    "onset_weight": 1.0,
+    "onset_bias": -0.5,
+    "minimum_confidence": 0.0,
+    "confidence_calibration": (),
+}
+"""What `frames` starts from: the bias that leaving out any one development recording chooses
+(docs/experiments.md). Bounds and calibration of the product say nothing of another confidence."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class DecodeConfig:
     """Seconds at both ends of a segment that are left to its neighbours."""
     confidence_calibration: tuple[tuple[float, float], ...] = ()
     """Points (raw, calibrated) of a piecewise-linear map of the confidence, rising; none: identity."""
+    frames: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that differ where the onset head decodes alone (`with_options(decoder="frames")`)."""
 
     def __post_init__(self) -> None:
         bounds = {
@@ -86,6 +98,27 @@ class DecodeConfig:
             a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(points)
         ):
             raise ValueError(f"confidence_calibration {points} must be rising points in 0..1")
+        if self.frames:
+            if not isinstance(self.frames, Mapping) or {"frames", "onset_weight"} & set(self.frames):
+                raise ValueError(f"frames {self.frames} must be decoding settings, without onset_weight")
+            DecodeConfig.from_dict(self.frames)
+
+    def with_options(self, options: Mapping[str, Any]) -> DecodeConfig:
+        """With some fields replaced. The option `decoder` is no field: "frames" replaces those that decode by
+        the onset head alone, before the other options are heeded.
+
+        Raises:
+            ValueError: a name is unknown or a value is of the wrong kind or out of range.
+        """
+        options = dict(options)
+        decoder = options.pop("decoder", "product")
+        if decoder not in DECODERS:
+            raise ValueError(f"decoder {decoder!r} is none of {', '.join(DECODERS)}")
+        frames = {**_FRAMES, **self.frames} if decoder == "frames" else {}
+        chosen = DecodeConfig.from_dict({**self.to_dict(), **frames, **options})
+        if decoder == "frames" and chosen.onset_weight != 1:
+            raise ValueError(f"onset_weight {chosen.onset_weight} is not for the decoder frames, which has 1")
+        return chosen
 
     @property
     def _least(self) -> tuple[tuple[str, float], ...]:
@@ -133,6 +166,7 @@ class DecodeConfig:
             "classes": sorted(self.classes),
             "confidence_calibration": list(self.confidence_calibration),
             "minimum_confidence": dict(least) if isinstance(least, tuple) else least,
+            "frames": dict(self.frames),
         }
 
     def margin_steps(self, codec: Codec) -> int:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
-AUDIO_SUFFIXES = frozenset((
-    # What libsndfile reads ...
-    ".wav", ".wave", ".bwf", ".flac", ".mp3", ".mp2", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc",
-    ".au", ".snd", ".caf", ".w64", ".rf64", ".voc", ".8svx", ".iff",
-    # ... and with ffmpeg: other recordings, and films.
-    ".m4a", ".m4b", ".m4r", ".aac", ".ac3", ".eac3", ".amr", ".ape", ".dsf", ".dts", ".mka", ".mpc", ".ra",
-    ".tak", ".tta", ".weba", ".wma", ".wv",
-    ".3g2", ".3gp", ".asf", ".avi", ".f4v", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
-    ".mpg", ".mts", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
-))  # fmt: skip
+from tokenizer.whole_file import whole_file
+
+_LIBSNDFILE = "wav wave bwf flac mp3 mp2 ogg oga opus aif aiff aifc au snd caf w64 rf64 voc 8svx iff"
+_FFMPEG = (
+    "m4a m4b m4r aac ac3 eac3 amr ape dsf dts mka mpc ra tak tta weba wma wv "  # other recordings
+    "3g2 3gp asf avi f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv rm ts vob webm wmv"  # films
+)
+AUDIO_SUFFIXES = frozenset(f".{name}" for name in f"{_LIBSNDFILE} {_FFMPEG}".split())
 """What is picked up in a folder; a file named on the command line is tried whatever it is called."""
 
 SUFFIX = {
@@ -49,10 +45,10 @@ def format_of(path: Path) -> str | None:
     return found[max(ends, key=len)] if ends else None
 
 
-def is_hidden(path: Path | PurePath) -> bool:
-    """Of the files that nobody means by naming a folder: dot files, macOS' companions `._song.mp3` and the
-    folder `__MACOSX` of its archives."""
-    return path.name.startswith(".") or path.name == "__MACOSX"
+def is_hidden(path: PurePath) -> bool:
+    """Whether nobody means this file by naming the folder that `path` is relative to: dot files, macOS'
+    companions `._song.mp3`, the folder `__MACOSX` of its archives, and what is in such folders."""
+    return any((part[0] == "." and part not in (".", "..")) or part == "__MACOSX" for part in path.parts)
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
@@ -62,10 +58,5 @@ def write_whole(path: Path, data: str | bytes) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape"))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -43,7 +43,7 @@ class Transcriber:
     Args:
         model: its weights of this moment are used, as in evaluation, in float32.
         device: where the work is done (default: where the model is).
-        config: decoding options.
+        config: decoding options (of a model without a decoder: those that its `frames` make of them).
         batch: segments decoded at once.
         kit: the player's own, enrolled with this model (`mt3drum.decode.enrolment`).
     """
@@ -63,6 +63,8 @@ class Transcriber:
             model = InferenceModel(model.config, weights)
         self.model = model
         self.config = config or DecodeConfig()
+        if model.decoder is None and self.config.onset_weight != 1:
+            self.config = self.config.with_options({"decoder": "frames"})
         self.batch = batch
         self.kit = kit
         self.untrimmed = 0.0  # seconds of sound since memory was given back
@@ -76,7 +78,8 @@ class Transcriber:
         kit: str | Path | None = None,
         **options: Any,
     ) -> Transcriber:
-        """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings.
+        """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings
+        (`DecodeConfig.with_options`): `decoder="frames"` decodes by the onset head alone.
 
         Args:
             precision: of the matrix products. `auto`: bfloat16 on a processor that multiplies it.
@@ -97,8 +100,9 @@ class Transcriber:
         except ValueError as error:
             raise CheckpointError(f"{path}: damaged header ({error})") from error
         own = None if kit is None else enrol(model, Path(kit))
-        config = DecodeConfig.from_dict({**config.to_dict(), **options})
-        return Transcriber(model, config, batch=batch, kit=own)
+        if model.decoder is None:
+            options = {"decoder": "frames", **options}
+        return Transcriber(model, config.with_options(options), batch=batch, kit=own)
 
     def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
         """Floats [samples] or [samples channels] -> hits.

@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mt3drum.files import write_whole
+
 if TYPE_CHECKING:
     from eval.report.report import Report
 
@@ -96,7 +98,9 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
     meaning = "a name or a JSON file: what their labels mean, for all systems or for one (default: gm)"
     systems.add_argument("--estimate-map", action="append", default=[], metavar="[NAME=]MAP", help=meaning)
     decode = "decode with this checkpoint first; 'bundled' for the one inside mt3drum"
-    systems.add_argument("--checkpoint", action="append", default=[], metavar="[NAME=]FILE", help=decode)
+    systems.add_argument(
+        "--checkpoint", action="append", default=[], metavar="[NAME=]FILE[@KEY=VALUE,...]", help=decode
+    )
     option = "for decoding, such as beam=1"
     systems.add_argument("--decode", action="append", default=[], metavar="KEY=VALUE", help=option)
     sound = "recordings, for decoding, pictures and sound"
@@ -139,12 +143,7 @@ def _save(report: Report, audio: dict[str, Path], args: argparse.Namespace) -> N
     args.output.mkdir(parents=True, exist_ok=True)
     for suffix in args.formats.split(","):
         path = args.output / f"report.{suffix}"
-        temporary = path.with_name(f".{path.name}.part")
-        try:
-            temporary.write_text(writers[suffix](), encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, writers[suffix]())
         print(f"wrote {path}")
 
 

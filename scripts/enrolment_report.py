@@ -26,19 +26,19 @@ from data.clips.clip import Palette, RenderConfig, choose_performance
 from data.corpora.readers import read_gmd
 from data.grooves.patterns import Performance
 from data.kits.load import kit_split, load_kits
-from data.kits.sample import SAMPLE_RATE
 from data.render.drums import INAUDIBLE_DB, PEAK, TunedKit, play, tune_kit
 from data.render.strike import Voice
 from eval.metrics.bootstrap import paired
 from eval.metrics.f_measure import f_measure
+from mt3drum.config import SAMPLE_RATE
 from mt3drum.decode.enrolment import WEIGHT, enrol
 from mt3drum.transcriber import Transcriber
+from scripts.pages.doc_block import replace_block
 from tokenizer.drums import DRUMS, FAMILIES, NUM_CLASSES
 from tokenizer.hits import Hit
 
 SECONDS = 12.0  # of a song, and of a file of samples: the renderer's rooms then are the same
 VELOCITIES = (100, 60, 85, 115, 75)
-BEGIN, END = "<!-- enrolment:begin -->", "<!-- enrolment:end -->"
 
 
 @dataclass(frozen=True)
@@ -172,9 +172,7 @@ def main(argv: list[str] | None = None) -> int:
     lines = [heading, "", *table(references, found)]
     print("\n".join(lines))
     if args.write:
-        text = args.write.read_text(encoding="utf-8")
-        top, bottom = text.index(BEGIN) + len(BEGIN), text.index(END)
-        args.write.write_text(f"{text[:top]}\n" + "\n".join(lines) + f"\n{text[bottom:]}", encoding="utf-8")
+        replace_block(args.write, "enrolment", "\n".join(lines))
     return 0
 
 

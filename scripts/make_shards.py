@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from data.clips.clip import RenderConfig
     from data.clips.makers import RecordedShards, RenderedShards
 
-CORPORA = ("egmd", "folder", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
+CORPORA = ("egmd", "folder", "note_sequences", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -67,7 +67,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     recorded.add_argument(
         "--label-map",
         default="gm",
-        help="of --corpus folder: a name or a JSON file of MIDI notes to drums (default: gm)",
+        help="of --corpus folder and note_sequences: a name or a JSON file of MIDI notes to drums (default: gm)",
     )
     recorded.add_argument(
         "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
@@ -146,12 +146,12 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
 def recorded_shards(args: argparse.Namespace) -> RecordedShards:
     """Read the corpus; of corpora with an official split, only that split."""
     from data.clips.makers import RecordedShards
-    from data.corpora.readers import READERS, read_egmd, read_folder
+    from data.corpora.readers import READERS, read_egmd
 
     if args.corpus == "egmd":
         recordings = read_egmd(args.root, args.split, args.kits_per_performance, args.seed)
-    elif args.corpus == "folder":
-        recordings = read_folder(args.root, args.label_map, args.split)
+    elif args.corpus in ("folder", "note_sequences"):
+        recordings = READERS[args.corpus](args.root, args.label_map, args.split)
     else:
         recordings = READERS[args.corpus](args.root)
     recordings = [recording for recording in recordings if recording.split == args.split]

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from mt3drum.decoding import DecodeConfig
+from mt3drum.files import write_whole
+from scripts.pages.doc_block import marked
 from scripts.pages.model_card_recipe import given_onset, plain, remake
-from scripts.update_results import BEGIN, END, PAGES, RESULTS, block, read_digests, write_text
+from scripts.update_results import PAGES, RESULTS, block, read_digests
 
 STEMS = "electronic"  # of data.band.stems: a folder beside accompaniment/
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
@@ -109,7 +111,7 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
             *_what(header, name, megabytes),
             "## Results",
             _chosen(training),
-            f"{BEGIN}\n{results}{END}",
+            marked("results", results),
             *_data(training),
             *_training(training, header["decoding"]),
             LIMITS,
@@ -204,10 +206,11 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     before = f"It started from the weights of an earlier run, step {first['step']:,}.\n" if first else ""
     return [
         "## Training",
-        f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step ({steps * batch:,} in all), "
-        f"{training['world']} rank(s), seed {config['seed']},\n"
-        f"preset `{config['preset'] or 'as before'}`, learning rate "
-        f"{config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\n"
+        f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step "
+        f"({steps * batch:,} in all), "
+        f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset'] or 'as before'}`, "
+        f"learning rate {config['learning_rate']:g}; the weights are a moving average "
+        f"(decay {config['ema']:g}).\n"
         f"{before}{mean}Code: "
         f"commit `{training['commit']}`; data: commit `{data['commit']}`.\n"
         f"Decode settings: {_changed_settings(decoding)}{chosen}.",
@@ -302,7 +305,7 @@ def main(arguments: list[str] | None = None) -> int:
         header, size = read_header(path), path.stat().st_size / 1e6
         text = card(header, path.name, size, args.data, block(read_digests(args.results)))
         for target in args.output:
-            write_text(target, text)
+            write_whole(target, text)
             print(f"wrote {target}")
     except (ValueError, OSError) as error:
         print(f"model_card: {error}", file=sys.stderr)

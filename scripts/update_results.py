@@ -4,8 +4,7 @@
     python scripts/update_results.py
 
 Each folder named is one that scripts/benchmark.py wrote: a digest of its report.json becomes
-docs/results/<folder>.json. Then the text between `<!-- results:begin -->` and `<!-- results:end -->` is made
-anew from all digests there.
+docs/results/<folder>.json. Then the block "results" of the pages is made anew from all digests there.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mt3drum.files import write_whole
+from scripts.pages.doc_block import replace_block
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "model_card.md", ROOT / "mt3drum" / "assets" / "MODEL_CARD.md")
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 REPORT_FORMAT = 1
 """Of the reports read here (`eval.report.json_file.FORMAT`)."""
 NAMES = {
@@ -75,7 +76,7 @@ def take_in(folder: Path, results: Path) -> Path:
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise ValueError(f"{path}: not a report of scripts/benchmark.py ({error!r})") from error
     target = results / f"{folder.resolve().name}.json"
-    write_text(target, json.dumps(short, indent=1) + "\n")
+    write_whole(target, json.dumps(short, indent=1) + "\n")
     return target
 
 
@@ -199,29 +200,6 @@ def _table(columns: Sequence[str], rows: Iterator[list[str]] | list[list[str]]) 
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def fill(page: str, text: str, name: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
-    """A page with the text between its marks.
-
-    Raises:
-        ValueError: the page does not hold both marks once, in order.
-    """
-    head, begin, rest = page.partition(marks[0])
-    _, end, tail = rest.partition(marks[1])
-    if not begin or not end or marks[0] in rest or marks[1] in head + tail:
-        raise ValueError(f"{name}: must hold {marks[0]} and {marks[1]} once each, in this order")
-    return f"{head}{begin}\n{text}{end}{tail}"
-
-
-def write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -246,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
         text = block(read_digests(args.results))
         for page in args.pages:
             if page.exists():
-                write_text(page, fill(page.read_text(encoding="utf-8"), text, str(page)))
+                replace_block(page, "results", text)
                 print(f"filled {page}")
     except (ValueError, OSError) as error:
         print(f"update_results: {error}", file=sys.stderr)

@@ -16,8 +16,8 @@ import torch
 
 import train.loop
 from data.clips.clip import Clip
-from data.kits.sample import SAMPLE_RATE
 from data.shards.write import make_shards
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 from train.main import main

@@ -45,7 +45,7 @@ class LabelMap:
 _TD17: dict[Label, str | None] = {**{drum.td17_note: drum.name for drum in DRUMS}, 35: "kick", 33: None}
 
 # General MIDI 1 percussion key map (MIDI Association), plus the hi-hat edge notes 22 and 26 that electronic
-# kits write into otherwise General MIDI files: dropping them deletes most open hi-hats (DESIGN.md section 2).
+# kits write into otherwise General MIDI files: dropping them deletes most open hi-hats.
 _GM: dict[Label, str | None] = {
     **{note: None for note in (27, 28, 29, 30, 31, 32, 33, 34, 71, 72)},  # effects, metronome, whistles
     35: "kick",

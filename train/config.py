@@ -280,5 +280,5 @@ def _as(kind: Any, value: Any, where: str) -> Any:
         return ""  # `name:` with nothing behind it
     kind = get_origin(kind) or kind
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ValueError(f"{where} {value!r} must be of kind {kind.__name__}")
+        raise ValueError(f"{where} {value!r} must be of kind {getattr(kind, '__name__', kind)}")
     return value

@@ -126,7 +126,6 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 1 with one line on standard error, of all ranks together; 130 after Ctrl-C."""
     args = parse(arguments)
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from train.launch import set_up_ranks, watch_launcher
 
     rank, world = set_up_ranks()

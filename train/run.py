@@ -192,7 +192,8 @@ def build_model(config: TrainConfig) -> DrumModel:
 def recompute_layers(model: DrumModel) -> None:
     """Keep no activations within attention and feed-forward layers: the backward pass computes them again
     (Chen et al. 2016, arXiv:1604.06174)."""
-    for stack in (model.encoder, model.decoder):
+    stacks = (model.encoder, model.decoder) if model.config.decoder_layers else (model.encoder,)
+    for stack in stacks:
         for layer in stack.layers:
             block = layer[1]
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from mt3drum.files import write_whole
 from mt3drum.model.network import DrumModel
 from mt3drum.model.weight_names import to_own
 
@@ -133,9 +134,7 @@ def keep_until(path: Path, step: int) -> None:
             continue  # the process was killed while writing it
         if isinstance(record, Mapping) and record.get("step", step + 1) <= step:
             kept.append(line + "\n")
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("".join(kept), encoding="utf-8")
-    os.replace(temporary, path)
+    write_whole(path, "".join(kept))
 
 
 def any_rank(flag: bool, world: int, device: torch.device | str) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.band.song import Song
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,29 @@ from numpy.typing import NDArray
 
 from data.band.held_out import loop_is_held_out, note_is_held_out
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 NOTE_FOLDERS = ("discord-gm-notes", "freepats-notes", "guitars-notes")
 LOOP_FOLDERS = ("sonicpi", "stargate-loops", "librosa-examples")
 EXCLUDED = (
-    "helicopter", "seashore", "timpani", "steel_drum", "taiko", "woodblock", "synth_drum", "reverse_cymbal",
-    "gunshot", "applause", "xylophone", "glockenspiel", "tubular", "melodic_tom", "agogo", "tinkle",
-)  # fmt: skip
+    "helicopter",
+    "seashore",
+    "timpani",
+    "steel_drum",
+    "taiko",
+    "woodblock",
+    "synth_drum",
+    "reverse_cymbal",
+    "gunshot",
+    "applause",
+    "xylophone",
+    "glockenspiel",
+    "tubular",
+    "melodic_tom",
+    "agogo",
+    "tinkle",
+)
 """Parts of instrument names that are percussion or sound effects: never played in a drumless band."""
 EXCLUDED_LOOPS = ("fishin", "drum", "perc", "beat", "bass_hit", "bass_drop", "voxy_hit")
 """Parts of file names left out of the clips: "Lets Go Fishin" may hold percussion (README of the data), and a
@@ -32,14 +47,38 @@ single low hit could pass for a kick drum."""
 NOTE_SECONDS = 3.0
 ROLES = ("bass", "guitar", "muted", "keys", "organ", "pad", "brass", "lead", "pluck", "voice")
 _ROLE_OF: tuple[tuple[str, str], ...] = (
-    ("bassoon", "lead"), ("bass", "bass"), ("muted_electric", "muted"), ("_stac", "muted"),
-    ("charang", "lead"), ("guit", "guitar"), ("organ", "organ"), ("accordion", "organ"), ("piano", "keys"),
-    ("harpsichord", "keys"), ("clavinet", "keys"), ("celesta", "keys"), ("pizzicato", "pluck"),
-    ("harp", "pluck"), ("dulcimer", "pluck"), ("sitar", "pluck"), ("string", "pad"), ("violin", "lead"),
-    ("cello", "pad"), ("pad", "pad"), ("new_age", "pad"), ("goblins", "pad"), ("crystal", "pluck"),
-    ("voice", "voice"), ("choir", "voice"), ("trumpet", "brass"), ("trombone", "brass"), ("tuba", "brass"),
-    ("horn", "brass"), ("brass", "brass"), ("sax", "brass"),
-)  # fmt: skip
+    ("bassoon", "lead"),
+    ("bass", "bass"),
+    ("muted_electric", "muted"),
+    ("_stac", "muted"),
+    ("charang", "lead"),
+    ("guit", "guitar"),
+    ("organ", "organ"),
+    ("accordion", "organ"),
+    ("piano", "keys"),
+    ("harpsichord", "keys"),
+    ("clavinet", "keys"),
+    ("celesta", "keys"),
+    ("pizzicato", "pluck"),
+    ("harp", "pluck"),
+    ("dulcimer", "pluck"),
+    ("sitar", "pluck"),
+    ("string", "pad"),
+    ("violin", "lead"),
+    ("cello", "pad"),
+    ("pad", "pad"),
+    ("new_age", "pad"),
+    ("goblins", "pad"),
+    ("crystal", "pluck"),
+    ("voice", "voice"),
+    ("choir", "voice"),
+    ("trumpet", "brass"),
+    ("trombone", "brass"),
+    ("tuba", "brass"),
+    ("horn", "brass"),
+    ("brass", "brass"),
+    ("sax", "brass"),
+)
 """Part of an instrument's name -> role; the first that fits."""
 _SUSTAINED = ("organ", "pad", "brass", "lead", "voice")
 
@@ -145,9 +184,9 @@ def load_notes(
             continue
         licences[folder] = read_licence(root / folder)
         grouped: dict[str, list[NoteSample]] = {}
-        for row in _read_rows(root / folder / "notes.json"):
+        for row in read_rows(root / folder / "notes.json"):
             name = row["instrument"].lower()
-            if any(part in name for part in exclude) or note_is_held_out(folder, name) != held_out:
+            if not used(folder, name, exclude, held_out):
                 continue
             audio = trim(_read_audio(root / folder / row["file"]))[: int(SAMPLE_RATE * NOTE_SECONDS)]
             if "fret_noise" in name:
@@ -168,6 +207,12 @@ def load_notes(
             clips.append(clip)
             licences[folder] = licence
     return NoteBank(tuple(instruments), noises, tuple(clips), licences)
+
+
+def used(folder: str, instrument: str, exclude: Sequence[str], held_out: bool = False) -> bool:
+    """Whether notes of an instrument are played, as of `load_notes`."""
+    left_out = any(part in instrument.lower() for part in exclude)
+    return not left_out and note_is_held_out(folder, instrument) == held_out
 
 
 def load_loops(
@@ -233,7 +278,12 @@ def make_instrument(
     )
 
 
-def _read_rows(path: Path) -> list[dict]:
+def read_rows(path: Path) -> list[dict]:
+    """The entries of a notes.json: file, instrument, midi_note.
+
+    Raises:
+        ValueError: it is missing or malformed.
+    """
     try:
         rows = json.loads(path.read_text())
     except (OSError, ValueError) as error:

@@ -14,12 +14,13 @@ from scipy.signal import butter, lfilter, sosfilt
 
 from data.band import patches
 from data.band.ducking import duck, pump
+from data.band.events import Event
 from data.band.levels import add_track
-from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.song import Song
 from data.dsp import effects, pedals
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 Range = tuple[float, float]
 
@@ -30,9 +31,15 @@ class SequenceConfig:
 
     parts: dict[str, float] = field(
         default_factory=lambda: {
-            "arpeggio": 4.0, "bass": 2.5, "pad": 1.5, "stabs": 1.5, "chops": 1.2, "lead": 1.0, "riser": 0.8,
+            "arpeggio": 4.0,
+            "bass": 2.5,
+            "pad": 1.5,
+            "stabs": 1.5,
+            "chops": 1.2,
+            "lead": 1.0,
+            "riser": 0.8,
         }
-    )  # fmt: skip
+    )
     """Part -> weight: arpeggios and plucks are what was taken for drums most."""
     count: tuple[float, ...] = (0.4, 0.35, 0.25)
     """Probability of one, two, three parts at once."""
@@ -77,9 +84,13 @@ PART_PATCHES: dict[str, tuple[PatchRanges, ...]] = {
     "lead": (patches.LEAD, patches.CHOP),
 }
 CENTRES: dict[str, Range] = {
-    "arpeggio": (45, 86), "bass": (28, 42), "pad": (48, 68), "stabs": (50, 72), "chops": (52, 76),
+    "arpeggio": (45, 86),
+    "bass": (28, 42),
+    "pad": (48, 68),
+    "stabs": (50, 72),
+    "chops": (52, 76),
     "lead": (58, 84),
-}  # fmt: skip
+}
 """MIDI range in which a part's middle is drawn."""
 
 
@@ -95,12 +106,18 @@ def render_sequences(song: Song, rng: np.random.Generator, config: SequenceConfi
     return mix
 
 
-def render_part(part: str, song: Song, rng: np.random.Generator, config: SequenceConfig) -> Audio:
-    """One part, with its effects."""
+def render_part(
+    part: str,
+    song: Song,
+    rng: np.random.Generator,
+    config: SequenceConfig,
+    choices: tuple[PatchRanges, ...] | None = None,
+) -> Audio:
+    """One part, with its effects; on one of `choices` instead of what the part is usually played on."""
     samples = round(song.seconds * SAMPLE_RATE)
     if part == "riser":
         return _treat(risers(song, rng), part, song, rng, config)
-    choices = PART_PATCHES[part]
+    choices = choices or PART_PATCHES[part]
     ranges = choices[int(rng.integers(len(choices)))]
     patch = draw_patch(ranges, rng)
     write = WRITERS.get(part, sequence)

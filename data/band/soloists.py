@@ -8,33 +8,75 @@ import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
 from data.band import parts
+from data.band.events import Event
 from data.band.levels import add_track
 from data.band.notes import NoteBank
-from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.play import perform
 from data.band.sequences import SequenceConfig, sequence
 from data.band.song import Song
 from data.dsp import effects, tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 BOWED = PatchRanges(
-    {"saw": 1}, attack=(0.004, 0.15), decay=(0.08, 2.0), sustain=(0.0, 1.0), release=(0.02, 0.2),
-    bright=(2500, 9000), dark=(900, 4000), resonance=(0.0, 1.0), voices=(1, 1, 2, 3), detune=(3, 12),
-    driven=0.1, drive=(1.0, 3.0), bent=0.3, bend=(-2.0, 1.0), bend_seconds=(0.02, 0.1), vibrato=(0.0, 0.6),
-    click=0.0, floor=36,
-)  # fmt: skip
+    {"saw": 1},
+    attack=(0.004, 0.15),
+    decay=(0.08, 2.0),
+    sustain=(0.0, 1.0),
+    release=(0.02, 0.2),
+    bright=(2500, 9000),
+    dark=(900, 4000),
+    resonance=(0.0, 1.0),
+    voices=(1, 1, 2, 3),
+    detune=(3, 12),
+    driven=0.1,
+    drive=(1.0, 3.0),
+    bent=0.3,
+    bend=(-2.0, 1.0),
+    bend_seconds=(0.02, 0.1),
+    vibrato=(0.0, 0.6),
+    click=0.0,
+    floor=36,
+)
 """From spiccato (4 ms, no sustain) to a slow bow; a slide into the note now and then."""
 WOODWIND = PatchRanges(
-    {"square": 2, "sine": 1, "organ": 1}, attack=(0.008, 0.08), decay=(0.3, 2.0), sustain=(0.5, 1.0),
-    release=(0.02, 0.1), bright=(1200, 6000), dark=(800, 3000), resonance=(0.0, 0.5), voices=(1,),
-    drive=(1.0, 2.0), driven=0.0, bent=0.2, bend=(-1.0, 1.0), vibrato=(0.0, 0.4), click=0.0, floor=50,
-)  # fmt: skip
+    {"square": 2, "sine": 1, "organ": 1},
+    attack=(0.008, 0.08),
+    decay=(0.3, 2.0),
+    sustain=(0.5, 1.0),
+    release=(0.02, 0.1),
+    bright=(1200, 6000),
+    dark=(800, 3000),
+    resonance=(0.0, 0.5),
+    voices=(1,),
+    drive=(1.0, 2.0),
+    driven=0.0,
+    bent=0.2,
+    bend=(-1.0, 1.0),
+    vibrato=(0.0, 0.4),
+    click=0.0,
+    floor=50,
+)
 BRASS = PatchRanges(
-    {"saw": 1}, attack=(0.01, 0.08), decay=(0.2, 2.0), sustain=(0.4, 1.0), release=(0.02, 0.1),
-    bright=(1500, 8000), dark=(700, 3000), resonance=(0.0, 0.8), voices=(1, 2, 3), detune=(3, 12),
-    drive=(1.0, 4.0), driven=0.3, bent=0.3, bend=(-2.0, 0.0), vibrato=(0.0, 0.3), click=0.0, floor=40,
-)  # fmt: skip
+    {"saw": 1},
+    attack=(0.01, 0.08),
+    decay=(0.2, 2.0),
+    sustain=(0.4, 1.0),
+    release=(0.02, 0.1),
+    bright=(1500, 8000),
+    dark=(700, 3000),
+    resonance=(0.0, 0.8),
+    voices=(1, 2, 3),
+    detune=(3, 12),
+    drive=(1.0, 4.0),
+    driven=0.3,
+    bent=0.3,
+    bend=(-2.0, 0.0),
+    vibrato=(0.0, 0.3),
+    click=0.0,
+    floor=40,
+)
 
 
 @dataclass(frozen=True)
@@ -70,16 +112,22 @@ def render_soloists(bank: NoteBank, song: Song, rng: np.random.Generator, config
 
 def _player(bank: NoteBank, song: Song, rng: np.random.Generator, config: SoloConfig) -> Audio:
     samples = round(song.seconds * SAMPLE_RATE)
-    events = _free(melody(song, rng), rng, config)
+    events = free(melody(song, rng), rng, config)
     if bank.instruments and rng.random() < config.recorded:
         role = str(rng.choice(_RECORDED_ROLES))
         found = bank.with_role(role)
         instrument = found[int(rng.integers(len(found)))]
         return perform(instrument, events, samples, rng, strum=role == "guitar", sing=rng.random() < 0.3)
     if rng.random() < config.plucked:
-        return _plucked(events, samples, rng, config)
-    patch = draw_patch((BOWED, BOWED, WOODWIND, BRASS)[int(rng.integers(4))], rng)
-    track = _breathe(play(patch, events, samples, rng), rng, config)
+        return plucked(events, samples, rng, config)
+    return bowed_or_blown((BOWED, BOWED, WOODWIND, BRASS)[int(rng.integers(4))], events, samples, rng, config)
+
+
+def bowed_or_blown(
+    ranges: PatchRanges, events: list[Event], samples: int, rng: np.random.Generator, config: SoloConfig
+) -> Audio:
+    """A synthesised player: float32 [samples]."""
+    track = _breathe(play(draw_patch(ranges, rng), events, samples, rng), rng, config)
     curve = effects.tone_curve(effects.fast_bins(samples), rng, config.body)
     return effects.shape(track, curve)
 
@@ -99,7 +147,7 @@ def melody(song: Song, rng: np.random.Generator) -> list[Event]:
     return sequence(song, rng, SequenceConfig(), int(rng.integers(48, 80)))
 
 
-def _free(events: list[Event], rng: np.random.Generator, config: SoloConfig) -> list[Event]:
+def free(events: list[Event], rng: np.random.Generator, config: SoloConfig) -> list[Event]:
     """Rubato and the small errors of hands."""
     depth, slow, phase = rng.uniform(*config.rubato), rng.uniform(2.0, 8.0), rng.uniform(0, 2 * np.pi)
     spread = rng.uniform(0.002, 0.02)
@@ -110,7 +158,7 @@ def _free(events: list[Event], rng: np.random.Generator, config: SoloConfig) -> 
     return moved
 
 
-def _plucked(events: list[Event], samples: int, rng: np.random.Generator, config: SoloConfig) -> Audio:
+def plucked(events: list[Event], samples: int, rng: np.random.Generator, config: SoloConfig) -> Audio:
     """Karplus-Strong strings: guitar, harp, pizzicato, kalimba-like short ones."""
     track = np.zeros(samples, dtype=np.float32)
     ring = float(np.exp(rng.uniform(np.log(0.15), np.log(4.0))))

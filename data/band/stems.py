@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from data.band.levels import add_track
 from data.band.notes import read_licence, to_int16
 from data.dsp import effects
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
 from data.kits.sample import retune
+from mt3drum.config import SAMPLE_RATE
 
 SOURCE = "electronic"
 """Folder of the stems below the data, and their name among the sources of a manifest."""

@@ -40,7 +40,7 @@ def read_mdb(root: Path, annotation: str = "class", mix: str = "drum_only") -> l
     folder, suffix = _MDB_FOLDERS.get(annotation, annotation), _MDB_FILES[annotation]
     read = _midi_annotated if annotation == "midi" else _annotated
     recordings = []
-    for path in sorted((root / "annotations" / folder).glob(f"*{suffix}")):
+    for path in sorted((root / "annotations" / folder).glob(f"[!.]*{suffix}")):
         track = path.name.removesuffix(suffix)
         audio = audio_beside(root / "audio" / mix, track + _MDB_AUDIO[mix])
         if audio is not None:
@@ -51,7 +51,7 @@ def read_mdb(root: Path, annotation: str = "class", mix: str = "drum_only") -> l
 def read_enst(root: Path, mix: str = "wet_mix") -> list[Recording]:
     """ENST-Drums (Gillet and Richard 2006): drummer_N/annotation/*.txt beside drummer_N/audio/<mix>/*.wav."""
     recordings = []
-    for path in sorted(root.glob("drummer_*/annotation/*.txt")):
+    for path in sorted(root.glob("drummer_*/annotation/[!.]*.txt")):
         drummer = path.parent.parent
         audio = audio_beside(drummer / "audio" / mix, path.stem)
         if audio is not None:
@@ -65,7 +65,7 @@ def read_enst(root: Path, mix: str = "wet_mix") -> list[Recording]:
 def read_rbma13(root: Path) -> list[Recording]:
     """RBMA13 (Vogl et al. 2017): annotations/drums/<track>.txt beside audio/<track>.*."""
     recordings = []
-    for path in sorted((root / "annotations" / "drums").glob("*.txt")):
+    for path in sorted((root / "annotations" / "drums").glob("[!.]*.txt")):
         audio = audio_beside(root / "audio", path.stem)
         if audio is not None:
             recordings.append(
@@ -80,7 +80,7 @@ def read_idmt_smt(root: Path) -> list[Recording]:
     """IDMT-SMT-Drums (Dittmar and Gaertner 2014): annotation_xml/<x>#MIX.xml beside audio/<x>#MIX.wav."""
     label_map = LABEL_MAPS["idmt_smt"]
     recordings = []
-    for path in sorted((root / "annotation_xml").glob("*#MIX.xml")):
+    for path in sorted((root / "annotation_xml").glob("[!.]*#MIX.xml")):
         audio = audio_beside(root / "audio", path.stem)
         if audio is not None:
             rows = _LabelRows(path, label_map)
@@ -126,9 +126,17 @@ class _LabelRows:
 
     def recording(self, name: str, audio: Path, corpus: str, licence: str) -> Recording:
         return Recording(
-            name, audio, tuple(sorted(self.hits)), "test", corpus, name, "", licence,
-            dict(self.unmapped), dict(self.excluded),
-        )  # fmt: skip
+            name,
+            audio,
+            tuple(sorted(self.hits)),
+            "test",
+            corpus,
+            name,
+            "",
+            licence,
+            dict(self.unmapped),
+            dict(self.excluded),
+        )
 
 
 def _annotated(path: Path, labels: LabelMap, name: str, audio: Path, corpus: str, licence: str) -> Recording:
@@ -149,6 +157,14 @@ def _midi_annotated(
     """A recording annotated by a MIDI file."""
     score = read_midi(path, labels)
     return Recording(
-        name, audio, tuple(score.hits), "test", corpus, name, "", licence,
-        counted(score.unmapped), counted(score.excluded),
-    )  # fmt: skip
+        name,
+        audio,
+        tuple(score.hits),
+        "test",
+        corpus,
+        name,
+        "",
+        licence,
+        counted(score.unmapped),
+        counted(score.excluded),
+    )

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import lfilter
 
-SAMPLE_RATE = 44_100
+from mt3drum.config import SAMPLE_RATE
+
 BLOCK = 64
 """Samples per block of the compressor's level meter: 1.5 ms, faster than any attack time used."""
 

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.signal import square
 
 from data.kits.derive import derive_missing
-from data.kits.sample import SAMPLE_RATE, Kit, Sample, band, decay, find_onset, to_float, to_int16
+from data.kits.sample import Kit, Sample, band, decay, find_onset, to_float, to_int16
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 
 LAYERS = ((1, 50), (51, 100), (101, 127))

@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from scipy import signal
 
-SAMPLE_RATE = 44100  # Hz; samples per second of every array in this package
+from mt3drum.config import SAMPLE_RATE
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.metrics.match import MERGE_SECONDS, TrackMatch, get_scheme, match_tracks
-from tokenizer.hits import Hit
+from eval.metrics.match import TrackMatch, get_scheme, match_tracks
+from tokenizer.hits import SAME_STROKE, Hit
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def f_measure(
     scheme: str = "5",
     window: float = 0.05,
     unjudged: frozenset[str] = frozenset(),
-    merge: float = MERGE_SECONDS,
+    merge: float = SAME_STROKE,
 ) -> FMeasures:
     """Score estimates against references, track by track and label by label.
 

@@ -16,11 +16,7 @@ import mir_eval
 import numpy as np
 
 from tokenizer.drums import CLASS_INDEX, SCHEMES, Scheme
-from tokenizer.hits import Hit
-
-MERGE_SECONDS = 0.02
-"""Hits of different classes that a scheme makes one label are one event when at most this far apart
-(seconds)."""
+from tokenizer.hits import SAME_STROKE, Hit
 
 MOST_PAIRS, MOST_EACH = 20_000, 16
 """Possible pairs of a group of hits, and of each of its references, above which mir_eval's matching, whose
@@ -97,7 +93,7 @@ def reduce_hits(
     hits: Sequence[Hit],
     scheme: Scheme,
     unjudged: frozenset[str] = frozenset(),
-    merge: float = MERGE_SECONDS,
+    merge: float = SAME_STROKE,
 ) -> Events:
     """Hits under a scheme. Classes in `unjudged` and classes the scheme leaves out are dropped.
 
@@ -228,7 +224,7 @@ def match_tracks(
     scheme: str = "5",
     window: float = 0.05,
     unjudged: frozenset[str] = frozenset(),
-    merge: float = MERGE_SECONDS,
+    merge: float = SAME_STROKE,
 ) -> list[TrackMatch]:
     """Every reference track matched with its estimate. A track without an estimate is matched with silence;
     an estimate without a reference is not looked at.

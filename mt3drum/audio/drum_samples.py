@@ -61,7 +61,7 @@ def read_samples(folder: Path) -> tuple[dict[int, list[np.ndarray]], tuple[str, 
     paths = [
         p
         for p in sorted(folder.iterdir())
-        if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file() and not is_hidden(p)
+        if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file() and not is_hidden(Path(p.name))
     ]
     if not paths:
         raise KitError(f"{folder}: no audio file in this folder; record each drum into its own file")

@@ -77,7 +77,9 @@ class LogMel(nn.Module):
             bank = bank / bank.sum(axis=1, keepdims=True).clip(min=1.0)
             self.spans[window] = [_span(bank[at : at + _GROUP]) for at in range(0, len(bank), _GROUP)]
             self.register_buffer(f"bank_{window}", torch.from_numpy(bank), persistent=False)
-            self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
+            self.register_buffer(
+                f"window_{window}", torch.hann_window(window) * (2.0 / window), persistent=False
+            )
 
     def forward(self, audio: Tensor) -> Tensor:
         """audio [b n], n a multiple of the hop -> [b window mel n/hop]; frame k centred on sample k hop."""
@@ -92,12 +94,10 @@ class LogMel(nn.Module):
         """audio [b n] -> [b n/hop mel]: the spectrogram of one window, `length` samples long."""
         frames, stride = audio.shape[-1] // HOP, self.strides[length]
         window, bank = getattr(self, f"window_{length}"), getattr(self, f"bank_{length}")
-        spectrum = torch.stft(
-            audio, length, HOP * stride, window=window, pad_mode="constant", return_complex=True
-        )[:, : max(high for _, high in self.spans[length]), : -(-frames // stride)]
-        # sqrt(re^2 + im^2) is several times faster than abs() of a complex tensor on CPU.
-        real, imaginary = torch.view_as_real(rearrange(spectrum, "b bin t -> b t bin")).unbind(-1)
-        amplitude = (real * real + imaginary * imaginary).sqrt() * (2.0 / length)
+        edges = functional.pad(audio, (length // 2, length // 2))
+        framed = edges.unfold(-1, length, HOP * stride)[:, : -(-frames // stride)]  # [b t sample]
+        spectrum = torch.fft.rfft(framed * window)[..., : max(high for _, high in self.spans[length])]
+        amplitude = _magnitude(spectrum)
         bands = torch.cat(
             [
                 functional.linear(amplitude[..., low:high], bank[at : at + _GROUP, low:high])
@@ -106,6 +106,14 @@ class LogMel(nn.Module):
             dim=-1,
         )
         return torch.log(bands + self.config.floor).repeat_interleave(stride, dim=1)[:, :frames]
+
+
+def _magnitude(spectrum: Tensor) -> Tensor:
+    """|spectrum|, on a processor by numpy: a quarter of the time of torch's."""
+    if spectrum.device.type == "cpu" and not spectrum.requires_grad:
+        return torch.from_numpy(np.abs(spectrum.numpy()))
+    real, imaginary = torch.view_as_real(spectrum).unbind(-1)
+    return (real * real + imaginary * imaginary).sqrt()
 
 
 def _span(filters: np.ndarray) -> tuple[int, int]:

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from mt3drum.files import write_whole
+
 MERGED = "manifest.jsonl"
 Record = dict[str, Any]
 """What became of a recording: `status` done or failed, with `reason`, or with `hits` and `seconds`."""
@@ -95,12 +97,7 @@ class Ledger:
         if any(source not in records for source in wanted):
             return None
         path = self.folder / MERGED
-        temporary = path.with_name(f".{MERGED}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text("".join(json.dumps(records[source]) + "\n" for source in wanted), "ascii")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, "".join(json.dumps(records[source]) + "\n" for source in wanted))
         return path
 
 

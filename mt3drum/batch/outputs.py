@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mt3drum.audio.headers import identify
 from mt3drum.batch.inputs import Task
 from mt3drum.files import SUFFIX, format_of, result_paths
+
+if TYPE_CHECKING:
+    from mt3drum.formats.write import Rendering, Written
 
 STDOUT = "-"
 _KNOWN = mimetypes.MimeTypes()  # of the standard library alone, not of this machine
@@ -34,9 +42,16 @@ class Output:
 
     def refusal(self, task: Task) -> str | None:
         """Why nothing may be written for this recording, with the remedy."""
+        try:
+            return self._refusal(task)
+        except OSError:  # a name that is too long, a folder one may not look into: writing will say so
+            return None
+
+    def _refusal(self, task: Task) -> str | None:
         for path in () if self.to_stdout else self.paths(task).values():
             if path.exists() and task.source.exists() and path.samefile(task.source):
-                return f"{task.source}: would be written over; name another file or folder with -o"
+                known = identify(task.source)  # a MIDI file is no recording, wherever the result goes
+                return f"{task.source}: {known or 'would be written over; name another place with -o'}"
             if path.exists() and not self.replaces:
                 return (
                     f"{task.source}: {path} is there already; --overwrite replaces it, --skip-existing "
@@ -93,3 +108,20 @@ def check_one(output: Output, tasks: Sequence[Task], pipes: Sequence[object]) ->
     if one is not None and (len(tasks) > 1 or pipes):
         count = "what a command writes" if pipes else f"{len(tasks)} recordings"
         raise ValueError(f"-o {one} is one file, and the input is {count}: name a folder")
+
+
+def to_stdout(rendering: Rendering, paths: Mapping[str, Path]) -> Written:
+    """Write the one format, whole, to standard output."""
+    with private_folder() as folder:
+        written = rendering.write({name: folder / path.name for name, path in paths.items()})
+        for path in written.files:
+            sys.stdout.buffer.write(path.read_bytes())
+        sys.stdout.flush()
+    return replace(written, files=(Path("standard output"),) if written.files else ())
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Only this user may look into it; gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="mt3drum-") as name:
+        yield Path(name)

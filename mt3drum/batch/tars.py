@@ -66,7 +66,7 @@ def open_tar(path: Path, task: Task, opened: Opened) -> None:
                 name = PurePosixPath(info.name)
                 if name.suffix.lower() not in AUDIO_SUFFIXES or name.name.endswith(".band.flac"):
                     continue
-                if any(is_hidden(part) for part in (name, *name.parents) if part.name != ".."):
+                if is_hidden(name):
                     continue
                 problem = _problem(info, name, found)
                 if problem:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mt3drum.batch.inputs import STDIN, STDIN_NAME, Task
-from mt3drum.batch.outputs import STDOUT
-from mt3drum.batch.run import private_folder
+from mt3drum.batch.outputs import STDOUT, private_folder
 from mt3drum.batch.tars import renamed, staged
 from mt3drum.cli import model_options, notation_options
 
@@ -67,6 +66,8 @@ def review(args: argparse.Namespace) -> int:
         options = notation_options.tempo_options(args)
         if page.is_dir():
             raise ValueError(f"-o {page}: is a folder; name the page, as in {page / 'song.html'}")
+        if page.exists() and args.file.exists() and page.samefile(args.file):
+            raise ValueError(f"{page}: would be written over; name another page with -o")
         if args.output is None and page.exists() and not args.overwrite:
             raise ValueError(f"{page} is there already; --overwrite replaces it, and -o names another page")
     except ValueError as error:
@@ -81,7 +82,7 @@ def review(args: argparse.Namespace) -> int:
         name = Path(STDIN_NAME) if piped else args.file
         try:
             result = renamed(transcriber.transcribe_file(path), name)
-            line = _write_page(result, path, page, options)
+            line = _write_page(result, path, name, page, options)
         except (ValueError, OSError) as error:
             return _error(shown(str(error).replace(str(path), str(name))))
     for warning in result.warnings:
@@ -90,22 +91,25 @@ def review(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write_page(result: Transcription, audio: Path, page: Path, options: ScoreOptions) -> str:
-    """Returns what to say."""
+def _write_page(result: Transcription, audio: Path, name: Path, page: Path, options: ScoreOptions) -> str:
+    """Returns what to say.
+
+    Args:
+        audio: the recording, which the user knows as `name`.
+    """
     from mt3drum.files import write_whole
     from mt3drum.formats.write import Rendering
     from mt3drum.web.page import build_page
 
     rendering = Rendering(result, "gm", options)
-    name = None if audio == result.path else str(result.path)
-    text = build_page(result, audio, name=name, options=replace(options, beats=rendering.grid))
+    text = build_page(result, audio, name=name.name, options=replace(options, beats=rendering.grid))
     if str(page) == STDOUT:
         sys.stdout.buffer.write(text.encode())
     else:
         write_whole(page, text)
     for doubt in rendering.warnings[len(result.warnings) :]:
         print(f"warning: {doubt}", file=sys.stderr)
-    return f"{result.path} -> {page}: {rendering.summary}"
+    return f"{name} -> {page}: {rendering.summary}"
 
 
 def serve(args: argparse.Namespace) -> int:
@@ -119,9 +123,9 @@ def serve(args: argparse.Namespace) -> int:
     if transcriber is None:
         return EXIT_FAILED
     from mt3drum.web.app import run
-    from mt3drum.web.work import InUse, Work, default_folder
+    from mt3drum.web.work import InUse, WorkFolder, default_folder
 
-    work = Work(args.work or default_folder())
+    work = WorkFolder(args.work or default_folder())
     try:
         with work.held():
             return _run(lambda: run(transcriber, args.port, work), args.port)

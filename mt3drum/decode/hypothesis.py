@@ -11,7 +11,7 @@ from torch import Tensor
 from mt3drum.decode.onset_head import suppress
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.stem import EncoderOutput
-from tokenizer.codec import EOS, MAX_VELOCITY, Codec
+from tokenizer.codec import EOS, MAX_VELOCITY, PAD, Codec
 from tokenizer.hits import Hit
 
 WINDOW = 2
@@ -48,6 +48,24 @@ class TokenPath:
     """[s l] the velocity bin that the decoder expects at each position; of use at velocity tokens."""
     score: np.ndarray
     """[s]"""
+
+    def replaced(self, segments: np.ndarray, other: TokenPath) -> TokenPath:
+        """With the sequences of `other` for the segments [n] given."""
+        length = max(self.tokens.shape[1], other.tokens.shape[1])
+
+        def joined(own: np.ndarray, new: np.ndarray, empty: int = 0) -> np.ndarray:
+            found = np.full((len(own), length, *own.shape[2:]), empty, dtype=own.dtype)
+            found[:, : own.shape[1]] = own
+            found[segments] = empty
+            found[segments, : new.shape[1]] = new
+            return found
+
+        score = self.score.copy()
+        score[segments] = other.score
+        tokens = joined(self.tokens, other.tokens, PAD)
+        return TokenPath(
+            tokens, joined(self.window, other.window), joined(self.velocity, other.velocity), score
+        )
 
 
 def expected_offset(weight: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The onset head as a second opinion: a log-probability for every legal token (DESIGN.md section 4).
+"""The onset head as a second opinion: a log-probability for every legal token.
 
 With p_c(t) the head's probabilities after non-maximum suppression, frames and classes taken as independent,
 a segment is a draw of one coin for every frame and class. The chain rule over the grammar's order then gives

@@ -9,10 +9,8 @@ from mt3drum.audio.recording import AudioSource
 from mt3drum.decode.hypothesis import Hypothesis
 from mt3drum.decoding import DecodeConfig
 from mt3drum.result import Failure, Transcription
-from tokenizer.hits import Hit, merge_close, one_way_at_a_time
+from tokenizer.hits import SAME_STROKE, Hit, merge_close, one_way_at_a_time
 
-SEAM = 0.02
-"""Seconds: strokes of one drum closer than this are one (a seam may yield one twice, a step apart)."""
 REFINED = 0.05
 """Seconds by which refinement may move a hit before its segment's first step: more than it does (20 ms)."""
 
@@ -52,14 +50,14 @@ class InProgress:
     def settle(self, config: DecodeConfig, until: float) -> list[Hit]:
         """Join what was heard, up to the last pause that parts it from all that follows, given that nothing
         heard later lies before `until` seconds. Returns what is new in `settled`."""
-        pause = max(SEAM, config.minimum_gap, config.exclusive_gap)
+        pause = max(SAME_STROKE, config.minimum_gap, config.exclusive_gap)
         self.hits.sort()
         end = len(self.hits)
         while end and until - self.hits[end - 1].time <= pause:
             until = min(until, self.hits[end - 1].time)
             end -= 1
         joined = one_way_at_a_time(
-            merge_close(self.hits[:end], max(SEAM, config.minimum_gap)), config.exclusive_gap
+            merge_close(self.hits[:end], max(SAME_STROKE, config.minimum_gap)), config.exclusive_gap
         )
         new = [hit for hit in joined if config.confident(hit)]
         del self.hits[:end]

@@ -6,7 +6,6 @@ Nothing here unpickles. A file of another vocabulary, with missing, surplus or m
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mt3drum.config import ModelConfig
 from mt3drum.decoding import DecodeConfig
 from mt3drum.extras import need
+from tokenizer.whole_file import whole_file
 
 if TYPE_CHECKING:
     import torch
@@ -68,9 +68,8 @@ def save_checkpoint(
         .contiguous()
         for name, value in weights.items()
     }
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(half, temporary, metadata=header)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        save_file(half, temporary, metadata=header)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -148,17 +148,20 @@ class CachedDecoder:
 
     def begin(self, encoded: EncoderOutput, beams: int = 1) -> Cache:
         """A cache for the segments of `encoded`, `beams` rows each."""
-        segments, memory = encoded.memory.shape[0], encoded.memory.to(self.dtype)
-        cross, own = [], []
+        segments, cross = len(encoded.memory), self.cross_attention(encoded.memory)
+        empty = cross[0][0].new_empty(segments * self.heads, 0, self.head_width)
+        visible = empty.new_empty(1 if beams == 1 else segments, beams, 0)
+        return Cache(cross, [(empty, empty) for _ in cross], visible, encoded.time_keys)
+
+    def cross_attention(self, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Per layer: keys and values [(s h) m k] of the memory [s m d]."""
+        memory, found = memory.to(self.dtype), []
         for layer in self.layers:
             assert layer.cross_kv is not None
             both = functional.linear(memory, layer.cross_kv)
             key, value = rearrange(both, "s m (o h k) -> o (s h) m k", o=2, h=self.heads).contiguous()
-            cross.append((key, value))
-            empty = both.new_empty(segments * self.heads, 0, self.head_width)
-            own.append((empty, empty))
-        visible = memory.new_empty(1 if beams == 1 else segments, beams, 0)
-        return Cache(cross, own, visible, encoded.time_keys)
+            found.append((key, value))
+        return found
 
     def step(self, cache: Cache, tokens: Tensor) -> Tensor:
         """Logits [s beam v] of what follows `tokens` [s beam], given all earlier ones; advances the cache."""

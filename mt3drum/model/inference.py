@@ -36,7 +36,7 @@ def fastest_dtype(device: str) -> torch.dtype:
 
 
 class InferenceModel:
-    """Encoder, onset head and decoder for inference.
+    """Encoder, onset head and decoder (None where the configuration has no layers for it) for inference.
 
     Args:
         weights: by our names (`mt3drum.model.weight_names`); batch norms as in evaluation.
@@ -47,15 +47,15 @@ class InferenceModel:
         self, config: ModelConfig, weights: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
     ) -> None:
         self.config, self.dtype = config, dtype
-        self.device = weights["embedding.weight"].device
+        self.device = weights["onset_head.weight"].device
         self.features = LogMel(config.audio).to(self.device)
         with torch.no_grad():
-            self.decoder = CachedDecoder(config, weights, dtype)
+            self.decoder = CachedDecoder(config, weights, dtype) if config.decoder_layers else None
             self.layers = layers(weights, "encoder", config.head_width, dtype)
             self.final_norm = gain(weights, "encoder.norm")
             self.rate = weights["encoder.rotary_frequency"].float()
             self._take_stem({name: value.float() for name, value in weights.items() if name[:5] == "stem."})
-            names = "onset_head", "time_key"
+            names = ("onset_head", "time_key") if config.decoder_layers else ("onset_head",)
             self.heads = {n: (weights[f"{n}.weight"].float(), weights[f"{n}.bias"].float()) for n in names}
             self.code = sinusoid(config.codec.segment_steps, config.width)[::FRAMES_PER_STATE].to(self.device)
 
@@ -97,7 +97,9 @@ class InferenceModel:
     def _encode(self, audio: Tensor) -> EncoderOutput:
         states = self._encoder(self._stem(self._picture(audio)))
         memory = states + self.code
-        keys = functional.linear(memory, *self.heads["time_key"])
+        keys = memory.new_empty(*memory.shape[:2], 0)
+        if self.decoder is not None:
+            keys = functional.linear(memory, *self.heads["time_key"])
         head = functional.linear(states, *self.heads["onset_head"])
         onset, velocity = rearrange(head, "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
         return EncoderOutput(

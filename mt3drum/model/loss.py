@@ -183,13 +183,17 @@ def class_weights(counts: Sequence[int], exponent: float, device: torch.device) 
 def losses(
     codec: Codec,
     encoded: EncoderOutput,
-    logits: Tensor,
+    logits: Tensor | None,
     tokens: Tensor,
     onset: Tensor,
     velocity: Tensor,
     config: LossConfig,
     weights: Tensor | None = None,
 ) -> LossSums:
-    """All terms of one batch."""
-    token_sum, by_kind = token_loss(codec, logits, tokens, config, weights)
+    """All terms of one batch; without logits those of tokens are 0."""
+    if logits is None:
+        token_sum = encoded.memory.new_zeros(())
+        by_kind = encoded.memory.new_zeros(4, 2)
+    else:
+        token_sum, by_kind = token_loss(codec, logits, tokens, config, weights)
     return LossSums(token_sum, onset_loss(encoded, onset, velocity, config, weights), by_kind)

@@ -53,14 +53,16 @@ class DrumModel(nn.Module):
         self.features = LogMel(config.audio)
         self.stem = Stem(config)
         self.encoder = Encoder(depth=config.encoder_layers, **layers)
-        self.decoder = Decoder(depth=config.decoder_layers, cross_attend=True, **layers)
+        if config.decoder_layers:
+            self.decoder = Decoder(depth=config.decoder_layers, cross_attend=True, **layers)
         self.onset_head = nn.Linear(width, FRAMES_PER_STATE * 2 * codec.num_drums)
-        self.embedding = nn.Embedding(codec.size, width)
-        self.other_head = nn.Linear(width, codec.size - codec.segment_steps)
-        self.time_query = nn.Linear(width, config.head_width)
-        self.time_key = nn.Linear(width, FRAMES_PER_STATE * config.head_width)
+        if config.decoder_layers:
+            self.embedding = nn.Embedding(codec.size, width)
+            self.other_head = nn.Linear(width, codec.size - codec.segment_steps)
+            self.time_query = nn.Linear(width, config.head_width)
+            self.time_key = nn.Linear(width, FRAMES_PER_STATE * config.head_width)
+            nn.init.normal_(self.embedding.weight, std=0.02)
         self.register_buffer("time_code", sinusoid(codec.segment_steps, width), persistent=False)
-        nn.init.normal_(self.embedding.weight, std=0.02)
         # Onsets are rare: start from about one frame in a hundred.
         with torch.no_grad():
             self.onset_head.bias.fill_(-4.0)
@@ -75,7 +77,9 @@ class DrumModel(nn.Module):
         """mel [b w m t] -> states and onset head."""
         states = self.encoder(self.stem(mel))
         memory = states + self.time_code[::FRAMES_PER_STATE]
-        keys = rearrange(self.time_key(memory), "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE)
+        keys = memory.new_empty(len(memory), self.config.codec.segment_steps, 0)
+        if self.config.decoder_layers:
+            keys = rearrange(self.time_key(memory), "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE)
         head = rearrange(self.onset_head(states), "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
         return EncoderOutput(memory, keys, head[0], head[1])
 
@@ -99,10 +103,11 @@ class DrumModel(nn.Module):
         states = self.decoder(self.embed(torch.cat((start, tokens[:, :-1]), 1)), context=encoded.memory)
         return self.logits(states, encoded.time_keys)
 
-    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[EncoderOutput, Tensor]:
-        """Log-mel [b w m t] and tokens [b l] -> encoder output and teacher-forced logits [b l v]."""
+    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[EncoderOutput, Tensor | None]:
+        """Log-mel [b w m t] and tokens [b l] -> encoder output and teacher-forced logits [b l v] (None: no
+        decoder)."""
         encoded = self.encode_features(mel)
-        return encoded, self.decode(tokens, encoded)
+        return encoded, self.decode(tokens, encoded) if self.config.decoder_layers else None
 
 
 def _name_as_ours(module: DrumModel, state: dict[str, Any], prefix: str, _: Any) -> None:

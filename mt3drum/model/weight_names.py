@@ -28,12 +28,14 @@ class Weight(NamedTuple):
 def weights_of(config: ModelConfig) -> Iterator[Weight]:
     """Every weight, without making one."""
     width, codec = config.width, config.codec
-    yield Weight("embedding.weight", "embedding.weight", (codec.size, width))
     yield from _stem(config)
     yield from _stack("encoder", config.encoder_layers, ("attention", "feed_forward"), config)
+    yield from _linear("onset_head", FRAMES_PER_STATE * 2 * codec.num_drums, width)
+    if not config.decoder_layers:
+        return
+    yield Weight("embedding.weight", "embedding.weight", (codec.size, width))
     decoder = ("attention", "cross_attention", "feed_forward")
     yield from _stack("decoder", config.decoder_layers, decoder, config)
-    yield from _linear("onset_head", FRAMES_PER_STATE * 2 * codec.num_drums, width)
     yield from _linear("other_head", codec.size - codec.segment_steps, width)
     yield from _linear("time_query", config.head_width, width)
     yield from _linear("time_key", FRAMES_PER_STATE * config.head_width, width)

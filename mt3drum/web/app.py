@@ -28,13 +28,15 @@ from mt3drum.web import scores
 from mt3drum.web.guard import Guard
 from mt3drum.web.jobs import Busy, Full, Job, Limits, Queue
 from mt3drum.web.page import fill, json_text, shown
-from mt3drum.web.work import Work
+from mt3drum.web.work import WorkFolder
 
 HOST = "127.0.0.1"
 _log = logging.getLogger("mt3drum.web.app")
 
 
-def make_app(transcriber: Transcriber, port: int, work: Work, limits: Limits | None = None) -> Starlette:
+def make_app(
+    transcriber: Transcriber, port: int, work: WorkFolder, limits: Limits | None = None
+) -> Starlette:
     """The app.
 
     Args:
@@ -107,7 +109,7 @@ def make_app(transcriber: Transcriber, port: int, work: Work, limits: Limits | N
     )
 
 
-def run(transcriber: Transcriber, port: int, work: Work) -> None:
+def run(transcriber: Transcriber, port: int, work: WorkFolder) -> None:
     """Serve on 127.0.0.1 until interrupted.
 
     Args:

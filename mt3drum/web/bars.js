@@ -47,10 +47,10 @@ class Bars {
     return this.timeAt(next / this.division);
   }
 
-  /** [start, end] of the bar around a time, in seconds. */
+  /** [start, end] of the bar around a time, in seconds; a stroke a little before the bar is meant for it. */
   barAround(time) {
     const { per_bar: beats } = this.tempo;
-    const bar = Math.floor((this.position(time) + 0.001) / beats);
+    const bar = Math.floor((this.position(time) + 0.1) / beats);
     return [this.timeAt(bar * beats), this.timeAt((bar + 1) * beats)];
   }
 

@@ -15,7 +15,7 @@ from mt3drum.audio.recording import AudioError
 from mt3drum.files import AUDIO_SUFFIXES
 from mt3drum.transcriber import Failure, Transcriber
 from mt3drum.web.page import page_data, shown
-from mt3drum.web.work import Work
+from mt3drum.web.work import WorkFolder
 
 State = Literal["uploading", "waiting", "working", "done", "failed"]
 _log = logging.getLogger("mt3drum.web.jobs")
@@ -120,6 +120,7 @@ def restored(identity: str, values: dict[str, Any], folder: Path) -> Job:
         shown(str(values["name"])),
         folder / Path(str(values["upload"])).name,
         "waiting" if state == "working" else state,
+        progress=1.0 if state == "done" else 0.0,
         message=str(values["message"]),
         seconds=float(values["seconds"]),
         hits=int(values["hits"]),
@@ -136,7 +137,7 @@ class Queue:
         limits: see `Limits`.
     """
 
-    def __init__(self, transcriber: Transcriber, work: Work, limits: Limits) -> None:
+    def __init__(self, transcriber: Transcriber, work: WorkFolder, limits: Limits) -> None:
         self.transcriber = transcriber
         self.work = work
         self.limits = limits
@@ -275,7 +276,7 @@ class Queue:
             raise AudioError(result.reason)
         if result.seconds > self.limits.seconds:  # the header lied
             raise AudioError(too_long(job.upload, self.limits.seconds))
-        job.seconds, job.hits = result.seconds, len(result.hits)
+        job.seconds, job.hits, job.progress = result.seconds, len(result.hits), 1.0
         self.work.save_page(job.id, page_data(result, job.upload, name=job.name))
 
 

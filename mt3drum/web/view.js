@@ -260,6 +260,7 @@ class View {
   drawBarNumbers(ink, lines) {
     ink.font = "600 11px system-ui, sans-serif";
     ink.textBaseline = "middle";
+    ink.textAlign = "left";
     for (const [x, bar, written] of lines) {
       if (!bar) continue;
       ink.fillStyle = this.colour.bar;

@@ -13,7 +13,6 @@ Every file is complete or absent.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
 import re
@@ -52,7 +51,7 @@ class Stale(RuntimeError):
         self.record = record
 
 
-class Work:
+class WorkFolder:
     """The folder, while one server uses it.
 
     Args:
@@ -72,12 +71,17 @@ class Work:
             InUse: another server does. OSError: it cannot be made or written.
         """
         self.recordings.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InUse(f"{self.folder} is in use by another mt3drum serve") from None
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise InUse(f"{self.folder} is in use by another mt3drum serve") from None
+        try:
             yield
+        finally:
+            lock.release()
 
     def add(self, identity: str) -> Path:
         """The new folder of a recording."""

@@ -16,9 +16,9 @@ import numpy as np
 import soundfile
 import torch
 
-from data.kits.sample import SAMPLE_RATE
 from data.kits.synth import synthesise_kit
 from data.render.drums import render_drums
+from mt3drum.config import SAMPLE_RATE
 from mt3drum.model.checkpoint import bundled, load_model
 from mt3drum.model.decoder_step import CachedDecoder
 from mt3drum.model.inference import InferenceModel
@@ -148,7 +148,7 @@ def decoding(setting: Setting) -> list[Row]:
     work = {
         "greedy": speed(_transcribe(setting, path, "--beam", "1")),
         "beam 4": speed(_transcribe(setting, path, "--beam", "4")),
-        "onset head alone": speed(_transcribe(setting, path, "--beam", "1", "--onset-weight", "1")),
+        "onset head alone": speed(_transcribe(setting, path, "--decoder", "frames")),
     }
     for name, text in setting.peers:
         filled = [w.format(audio=path, output=setting.scratch / "peer") for w in shlex.split(text)]

@@ -22,20 +22,17 @@ from typing import Any
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from data.augment import AugmentConfig  # noqa: E402
-from data.clips.clip import Palette, RenderConfig  # noqa: E402
-from data.clips.makers import RenderedShards  # noqa: E402
-from data.kits.synth import synthesise_kit  # noqa: E402
-from data.loader import Batch, LoaderConfig, make_loader  # noqa: E402
-from data.render.drums import render_drums  # noqa: E402
-from data.shards.write import make_shards, shard_paths  # noqa: E402
-from mt3drum.config import PRESETS  # noqa: E402
-from mt3drum.model.network import DrumModel  # noqa: E402
-from scripts.bench_suite.parts import HITS_PER_SECOND, Row, Setting, a_cpu_second, cpu_seconds, in_turn  # noqa: E402
-from tokenizer.hits import Hit  # noqa: E402
+from data.augment import AugmentConfig
+from data.clips.clip import Palette, RenderConfig
+from data.clips.makers import RenderedShards
+from data.kits.synth import synthesise_kit
+from data.loader import Batch, LoaderConfig, make_loader
+from data.render.drums import render_drums
+from data.shards.write import make_shards, shard_paths
+from mt3drum.config import PRESETS
+from mt3drum.model.network import DrumModel
+from scripts.bench_suite.parts import HITS_PER_SECOND, Row, Setting, a_cpu_second, cpu_seconds, in_turn
+from tokenizer.hits import Hit
 
 UNIT = "segments per CPU-s"
 BATCH = 16

@@ -15,7 +15,7 @@ from typing import Any
 
 from eval.inputs.annotations import annotation_files, read_annotation
 from eval.inputs.names import match_names
-from mt3drum.files import AUDIO_SUFFIXES
+from mt3drum.files import AUDIO_SUFFIXES, is_hidden
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS, LabelMap, find_label_map
 
@@ -146,7 +146,8 @@ def audio_files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder}: not a folder")
     found: dict[str, Path] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES):
+    seen = (p for p in folder.rglob("*") if not is_hidden(p.relative_to(folder)))
+    for path in sorted(p for p in seen if p.suffix.lower() in AUDIO_SUFFIXES):
         if path.stem in found:
             raise ValueError(
                 f"{found[path.stem]} and {path} have one stem: keep one, or give the inner folder"

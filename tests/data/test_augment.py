@@ -5,9 +5,10 @@ import pytest
 
 from data import augment as module
 from data.augment import AugmentConfig, augment
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
-RATE = module.SAMPLE_RATE
+RATE = SAMPLE_RATE
 WINDOW = int(4 * module.SPEED_MARGIN * RATE) + 1
 
 

@@ -27,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audio, rate = soundfile.read(ROOT / "mt3drum" / "assets" / "demo.ogg", dtype="float32")
     for name in ("song.wav", "album/a.wav", "live/b.flac"):
         (folder / name).parent.mkdir(exist_ok=True)
-        soundfile.write(folder / name, audio[: 5 * rate], rate)
+        soundfile.write(folder / name, audio[: 6 * rate], rate)
     (folder / "samples").mkdir()
     time = np.arange(rate) / rate
     for name, hertz in (("tom1_head", 200.0), ("floor_tom_head", 80.0)):
@@ -42,6 +42,7 @@ def test_the_commands_are_found() -> None:
     assert len(RUN) >= 11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", RUN, ids=" ".join)
 def test_a_command_runs(words: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)

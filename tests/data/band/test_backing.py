@@ -19,9 +19,9 @@ from data.band.notes import NoteBank
 from data.band.stems import SOURCE, BackingStem, StemConfig, load_stems, render_stems
 from data.clips.clip import Palette, RenderConfig, render_clip, synthetic_kits
 from data.clips.makers import RenderedShards
-from data.dsp.tones import SAMPLE_RATE
 from data.loader import LoaderConfig, make_loader
 from data.shards.write import make_shards, read_manifest, shard_paths
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.codec import EOS, Codec
 from tokenizer.hits import Hit
 

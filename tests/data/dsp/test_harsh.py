@@ -7,8 +7,9 @@ import pytest
 
 from data.augment import AugmentConfig, augment
 from data.dsp import harsh
-from data.dsp.effects import SAMPLE_RATE, Audio
+from data.dsp.effects import Audio
 from data.dsp.harsh import HarshConfig, worsen
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
 SAMPLES = 60_013  # odd on purpose

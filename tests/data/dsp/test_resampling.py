@@ -11,7 +11,7 @@ from data.band import play
 from data.band.notes import NoteSample, make_instrument, to_int16
 from data.dsp import effects
 from data.kits import sample
-from data.kits.sample import SAMPLE_RATE
+from mt3drum.config import SAMPLE_RATE
 
 TONE = 12_000.0
 SHIFTS = (0.81, 0.97, 1.031, 1.22)

@@ -86,7 +86,7 @@ def test_precision(tmp_path: Path) -> None:
     assert (
         load_inference_model(path)[0].dtype
         == fastest_dtype("cpu")
-        == load_inference_model(path, "cpu", None)[0].decoder.dtype
+        == load_inference_model(path, "cpu", None)[0].dtype
     )
     assert load_inference_model(path, dtype=torch.float32)[0].dtype == torch.float32
     assert fastest_dtype("cuda") == torch.float32

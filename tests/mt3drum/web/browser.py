@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mt3drum.web.jobs import Limits
-from mt3drum.web.work import Work
+from mt3drum.web.work import WorkFolder
 from tests.review_stub import Stub
 from tokenizer.hits import Hit
 
@@ -89,7 +89,7 @@ def serving(stub: Stub, folder: Path, limits: Limits | None = None, port: int = 
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
-    work = Work(folder)
+    work = WorkFolder(folder)
     with work.held():
         app = make_app(stub, port, work, limits)
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))

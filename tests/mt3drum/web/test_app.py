@@ -17,7 +17,7 @@ import pytest
 from mt3drum.files import SUFFIX
 from mt3drum.formats.read_json import read_tempo
 from mt3drum.web.jobs import Limits
-from mt3drum.web.work import Work
+from mt3drum.web.work import WorkFolder
 from tests.readers import check
 from tests.review_stub import GROOVE, GROOVE_SECONDS, HITS, HOSTILE, SECONDS, Stub, write_recording
 from tokenizer.hits import Hit
@@ -44,14 +44,14 @@ def stub() -> Stub:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Iterator[Work]:
-    work = Work(tmp_path / "work")
+def work(tmp_path: Path) -> Iterator[WorkFolder]:
+    work = WorkFolder(tmp_path / "work")
     with work.held():
         yield work
 
 
 @pytest.fixture
-def client(stub: Stub, work: Work) -> Iterator[TestClient]:
+def client(stub: Stub, work: WorkFolder) -> Iterator[TestClient]:
     with TestClient(make_app(stub, 8026, work, LIMITS), BASE) as client:
         yield client
 
@@ -110,7 +110,7 @@ def groove(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClien
     """A client, and a recording in which a steady groove was heard."""
     path = write_recording(tmp_path_factory.mktemp("groove") / "rock.flac", GROOVE_SECONDS)
     limits = replace(LIMITS, seconds=60.0)
-    work = Work(tmp_path_factory.mktemp("groove-work"))
+    work = WorkFolder(tmp_path_factory.mktemp("groove-work"))
     with work.held(), TestClient(make_app(Stub(GROOVE), 8026, work, limits), BASE) as client:
         yield client, finished(client, send(client, path.read_bytes(), "rock.flac").json()["id"])["id"]
 
@@ -256,7 +256,7 @@ def test_long_recordings_are_refused(client: TestClient, tmp_path: Path) -> None
     assert job["state"] == "failed" and "long.flac: longer than" in job["message"]
 
 
-def test_the_queue_is_bounded_in_order_and_cancelled(stub: Stub, work: Work, sound: bytes) -> None:
+def test_the_queue_is_bounded_in_order_and_cancelled(stub: Stub, work: WorkFolder, sound: bytes) -> None:
     gate = threading.Event()
     stub.on_file = lambda: gate.wait(60)
     with TestClient(make_app(stub, 8026, work, replace(LIMITS, waiting=3)), BASE) as client:
@@ -282,7 +282,7 @@ def test_a_crash_of_one_recording_leaves_the_next(client: TestClient, stub: Stub
     assert finished(client, send(client, sound).json()["id"])["state"] == "done"
 
 
-def test_work_is_bounded_in_time_and_old_failures_go(stub: Stub, work: Work, sound: bytes) -> None:
+def test_work_is_bounded_in_time_and_old_failures_go(stub: Stub, work: WorkFolder, sound: bytes) -> None:
     limits = replace(LIMITS, work_seconds=0.0, failed=2)
     with TestClient(make_app(stub, 8026, work, limits), BASE) as client:
         jobs = [send(client, sound).json()["id"] for _ in range(3)]
@@ -293,7 +293,7 @@ def test_work_is_bounded_in_time_and_old_failures_go(stub: Stub, work: Work, sou
         assert [job["id"] for job in client.get("/api/jobs").json()] == jobs[1:]
 
 
-def test_no_result_is_dropped_unasked(stub: Stub, work: Work, sound: bytes) -> None:
+def test_no_result_is_dropped_unasked(stub: Stub, work: WorkFolder, sound: bytes) -> None:
     """What somebody may have corrected goes only when they say so."""
     with TestClient(make_app(stub, 8026, work, replace(LIMITS, kept=2)), BASE) as client:
         jobs = [send(client, sound).json()["id"] for _ in range(2)]

@@ -17,7 +17,7 @@ pytest.importorskip("starlette", reason="the extra 'web' is not installed")
 
 from mt3drum.web import app
 from mt3drum.web.jobs import Limits
-from mt3drum.web.work import Work
+from mt3drum.web.work import WorkFolder
 from tests.processes import kill, start, wait
 
 LIMITS = Limits(bytes=2**20, uploads=1, upload_seconds=1.0)
@@ -28,7 +28,7 @@ LISTEN = "0A"
 def serve(port: int, folder: Path) -> int:
     """What `mt3drum serve` runs, with our limits."""
     app.make_app = partial(app.make_app, limits=LIMITS)
-    work = Work(folder)
+    work = WorkFolder(folder)
     with work.held():
         app.run(Stub(), port, work)
     return 0
