@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from tokenizer.drums import CLASS_INDEX, DRUMS, SCHEMES
 
@@ -217,7 +218,8 @@ def read_label_map(path: Path) -> LabelMap:
     if not isinstance(document, dict):
         raise ValueError(f'{path}: not of the form {{"36": "kick", "click": null}}')
     given = document.get("labels", document)
-    finest, unjudged = "26", []
+    finest: Any = "26"
+    unjudged: Any = []
     if given is not document:
         finest, unjudged = document.get("finest", finest), document.get("unjudged", unjudged)
         if unknown := sorted(set(document) - {"labels", "finest", "unjudged"}):
