@@ -206,7 +206,8 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     before = f"It started from the weights of an earlier run, step {first['step']:,}.\n" if first else ""
     return [
         "## Training",
-        f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step ({steps * batch:,} in all), "
+        f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step "
+        f"({steps * batch:,} in all), "
         f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset'] or 'as before'}`, "
         f"learning rate {config['learning_rate']:g}; the weights are a moving average "
         f"(decay {config['ema']:g}).\n"

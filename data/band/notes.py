@@ -184,9 +184,9 @@ def load_notes(
             continue
         licences[folder] = read_licence(root / folder)
         grouped: dict[str, list[NoteSample]] = {}
-        for row in _read_rows(root / folder / "notes.json"):
+        for row in read_rows(root / folder / "notes.json"):
             name = row["instrument"].lower()
-            if any(part in name for part in exclude) or note_is_held_out(folder, name) != held_out:
+            if not used(folder, name, exclude, held_out):
                 continue
             audio = trim(_read_audio(root / folder / row["file"]))[: int(SAMPLE_RATE * NOTE_SECONDS)]
             if "fret_noise" in name:
@@ -207,6 +207,12 @@ def load_notes(
             clips.append(clip)
             licences[folder] = licence
     return NoteBank(tuple(instruments), noises, tuple(clips), licences)
+
+
+def used(folder: str, instrument: str, exclude: Sequence[str], held_out: bool = False) -> bool:
+    """Whether notes of an instrument are played, as of `load_notes`."""
+    left_out = any(part in instrument.lower() for part in exclude)
+    return not left_out and note_is_held_out(folder, instrument) == held_out
 
 
 def load_loops(
@@ -272,7 +278,12 @@ def make_instrument(
     )
 
 
-def _read_rows(path: Path) -> list[dict]:
+def read_rows(path: Path) -> list[dict]:
+    """The entries of a notes.json: file, instrument, midi_note.
+
+    Raises:
+        ValueError: it is missing or malformed.
+    """
     try:
         rows = json.loads(path.read_text())
     except (OSError, ValueError) as error:

@@ -106,12 +106,18 @@ def render_sequences(song: Song, rng: np.random.Generator, config: SequenceConfi
     return mix
 
 
-def render_part(part: str, song: Song, rng: np.random.Generator, config: SequenceConfig) -> Audio:
-    """One part, with its effects."""
+def render_part(
+    part: str,
+    song: Song,
+    rng: np.random.Generator,
+    config: SequenceConfig,
+    choices: tuple[PatchRanges, ...] | None = None,
+) -> Audio:
+    """One part, with its effects; on one of `choices` instead of what the part is usually played on."""
     samples = round(song.seconds * SAMPLE_RATE)
     if part == "riser":
         return _treat(risers(song, rng), part, song, rng, config)
-    choices = PART_PATCHES[part]
+    choices = choices or PART_PATCHES[part]
     ranges = choices[int(rng.integers(len(choices)))]
     patch = draw_patch(ranges, rng)
     write = WRITERS.get(part, sequence)

@@ -112,16 +112,22 @@ def render_soloists(bank: NoteBank, song: Song, rng: np.random.Generator, config
 
 def _player(bank: NoteBank, song: Song, rng: np.random.Generator, config: SoloConfig) -> Audio:
     samples = round(song.seconds * SAMPLE_RATE)
-    events = _free(melody(song, rng), rng, config)
+    events = free(melody(song, rng), rng, config)
     if bank.instruments and rng.random() < config.recorded:
         role = str(rng.choice(_RECORDED_ROLES))
         found = bank.with_role(role)
         instrument = found[int(rng.integers(len(found)))]
         return perform(instrument, events, samples, rng, strum=role == "guitar", sing=rng.random() < 0.3)
     if rng.random() < config.plucked:
-        return _plucked(events, samples, rng, config)
-    patch = draw_patch((BOWED, BOWED, WOODWIND, BRASS)[int(rng.integers(4))], rng)
-    track = _breathe(play(patch, events, samples, rng), rng, config)
+        return plucked(events, samples, rng, config)
+    return bowed_or_blown((BOWED, BOWED, WOODWIND, BRASS)[int(rng.integers(4))], events, samples, rng, config)
+
+
+def bowed_or_blown(
+    ranges: PatchRanges, events: list[Event], samples: int, rng: np.random.Generator, config: SoloConfig
+) -> Audio:
+    """A synthesised player: float32 [samples]."""
+    track = _breathe(play(draw_patch(ranges, rng), events, samples, rng), rng, config)
     curve = effects.tone_curve(effects.fast_bins(samples), rng, config.body)
     return effects.shape(track, curve)
 
@@ -141,7 +147,7 @@ def melody(song: Song, rng: np.random.Generator) -> list[Event]:
     return sequence(song, rng, SequenceConfig(), int(rng.integers(48, 80)))
 
 
-def _free(events: list[Event], rng: np.random.Generator, config: SoloConfig) -> list[Event]:
+def free(events: list[Event], rng: np.random.Generator, config: SoloConfig) -> list[Event]:
     """Rubato and the small errors of hands."""
     depth, slow, phase = rng.uniform(*config.rubato), rng.uniform(2.0, 8.0), rng.uniform(0, 2 * np.pi)
     spread = rng.uniform(0.002, 0.02)
@@ -152,7 +158,7 @@ def _free(events: list[Event], rng: np.random.Generator, config: SoloConfig) -> 
     return moved
 
 
-def _plucked(events: list[Event], samples: int, rng: np.random.Generator, config: SoloConfig) -> Audio:
+def plucked(events: list[Event], samples: int, rng: np.random.Generator, config: SoloConfig) -> Audio:
     """Karplus-Strong strings: guitar, harp, pizzicato, kalimba-like short ones."""
     track = np.zeros(samples, dtype=np.float32)
     ring = float(np.exp(rng.uniform(np.log(0.15), np.log(4.0))))

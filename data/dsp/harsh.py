@@ -46,12 +46,20 @@ class HarshConfig:
     """dB of overload: loud drums in a small room."""
     phone_snr: Range = (12.0, 40.0)
     """dB of the recording over the noise."""
+    phone_room: Range = (0.2, 0.7)
+    """Reverberation time of the room, seconds."""
+    phone_wet: Range = (0.3, 1.2)
+    """Its reverberation relative to the direct sound."""
+    phone_codec: float = 0.4
+    """Probability of the telephone's codec."""
     hall_seconds: Range = (0.8, 3.0)
     """Reverberation time, from a rehearsal room of concrete to a church."""
     hall_wet: Range = (0.4, 2.0)
     """Reverberation relative to the direct sound: above 1 the microphone is beyond the critical distance."""
     snr: Range = (4.0, 25.0)
     """dB of the recording over white or pink noise."""
+    white: float = 0.6
+    """Probability that noise is white, not pink."""
     clip: Range = (6.0, 20.0)
     """dB by which the peaks are cut."""
     squash: Range = (10.0, 24.0)
@@ -74,11 +82,11 @@ def worsen(audio: Audio, rng: np.random.Generator, config: HarshConfig | None = 
 
 def phone(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
     """A telephone across a small room: reflections, overload, a narrow band, noise, at times its codec."""
-    audio = _reverberate(audio, rng, rng.uniform(0.2, 0.7), rng.uniform(0.3, 1.2))
+    audio = _reverberate(audio, rng, rng.uniform(*config.phone_room), rng.uniform(*config.phone_wet))
     audio = overdrive(audio, rng.uniform(*config.phone_drive))
     audio = _band(audio, rng.uniform(*config.phone_low), rng.uniform(*config.phone_high), rng.uniform(2, 6))
-    audio = add_noise(audio, rng, rng.uniform(*config.phone_snr))
-    return effects.codec(audio, rng) if rng.random() < 0.4 else audio
+    audio = add_noise(audio, rng, rng.uniform(*config.phone_snr), config.white)
+    return effects.codec(audio, rng) if rng.random() < config.phone_codec else audio
 
 
 def hall(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
@@ -88,7 +96,7 @@ def hall(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
 
 def hiss(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
     """White or pink noise."""
-    return add_noise(audio, rng, rng.uniform(*config.snr))
+    return add_noise(audio, rng, rng.uniform(*config.snr), config.white)
 
 
 def clip(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
@@ -117,7 +125,7 @@ def low_rate(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Aud
 def cassette(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
     """Tape: saturation, lost highs, hiss, a level that wavers."""
     audio = _band(effects.saturate(audio, rng), 40.0, rng.uniform(*config.tape_high), rng.uniform(2, 6))
-    audio = add_noise(audio, rng, rng.uniform(20, 45))
+    audio = add_noise(audio, rng, rng.uniform(20, 45), config.white)
     knots = 1 - rng.uniform(0, 0.3) * rng.random(2 + len(audio) // 8000)
     waver = np.interp(np.linspace(0, len(knots) - 1, len(audio)), np.arange(len(knots)), knots)
     return audio * waver.astype(np.float32)
@@ -151,9 +159,9 @@ def overdrive(audio: Audio, decibels: float) -> Audio:
     return (np.tanh(audio * np.float32(gain / peak)) * np.float32(peak / np.tanh(gain))).astype(np.float32)
 
 
-def add_noise(audio: Audio, rng: np.random.Generator, snr: float) -> Audio:
-    """White or pink noise so many dB under the recording (RMS to RMS)."""
-    colour = "white" if rng.random() < 0.6 else "pink"
+def add_noise(audio: Audio, rng: np.random.Generator, snr: float, white: float = 0.6) -> Audio:
+    """White (with that probability) or pink noise so many dB under the recording (RMS to RMS)."""
+    colour = "white" if rng.random() < white else "pink"
     noise = effects.noise_slice(rng, len(audio), colour)
     return (audio + np.float32(_rms(audio) * 10 ** (-snr / 20)) * noise).astype(np.float32)
 

@@ -219,6 +219,10 @@ def _open_raw(path: Path) -> SoundFile | MediaFile:
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: the file is empty")
     try:
+        path.open("rb").close()
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
+    try:
         return SoundFile(path)
     except Unreadable as error:
         if known := identify(path):

@@ -42,10 +42,15 @@ def read_list(path: Path) -> list[str]:
     """The lines of a file that lists recordings, folders or tar files; empty ones are passed over.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: a line is a command: those are only taken from who types them.
+        ValueError: it cannot be read, or a line is a command: those are only taken from who types them.
     """
-    data = sys.stdin.buffer.read() if str(path) == STDIN else path.read_bytes()
+    if str(path) == STDIN:
+        data = sys.stdin.buffer.read()
+    else:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ValueError(f"--list {path}: cannot be read ({error.strerror or error})") from error
     lines = data.decode("utf-8", "surrogateescape").split("\n")
     names = [line.removesuffix("\r") for line in lines]
     for number, name in enumerate(names, 1):

@@ -42,6 +42,12 @@ class Output:
 
     def refusal(self, task: Task) -> str | None:
         """Why nothing may be written for this recording, with the remedy."""
+        try:
+            return self._refusal(task)
+        except OSError:  # a name that is too long, a folder one may not look into: writing will say so
+            return None
+
+    def _refusal(self, task: Task) -> str | None:
         for path in () if self.to_stdout else self.paths(task).values():
             if path.exists() and task.source.exists() and path.samefile(task.source):
                 known = identify(task.source)  # a MIDI file is no recording, wherever the result goes

@@ -158,6 +158,9 @@ def test_drumless_recordings_need_no_references(folders: Path) -> None:
     alarms = json.loads((folders / "out" / "report.json").read_text())["systems"]["theirs"]["false_alarms"]
     assert alarms["tracks"] == 2 and alarms["minutes"] == pytest.approx(1.0)
     assert alarms["per_minute"] == pytest.approx(3.0) and alarms["by_label"] == {"KD": 2, "SD": 1}
+    assert alarms["by_track"] == {"cello": 3, "rain": 0}
+    shown = (folders / "out" / "report.md").read_text()
+    assert "| theirs | 2 | 1.00 | 3 | 3.000 | KD 2, SD 1 | cello 3 |" in shown
 
 
 def test_labels_that_the_references_hold_are_scored_alone(folders: Path) -> None:

@@ -29,6 +29,7 @@ from mt3drum.cli import main
             "--checkpoint is given twice; which one is meant?",
         ),
         ("transcribe a.wav -o a --output b", "--output is given twice"),
+        ("transcribe --list no-list.txt", "--list no-list.txt: cannot be read (No such file or directory)"),
         ("transcribe a.wav --bpm fast", "argument --bpm: invalid float value: 'fast'"),
         ("review a.wav --kit x --kit y", "--kit is given twice"),
         ("transcibe a.wav", "did you mean transcribe?"),
