@@ -64,8 +64,8 @@ def scan(cases: Iterable[tuple[str, float, bool]]) -> Score:
         else:
             score.tempos.append(right)
             reached = np.array(grid.beats if grid else ())
-            inside = reached[reached < hits[-1].time + 0.07]
-            score.beats.append(mir_eval.beat.f_measure(np.array(beats), inside))
+            heard = (reached > hits[0].time - 0.07) & (reached < hits[-1].time + 0.07)
+            score.beats.append(mir_eval.beat.f_measure(np.array(beats), reached[heard]))
         score.meters.append(meter)
         if not (right and meter):
             score.wrong.append(label)
