@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.dsp import effects, tones
+from data.dsp.harsh import worsen
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
-SAMPLE_RATE = effects.SAMPLE_RATE
 SPEED_MARGIN = 1.07
 """A window of seconds * SPEED_MARGIN always suffices for the fastest playback."""
 
@@ -36,6 +37,10 @@ class AugmentConfig:
     """The drums and their labels are taken out: what remains must be heard as no drums at all."""
     hit_mixing_probability: float = 0.0
     """The drums of the sample before play along, their labels too: strokes in combinations nobody plays."""
+    begin_probability: float = 0.1
+    """The recording begins inside the window: silence, then the middle of a note, or the first stroke."""
+    end_probability: float = 0.05
+    """The recording ends inside the window."""
     speed_probability: float = 0.3
     """Playback between 1 - speed_range and 1 + speed_range times the speed."""
     speed_range: float = 0.06
@@ -57,6 +62,8 @@ class AugmentConfig:
     """Hiss, hum or vinyl."""
     band_limit_probability: float = 0.2
     """Codec low-pass, telephone, spectral holes or early-digital sound."""
+    harsh_probability: float = 0.25
+    """A bad recording instead of room, compressor, medium and noise: `data.dsp.harsh`."""
     level_probability: float = 1.0
     """Final peak between level_low and 0 dB of full scale; otherwise the level stays."""
     level_low: float = -18.0
@@ -109,7 +116,7 @@ def augment(
         audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, 2.5))
     if rng.random() < config.drum_compress_probability:
         audio = squeeze(audio, rng, 0.25)
-    if band is not None and rng.random() < config.band_probability:
+    if band is not None and _heard(drums, rng, config.band_probability):
         band = band[:source]
         if rng.random() < config.drumless_probability:
             audio, kept = band, ()
@@ -121,11 +128,71 @@ def augment(
     if factor != 1.0:
         kept = [replace(hit, time=hit.time / factor) for hit in kept]
     audio = colour(audio, rng, config)
-    return audio, tuple(hit for hit in kept if 0 <= hit.time < config.seconds)
+    kept = [hit for hit in kept if 0 <= hit.time < config.seconds]
+    if rng.random() < config.begin_probability:
+        audio, kept = begin(audio, kept, rng)
+    if rng.random() < config.end_probability:
+        audio, kept = end(audio, kept, rng)
+    return audio, tuple(kept)
+
+
+def _heard(drums: Audio, rng: np.random.Generator, probability: float) -> bool:
+    """Whether the band is heard; without drums it always is, silence teaches nothing."""
+    return rng.random() < probability or (probability > 0 and not drums.any())
+
+
+BEGIN_SECONDS = 1.5
+"""At most so much silence before a recording; transcribing puts about half a second there."""
+ATTACK_SECONDS = 0.03
+"""No recording begins so shortly after a stroke: whether that is still a stroke, nobody can tell."""
+TRIMMED = 0.4
+"""Probability that a recording begins with a stroke, as clips that were trimmed do."""
+LEAD_SECONDS = 0.005
+"""At most so much is left before that stroke."""
+
+
+def begin(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
+    """Silence up to a random moment, as before the first sample of a recording; earlier hits are gone."""
+    start = float(rng.uniform(0, BEGIN_SECONDS))
+    near = [hit.time for hit in hits if hit.time < BEGIN_SECONDS]
+    if near and rng.random() < TRIMMED:
+        start = near[int(rng.integers(len(near)))] - float(rng.uniform(0, LEAD_SECONDS))
+    # Before a stroke it would cut into; before all that fall together with it.
+    for time in reversed(near):
+        if time <= start < time + ATTACK_SECONDS:
+            start = time - 0.5 * LEAD_SECONDS
+    out = audio.copy()
+    out[: max(0, round(start * SAMPLE_RATE))] = 0
+    return out, [hit for hit in hits if hit.time >= start]
+
+
+def end(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
+    """Silence from a random moment in the second half on; none is cut off."""
+    last = len(audio) / SAMPLE_RATE * float(rng.uniform(0.5, 1.0))
+    for hit in hits:
+        if last - ATTACK_SECONDS < hit.time <= last:
+            last = hit.time - LEAD_SECONDS
+            break
+    out = audio.copy()
+    out[max(0, round(last * SAMPLE_RATE)) :] = 0
+    return out, [hit for hit in hits if hit.time <= last]
 
 
 def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
-    """What the mixing desk, the medium and the listener's copy do to the whole."""
+    """What the mixing desk, the medium and the listener's copy do to the whole, or a bad recording; then its
+    level.
+    """
+    harsh = rng.random() < config.harsh_probability
+    audio = worsen(audio, rng) if harsh else produce(audio, rng, config)
+    if rng.random() < config.level_probability:
+        peak = float(np.abs(audio).max(initial=0.0))
+        sign = -1.0 if rng.random() < 0.5 else 1.0
+        audio = audio * np.float32(sign * 10 ** (rng.uniform(config.level_low, 0) / 20) / max(peak, 1e-3))
+    return audio
+
+
+def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
+    """Mixing desk, medium and copy of an ordinary recording."""
     if rng.random() < config.room_probability:
         audio = effects.room(audio, rng)
     if rng.random() < config.compress_probability:
@@ -153,10 +220,6 @@ def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Aud
     if rng.random() < config.clip_probability:
         ceiling = float(np.abs(audio).max(initial=0.0)) * 10 ** (-rng.uniform(1, 6) / 20)
         audio = np.clip(audio, -ceiling, ceiling)
-    if rng.random() < config.level_probability:
-        peak = float(np.abs(audio).max(initial=0.0))
-        sign = -1.0 if rng.random() < 0.5 else 1.0
-        audio = audio * np.float32(sign * 10 ** (rng.uniform(config.level_low, 0) / 20) / max(peak, 1e-3))
     return audio
 
 

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 
 from data.augment import SPEED_MARGIN, AugmentConfig, augment, mix
-from data.kits.sample import SAMPLE_RATE
 from data.shards.unpack import BadSample, audio_of, labels_of
 from data.shards.walk import Located, Order, located, summary
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.codec import PAD, Codec
 from tokenizer.drums import NUM_CLASSES
 from tokenizer.encode import encode
-from tokenizer.hits import Hit, merge_close
+from tokenizer.hits import SAME_STROKE, Hit, merge_close
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +100,13 @@ class Loader:
         batches: Iterable[Batch] = self.source
         if workers:
             batches = torch.utils.data.DataLoader(
-                self.source, batch_size=None, num_workers=workers, prefetch_factor=2, collate_fn=_as_it_is,
+                self.source,
+                batch_size=None,
+                num_workers=workers,
+                prefetch_factor=2,
+                collate_fn=_as_it_is,
                 generator=torch.Generator(),  # its own: the trainer's random numbers stay in step on resume
-            )  # fmt: skip
+            )
         for batch in batches:
             self._report(batch.bad)
             yield batch
@@ -255,7 +259,7 @@ def mix_hits(
         Hit(hit.time - offset, hit.drum, hit.velocity) for hit in labels_of(other).hits if hit.time >= offset
     ]
     added = mix(audio, audio_of(other, "flac", start, len(audio)), float(rng.uniform(-9.0, 0.0)))
-    return added, merge_close([*hits, *theirs], 0.02)
+    return added, merge_close([*hits, *theirs], SAME_STROKE)
 
 
 def frame_targets(hits: Iterable[Hit], codec: Codec) -> tuple[np.ndarray, np.ndarray]:

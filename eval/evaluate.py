@@ -12,7 +12,8 @@ from eval.metrics import calibration, lint
 from eval.metrics.bootstrap import Interval, intervals
 from eval.metrics.confusion import confusion
 from eval.metrics.conventions import AdtofFigures, adtof
-from eval.metrics.match import MERGE_SECONDS, TrackMatch, get_scheme, match_tracks
+from eval.metrics.f_measure import FMeasures, count_matches, f_measure
+from eval.metrics.match import TrackMatch, get_scheme, match_tracks
 from eval.metrics.recall import (
     Bin,
     FalseAlarms,
@@ -21,7 +22,6 @@ from eval.metrics.recall import (
     recall_by_gap,
     recall_by_loudness,
 )
-from eval.metrics.score import Scores, score, score_matches
 from eval.metrics.timing import BestOffset, Seams, Timing, best_offset, seams, timing
 from eval.metrics.velocity import (
     VelocityAgreement,
@@ -30,7 +30,7 @@ from eval.metrics.velocity import (
     with_levels_known,
 )
 from tokenizer.drums import SCHEMES
-from tokenizer.hits import Hit
+from tokenizer.hits import SAME_STROKE, Hit
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Settings:
 
     scheme: str = "5"
     """Scheme of the headline and of every analysis."""
-    schemes: tuple[str, ...] = ("26", "16", "8", "5", "3")
+    schemes: tuple[str, ...] = tuple(SCHEMES)
     """Schemes of the table; those finer than the labels can judge are to be left out by the caller."""
     window: float = 0.05
     """Seconds; the headline's."""
@@ -51,7 +51,7 @@ class Settings:
     """Seconds; those of the table."""
     unjudged: frozenset[str] = frozenset()
     """Class names left out on both sides."""
-    merge: float = MERGE_SECONDS
+    merge: float = SAME_STROKE
     """Seconds; see `eval.metrics.match.reduce_hits`."""
     samples: int = 2000
     """Bootstrap resamples."""
@@ -78,14 +78,14 @@ class Evaluation:
 
     name: str
     settings: Settings
-    table: Mapping[tuple[str, float], Scores]
+    table: Mapping[tuple[str, float], FMeasures]
     """By scheme and window."""
-    headline: Scores
+    headline: FMeasures
     headline_intervals: Mapping[str, Interval]
-    velocity_scores: Scores | None
+    velocity_scores: FMeasures | None
     """With E-GMD's velocity rule; None where the references' velocities do not vary."""
     velocity_intervals: Mapping[str, Interval] | None
-    velocity_levels_known: Scores | None
+    velocity_levels_known: FMeasures | None
     """The same if each drum's level in each mix were known (`eval.metrics.velocity.with_levels_known`)."""
     velocity: VelocityAgreement | None
     adtof: AdtofFigures
@@ -148,7 +148,7 @@ def evaluate(
         silent += match_tracks(
             nothing, drumless, scheme=settings.scheme, window=window, unjudged=settings.unjudged
         )
-    headline = score_matches(matches, scheme=settings.scheme, window=window)
+    headline = count_matches(matches, scheme=settings.scheme, window=window)
     loud = any(len(match.references) and np.ptp(match.references.velocity) > 0 for match in matches)
     with_velocity = score_with_velocity(matches, scheme=settings.scheme, window=window) if loud else None
     confident = calibration.has_confidence(matches)
@@ -203,9 +203,9 @@ def evaluate(
 
 def _table(
     references: Mapping[str, Sequence[Hit]], estimates: Mapping[str, Sequence[Hit]], settings: Settings
-) -> dict[tuple[str, float], Scores]:
+) -> dict[tuple[str, float], FMeasures]:
     return {
-        (scheme, window): score(
+        (scheme, window): f_measure(
             references,
             estimates,
             scheme=scheme,
@@ -220,9 +220,9 @@ def _table(
 
 def _unmerged(
     references: Mapping[str, Sequence[Hit]], estimates: Mapping[str, Sequence[Hit]], settings: Settings
-) -> Scores:
+) -> FMeasures:
     """The headline as ADTOF counts: nothing merged."""
-    return score(
+    return f_measure(
         references,
         estimates,
         scheme=settings.scheme,

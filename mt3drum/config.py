@@ -65,6 +65,7 @@ class ModelConfig:
     head_width: int = 64
     encoder_layers: int = 4
     decoder_layers: int = 2
+    """0: no decoder; the onset head alone, a frame-wise transcriber."""
     feed_forward: int = 4
     """Width of the feed-forward layers as a multiple of `width`."""
     stem_channels: int = 32
@@ -76,8 +77,11 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
-            if not _whole(getattr(self, name), 1, most):
-                raise ValueError(f"{name} {getattr(self, name)!r} is outside 1..{most} or no whole number")
+            least = 0 if name == "decoder_layers" else 1
+            if not _whole(getattr(self, name), least, most):
+                raise ValueError(
+                    f"{name} {getattr(self, name)!r} is outside {least}..{most} or no whole number"
+                )
         if self.width % self.head_width or self.head_width % 4:
             raise ValueError(f"width {self.width} must be a multiple of head_width {self.head_width}")
         if not 0 <= self.dropout < 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,18 @@ from tokenizer.hits import Hit
 
 TO_FINISH = 4
 """Tokens a sequence at rest needs for one more hit and its end: time, drum, velocity, EOS."""
+_FORMER_NAMES = {"prior_weight": "onset_weight", "prior_bias": "onset_bias"}
+"""Names in the headers of earlier checkpoints -> today's."""
+DECODERS = ("product", "frames")
+"""Of `--decoder`: decoder and onset head together; the onset head alone, a frame-wise transcriber."""
+_FRAMES: Mapping[str, Any] = {
+    "onset_weight": 1.0,
+    "onset_bias": -0.5,
+    "minimum_confidence": 0.0,
+    "confidence_calibration": (),
+}
+"""What `frames` starts from: the bias that leaving out any one development recording chooses
+(docs/experiments.md). Bounds and calibration of the product say nothing of another confidence."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +37,15 @@ class DecodeConfig:
 
     beam: int = 1
     """Beams a segment; 1 is greedy."""
-    prior_weight: float = 0.5
+    onset_weight: float = 0.5
     """lambda: 0 is the decoder alone, 1 the onset head alone (a frame-wise transcriber)."""
-    prior_bias: float = -1.0
+    onset_bias: float = -1.0
     """Added to the onset head's logits, which its loss inflates."""
     length_penalty: float = 1.0
     """Finished beams are compared by score / tokens^this."""
     classes: frozenset[int] = frozenset(range(NUM_CLASSES))
-    """The drum classes that may be written."""
+    """The vocabulary: the drum classes that a recording holds: all that sounds is taken for one of them. To
+    choose what is written, use `Transcription.only`."""
     minimum_gap: float = 0.0
     """Least seconds before one drum is struck again."""
     exclusive_gap: float = 0.03
@@ -51,12 +64,14 @@ class DecodeConfig:
     """Seconds at both ends of a segment that are left to its neighbours."""
     confidence_calibration: tuple[tuple[float, float], ...] = ()
     """Points (raw, calibrated) of a piecewise-linear map of the confidence, rising; none: identity."""
+    frames: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that differ where the onset head decodes alone (`with_options(decoder="frames")`)."""
 
     def __post_init__(self) -> None:
         bounds = {
             "beam": (1, 64),
-            "prior_weight": (0, 1),
-            "prior_bias": (-20, 20),
+            "onset_weight": (0, 1),
+            "onset_bias": (-20, 20),
             "length_penalty": (0, 4),
             "minimum_gap": (0, 1),
             "exclusive_gap": (0, 1),
@@ -83,6 +98,27 @@ class DecodeConfig:
             a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(points)
         ):
             raise ValueError(f"confidence_calibration {points} must be rising points in 0..1")
+        if self.frames:
+            if not isinstance(self.frames, Mapping) or {"frames", "onset_weight"} & set(self.frames):
+                raise ValueError(f"frames {self.frames} must be decoding settings, without onset_weight")
+            DecodeConfig.from_dict(self.frames)
+
+    def with_options(self, options: Mapping[str, Any]) -> DecodeConfig:
+        """With some fields replaced. The option `decoder` is no field: "frames" replaces those that decode by
+        the onset head alone, before the other options are heeded.
+
+        Raises:
+            ValueError: a name is unknown or a value is of the wrong kind or out of range.
+        """
+        options = dict(options)
+        decoder = options.pop("decoder", "product")
+        if decoder not in DECODERS:
+            raise ValueError(f"decoder {decoder!r} is none of {', '.join(DECODERS)}")
+        frames = {**_FRAMES, **self.frames} if decoder == "frames" else {}
+        chosen = DecodeConfig.from_dict({**self.to_dict(), **frames, **options})
+        if decoder == "frames" and chosen.onset_weight != 1:
+            raise ValueError(f"onset_weight {chosen.onset_weight} is not for the decoder frames, which has 1")
+        return chosen
 
     @property
     def _least(self) -> tuple[tuple[str, float], ...]:
@@ -95,17 +131,20 @@ class DecodeConfig:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> DecodeConfig:
-        """From the JSON of a checkpoint's header (`to_dict`); unknown names are an error.
+        """From the JSON of a checkpoint's header (`to_dict`); unknown names are an error, names of earlier
+        versions are read.
 
         Raises:
             ValueError: a name is unknown or a value is of the wrong kind or out of range.
         """
         if not isinstance(values, Mapping):
             raise ValueError("not decoding settings: no mapping of names to values")
+        if both := [old for old, new in _FORMER_NAMES.items() if {old, new} <= set(values)]:
+            raise ValueError(f"{both[0]} is now called {_FORMER_NAMES[both[0]]}; give only that")
+        values = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
         unknown = set(values) - {field.name for field in fields(DecodeConfig)}
         if unknown:
             raise ValueError(f"unknown decoding settings: {', '.join(sorted(unknown))}")
-        values = dict(values)
         try:
             if "classes" in values:
                 values["classes"] = frozenset(values["classes"])
@@ -127,6 +166,7 @@ class DecodeConfig:
             "classes": sorted(self.classes),
             "confidence_calibration": list(self.confidence_calibration),
             "minimum_confidence": dict(least) if isinstance(least, tuple) else least,
+            "frames": dict(self.frames),
         }
 
     def margin_steps(self, codec: Codec) -> int:

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import uuid
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePath
 
-AUDIO_SUFFIXES = frozenset(
-    (
-        ".wav",
-        ".flac",
-        ".mp3",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".au",
-        ".caf",
-        ".w64",
-        ".rf64",
-        ".m4a",
-        ".mp4",
-        ".aac",
-        ".wma",
-    )
+from tokenizer.whole_file import whole_file
+
+_LIBSNDFILE = "wav wave bwf flac mp3 mp2 ogg oga opus aif aiff aifc au snd caf w64 rf64 voc 8svx iff"
+_FFMPEG = (
+    "m4a m4b m4r aac ac3 eac3 amr ape dsf dts mka mpc ra tak tta weba wma wv "  # other recordings
+    "3g2 3gp asf avi f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv rm ts vob webm wmv"  # films
 )
+AUDIO_SUFFIXES = frozenset(f".{name}" for name in f"{_LIBSNDFILE} {_FFMPEG}".split())
 """What is picked up in a folder; a file named on the command line is tried whatever it is called."""
 
 SUFFIX = {
@@ -43,6 +29,28 @@ SUFFIX = {
 """Of the result in each format; none that a recording may have."""
 
 
+_ALSO = {".midi": "midi", ".smf": "midi", ".txt": "tab", ".zip": "chart", ".wav": "wav"}
+
+
+def result_paths(base: Path, formats: Iterable[str]) -> dict[str, Path]:
+    """The file of each format: `base` with its suffix."""
+    return {name: base.with_name(base.name + SUFFIX[name]) for name in formats}
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file name ends in, if any."""
+    name = path.name.lower()
+    found = {text: format for format, text in SUFFIX.items()} | _ALSO
+    ends = [text for text in found if name.endswith(text) and len(name) > len(text)]
+    return found[max(ends, key=len)] if ends else None
+
+
+def is_hidden(path: PurePath) -> bool:
+    """Whether nobody means this file by naming the folder that `path` is relative to: dot files, macOS'
+    companions `._song.mp3`, the folder `__MACOSX` of its archives, and what is in such folders."""
+    return any((part[0] == "." and part not in (".", "..")) or part == "__MACOSX" for part in path.parts)
+
+
 def write_whole(path: Path, data: str | bytes) -> None:
     """Write under a temporary name, then rename; the folder is made if need be. Text is UTF-8; parts of
     file names that are not keep their bytes.
@@ -50,10 +58,5 @@ def write_whole(path: Path, data: str | bytes) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape"))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -5,7 +5,8 @@ No torch here: hits from anywhere can be put into a `Transcription` and written 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,25 @@ class Transcription:
     seconds: float
     path: Path | None = None
     warnings: tuple[str, ...] = ()
+    candidates: tuple[Hit, ...] = ()
+    """Heard, but less certain than the decoding settings ask (`minimum_confidence`): not in `hits`."""
+    left_out: tuple[Hit, ...] = ()
+    """Heard, and taken out by `only`: no format writes them, but tempo and grid come from all strokes."""
+
+    def only(self, drums: Collection[int]) -> Transcription:
+        """The hits of these drums (indices into `tokenizer.drums.DRUMS`); what was heard stays as it was."""
+        heard = self.heard
+        return replace(
+            self,
+            hits=tuple(hit for hit in heard if hit.drum in drums),
+            candidates=tuple(hit for hit in self.candidates if hit.drum in drums),
+            left_out=tuple(hit for hit in heard if hit.drum not in drums),
+        )
+
+    @property
+    def heard(self) -> tuple[Hit, ...]:
+        """All hits, those left out too, in order."""
+        return tuple(sorted((*self.hits, *self.left_out))) if self.left_out else self.hits
 
     def to_records(self) -> list[dict[str, Any]]:
         """One dict a hit (time in seconds, drum by name, velocity, confidence), as pandas takes them."""
@@ -69,7 +89,7 @@ class Transcription:
         from mt3drum.rhythm.grid import Meter
 
         known = Meter.parse(meter) if meter else None
-        return estimate(self.hits, self.seconds, bpm=bpm, meter=known)
+        return estimate(self.heard, self.seconds, bpm=bpm, meter=known)
 
     def score(
         self, steps: Steps = "auto", bpm: float | None = None, meter: str | None = None
@@ -82,7 +102,7 @@ class Transcription:
         from mt3drum.rhythm.quantise import quantise
 
         grid = self.beats(bpm, meter)
-        return None if grid is None else quantise(self.hits, grid, steps)
+        return None if grid is None else quantise(self.heard, grid, steps).without(self.left_out)
 
 
 @dataclass(frozen=True)

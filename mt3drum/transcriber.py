@@ -18,10 +18,10 @@ from mt3drum.audio.recording import AudioError, Segment, open_array, open_file, 
 from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decode.beam_search import generate
 from mt3drum.decode.enrolment import EnrolledKit, enrol, rescore
-from mt3drum.decode.stitch import REFINED, Job, place
+from mt3drum.decode.stitch import REFINED, InProgress, place
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.checkpoint import CheckpointError, bundled, load_lean
-from mt3drum.model.inference import LeanModel
+from mt3drum.model.checkpoint import CheckpointError, bundled, load_inference_model
+from mt3drum.model.inference import InferenceModel
 from mt3drum.result import Failure, Transcription
 from tokenizer.hits import Hit
 
@@ -43,14 +43,14 @@ class Transcriber:
     Args:
         model: its weights of this moment are used, as in evaluation, in float32.
         device: where the work is done (default: where the model is).
-        config: decoding options.
+        config: decoding options (of a model without a decoder: those that its `frames` make of them).
         batch: segments decoded at once.
         kit: the player's own, enrolled with this model (`mt3drum.decode.enrolment`).
     """
 
     def __init__(
         self,
-        model: DrumModel | LeanModel,
+        model: DrumModel | InferenceModel,
         config: DecodeConfig | None = None,
         device: str | None = None,
         batch: int = BATCH,
@@ -58,11 +58,13 @@ class Transcriber:
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch {batch} is less than 1")
-        if not isinstance(model, LeanModel):
+        if not isinstance(model, InferenceModel):
             weights = {name: value.to(device) for name, value in model.state_dict().items()}
-            model = LeanModel(model.config, weights)
+            model = InferenceModel(model.config, weights)
         self.model = model
         self.config = config or DecodeConfig()
+        if model.decoder is None and self.config.onset_weight != 1:
+            self.config = self.config.with_options({"decoder": "frames"})
         self.batch = batch
         self.kit = kit
         self.untrimmed = 0.0  # seconds of sound since memory was given back
@@ -76,7 +78,8 @@ class Transcriber:
         kit: str | Path | None = None,
         **options: Any,
     ) -> Transcriber:
-        """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings.
+        """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings
+        (`DecodeConfig.with_options`): `decoder="frames"` decodes by the onset head alone.
 
         Args:
             precision: of the matrix products. `auto`: bfloat16 on a processor that multiplies it.
@@ -91,14 +94,15 @@ class Transcriber:
         if precision not in PRECISIONS:
             raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
         device = pick_device(device)
-        model, header = load_lean(path, device, PRECISIONS[precision])
+        model, header = load_inference_model(path, device, PRECISIONS[precision])
         try:
             config = DecodeConfig.from_dict(header["decoding"])
         except ValueError as error:
             raise CheckpointError(f"{path}: damaged header ({error})") from error
         own = None if kit is None else enrol(model, Path(kit))
-        config = DecodeConfig.from_dict({**config.to_dict(), **options})
-        return Transcriber(model, config, batch=batch, kit=own)
+        if model.decoder is None:
+            options = {"decoder": "frames", **options}
+        return Transcriber(model, config.with_options(options), batch=batch, kit=own)
 
     def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
         """Floats [samples] or [samples channels] -> hits.
@@ -106,7 +110,7 @@ class Transcriber:
         Raises:
             AudioError: the array is empty or not of floats, or the rate is out of range.
         """
-        job = Job(None, open_array(audio, sample_rate))
+        job = InProgress(None, open_array(audio, sample_rate))
         (result,) = self._run(iter([job]), None, None)
         assert isinstance(result, Transcription)
         return result
@@ -136,12 +140,12 @@ class Transcriber:
                 all calls together give the hits of the result.
         """
 
-        def jobs() -> Iterator[Job]:
+        def jobs() -> Iterator[InProgress]:
             for path in map(Path, paths):
                 try:
-                    yield Job(path, open_file(path))
+                    yield InProgress(path, open_file(path))
                 except (AudioError, OSError) as error:
-                    yield Job(path, None, failure=_one_line(path, error))
+                    yield InProgress(path, None, failure=_one_line(path, error))
 
         return self._run(jobs(), on_progress, on_hits)
 
@@ -163,12 +167,12 @@ class Transcriber:
         return result
 
     def _run(
-        self, jobs: Iterator[Job], on_progress: OnProgress | None, on_hits: OnHits | None
+        self, jobs: Iterator[InProgress], on_progress: OnProgress | None, on_hits: OnHits | None
     ) -> Iterator[Transcription | Failure]:
         codec = self.model.config.codec
         margin = self.config.margin_steps(codec)
-        open_jobs: list[Job] = []
-        batch: list[tuple[Job, Segment]] = []
+        open_jobs: list[InProgress] = []
+        batch: list[tuple[InProgress, Segment]] = []
 
         def finished() -> Iterator[Transcription | Failure]:
             while open_jobs and open_jobs[0].cut and not open_jobs[0].waiting:
@@ -205,7 +209,7 @@ class Transcriber:
 
     def _decode(
         self,
-        batch: list[tuple[Job, Segment]],
+        batch: list[tuple[InProgress, Segment]],
         margin: int,
         on_progress: OnProgress | None,
         on_hits: OnHits | None,

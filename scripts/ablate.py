@@ -1,11 +1,11 @@
-"""Run the ablations of train/configs/ablations.yaml and write their table into docs/experiments.md.
+"""Run the ablations of train/configs/ablations.yaml and write their table into docs/archive/experiments.md.
 
 python scripts/make_shards.py --output datasets/ablation --clips 6336 --clips-per-shard 64
 python scripts/make_shards.py --output datasets/ablation-4-kits --clips 1600 --max-kits 4
 python scripts/make_shards.py --output datasets/ablation-16-kits --clips 1600 --max-kits 16
 python scripts/make_shards.py --output datasets/ablation-all-kits --clips 1600
 python scripts/make_shards.py --output datasets/test --split test --clips 300
-python scripts/ablate.py --output runs/ablations --docs docs/experiments.md
+python scripts/ablate.py --output runs/ablations --docs docs/archive/experiments.md
 
 What is done already is kept: the same command goes on where it stopped. `--only NAME` runs some of them.
 """
@@ -18,10 +18,8 @@ import math
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import yaml
@@ -29,12 +27,13 @@ from tqdm import tqdm
 
 from mt3drum.files import write_whole
 from mt3drum.model.checkpoint import read_header
+from scripts.pages.doc_block import replace_block
+from train.config import merged, nested
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "train" / "configs" / "ablations.yaml"
 DEVELOPMENT = "../shared/data/real/mdb_drums_dev"
 RENDERED_CLIPS = 60
-BEGIN, END = "<!-- ablations:begin -->", "<!-- ablations:end -->"
 MIXES = ("drum_only_50", "pseudo_mix_50")
 LEAST = 0.005  # of F between decodings of the same weights: less is a handful of hits
 CLASSES = ("KD", "SD", "TT", "HH", "CY")
@@ -52,7 +51,7 @@ def train(name: str, entry: Mapping[str, Any], base: Mapping[str, Any], folder: 
         return checkpoint  # a run that was stopped half-way goes on below
     place.mkdir(parents=True, exist_ok=True)
     settings = place / "settings.yaml"
-    settings.write_text(yaml.safe_dump({**base, **entry.get("set", {})}))
+    settings.write_text(yaml.safe_dump(merged(nested(base), nested(entry.get("set", {})))))
     command = [
         sys.executable,
         str(ROOT / "train" / "main.py"),
@@ -74,29 +73,27 @@ def measure(
     """Micro F on the development recordings (five classes; by class for drums only) and rendered clips."""
     from data.corpora.readers import read_mdb
     from data.shards.read import read_clips
-    from eval.metrics.score import score
+    from eval.metrics.f_measure import f_measure
     from mt3drum.transcriber import Transcriber
     from tokenizer.maps import LABEL_MAPS
 
     transcriber = Transcriber.load(checkpoint, **entry.get("decode", {}))
-    no_refinement = mock.patch("mt3drum.decode.hypothesis.expected_offset", lambda w: np.zeros(len(w)))
     found: dict[str, Any] = {}
-    with nullcontext() if entry.get("refine", True) else no_refinement:
-        for mix in ("drum_only", "pseudo_mix"):
-            recordings = read_mdb(development, annotation="class", mix=mix)
-            heard = {r.name: transcriber.transcribe_file(r.audio).hits for r in recordings if r.audio}
-            played = {r.name: list(r.hits) for r in recordings}
-            unjudged = LABEL_MAPS["mdb_class"].unjudged
-            for milliseconds in (50, 20):
-                scores = score(played, heard, scheme="5", window=milliseconds / 1000, unjudged=unjudged)
-                found[f"{mix}_{milliseconds}"] = scores.micro.f
-                if mix == "drum_only" and milliseconds == 50:
-                    found["classes"] = {label: scores.classes[label].f for label in CLASSES}
-        clips = list(read_clips(shards, RENDERED_CLIPS))
-        heard = {clip.key: transcriber.transcribe_array(clip.audio).hits for clip in clips}
-        for scheme in ("26", "5"):
-            played = {clip.key: clip.hits for clip in clips}
-            found[f"rendered_{scheme}"] = score(played, heard, scheme=scheme).micro.f
+    for mix in ("drum_only", "pseudo_mix"):
+        recordings = read_mdb(development, annotation="class", mix=mix)
+        heard = {r.name: transcriber.transcribe_file(r.audio).hits for r in recordings if r.audio}
+        played = {r.name: list(r.hits) for r in recordings}
+        unjudged = LABEL_MAPS["mdb_class"].unjudged
+        for milliseconds in (50, 20):
+            scores = f_measure(played, heard, scheme="5", window=milliseconds / 1000, unjudged=unjudged)
+            found[f"{mix}_{milliseconds}"] = scores.micro.f
+            if mix == "drum_only" and milliseconds == 50:
+                found["classes"] = {label: scores.classes[label].f for label in CLASSES}
+    clips = list(read_clips(shards, RENDERED_CLIPS))
+    heard = {clip.key: transcriber.transcribe_array(clip.audio).hits for clip in clips}
+    for scheme in ("26", "5"):
+        played = {clip.key: clip.hits for clip in clips}
+        found[f"rendered_{scheme}"] = f_measure(played, heard, scheme=scheme).micro.f
     return found
 
 
@@ -150,19 +147,6 @@ def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], bas
     return "\n".join(lines)
 
 
-def write(page: Path, text: str) -> None:
-    """Put the table between the marks of a page.
-
-    Raises:
-        ValueError: the page has no such marks.
-    """
-    content = page.read_text()
-    if BEGIN not in content or END not in content:
-        raise ValueError(f"{page}: no line {BEGIN} and {END}; add them where the table shall stand")
-    before, after = content.split(BEGIN)[0], content.split(END)[1]
-    write_whole(page, f"{before}{BEGIN}\n{text}\n{END}{after}")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 1 with one line on standard error."""
     parser = argparse.ArgumentParser(
@@ -195,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
             results[name] = found
             write_whole(record, json.dumps(results, indent=1))
         if args.docs:
-            write(args.docs, table(results, runs, plan["base"]))
+            replace_block(args.docs, "ablations", table(results, runs, plan["base"]))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

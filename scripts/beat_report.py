@@ -1,6 +1,6 @@
 """How well beats, downbeats, tempo and meter are found: mir_eval's measures on annotated beats.
 
-    python scripts/beat_report.py --data ../shared/data --reports report --page docs/beats.md
+    python scripts/beat_report.py --data $DATA --reports report --page docs/beats.md
 
 MDB Drums: hits are the annotated ones, those of ADTOF, or those in `--reports` (see docs/reproduce.md);
 beside them librosa's beat tracker on the audio. Groove: performances to a click, whose MIDI files start on a
@@ -23,12 +23,11 @@ import soundfile
 from eval.inputs.annotations import read_annotation
 from mt3drum.rhythm.estimate import estimate
 from mt3drum.rhythm.grid import Grid
-from scripts.update_results import fill, write_text
+from scripts.pages.doc_block import replace_block
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
 from tokenizer.midi import read_midi
 
-MARKS = "<!-- beats:begin -->", "<!-- beats:end -->"
 TEMPO_WINDOW = 0.04
 """A tempo is right within this share of the truth (Gouyon et al. 2006, accuracy 1)."""
 HEAD = (
@@ -197,8 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         table += report(name, grooves, verbose)
         print(table, end="")
         if args.page is not None:
-            text = args.page.read_text(encoding="utf-8")
-            write_text(args.page, fill(text, table, str(args.page), MARKS))
+            replace_block(args.page, "beats", table)
     except (ValueError, OSError) as error:
         print(f"beat_report: {error}", file=sys.stderr)
         return 1

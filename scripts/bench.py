@@ -1,7 +1,7 @@
 """Measure speed side by side in one run, as ratios with medians and spread.
 
     python scripts/bench.py --quick --output bench.json --docs docs/performance.md \\
-        --development ../shared/data/real/mdb_drums_dev
+        --development $DATA/real/mdb_drums_dev
 
 One thread unless a row says otherwise. CPU seconds are those of the whole command, imports included. With
 `--docs`, the block between the two markers of that file is replaced by the tables; nobody types numbers.
@@ -21,8 +21,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.pages.doc_block import replace_block
+
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
 def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -46,7 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 where the arguments are wrong."""
     args = parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"
-    sys.path.insert(0, str(ROOT))
     from scripts.bench_suite.parts import PARTS as DECODING
     from scripts.bench_suite.parts import Setting
     from scripts.bench_suite.precision import PARTS as PRECISION
@@ -133,20 +133,12 @@ def fill(path: Path, report: dict[str, Any]) -> None:
     Raises:
         ValueError: the markers are not in it.
     """
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path}: no {BEGIN} and {END} in it")
-    lines = [""]
+    lines: list[str] = []
     for part in dict.fromkeys(row["part"] for row in report["rows"]):
         rows = [row for row in report["rows"] if row["part"] == part]
         about = ", ".join(f"{key} {value}" for key, value in rows[0]["machine"].items())
         lines += [table(part, rows), f"*{about}*", ""]
-    block = "\n".join(lines)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(before + begin + block + end + after, encoding="utf-8")
-    temporary.replace(path)
+    replace_block(path, "bench", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Score drum transcriptions, ours or anyone's, against references, and write the tables.
 
     python scripts/benchmark.py --reference refs --reference-map mdb_class --estimate theirs --output report
-    python scripts/benchmark.py --corpus mdb ../shared/data/real/mdb_drums_dev --output report
+    python scripts/benchmark.py --corpus mdb $DATA/real/mdb_drums_dev --output report
     python scripts/benchmark.py --corpus mdb PATH --corpus-option mix=full_mix --estimate A=d1 --estimate B=d2
+
+    python scripts/benchmark.py --drumless RECORDINGS_WITHOUT_DRUMS --output report
 
 Without --estimate the bundled checkpoint transcribes the references' recordings first. Definitions:
 docs/scoring.md.
@@ -15,6 +17,8 @@ import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mt3drum.files import write_whole
 
 if TYPE_CHECKING:
     from eval.report.report import Report
@@ -29,7 +33,12 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     _input_options(parser)
     how = parser.add_argument_group("scoring")
     how.add_argument(
-        "--scheme", help="26, 16, 8, 5 or 3 classes (default: 5, or what the references can judge)"
+        "--scheme", help="26, 16, 12, 8, 5 or 3 classes (default: 5, or what the references can judge)"
+    )
+    how.add_argument(
+        "--labels",
+        metavar="LABEL,...",
+        help="score only these labels of the scheme, such as KD,HH where the references hold no others",
     )
     how.add_argument("--window", type=float, default=50.0, metavar="MS", help="of the headline (default: 50)")
     how.add_argument(
@@ -55,8 +64,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--moments", type=int, default=40, metavar="N", help="worst moments in the HTML (default: 40)"
     )
     args = parser.parse_args(arguments)
-    if (args.reference is None) == (args.corpus is None):
-        parser.error("give either --reference DIR or --corpus NAME PATH")
+    if args.reference is not None and args.corpus is not None:
+        parser.error("give either --reference DIR or --corpus NAME PATH, not both")
+    if args.reference is None and args.corpus is None and args.drumless is None:
+        parser.error("give --reference DIR, --corpus NAME PATH or --drumless DIR")
     unknown = sorted(set(args.formats.split(",")) - set(FORMATS))
     if unknown:
         parser.error(f"--formats: unknown {', '.join(unknown)}; known: {', '.join(FORMATS)}")
@@ -84,12 +95,14 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
     meaning = "what their labels mean, for all systems or for one (default: gm)"
     systems.add_argument("--estimate-map", action="append", default=[], metavar="[NAME=]MAP", help=meaning)
     decode = "decode with this checkpoint first; 'bundled' for the one inside mt3drum"
-    systems.add_argument("--checkpoint", action="append", default=[], metavar="[NAME=]FILE", help=decode)
+    systems.add_argument(
+        "--checkpoint", action="append", default=[], metavar="[NAME=]FILE[@KEY=VALUE,...]", help=decode
+    )
     option = "for decoding, such as beam=1"
     systems.add_argument("--decode", action="append", default=[], metavar="KEY=VALUE", help=option)
     sound = "recordings, for decoding, pictures and sound"
     systems.add_argument("--audio", type=Path, metavar="DIR", help=sound)
-    silent = "recordings without drums, for false alarms a minute"
+    silent = "recordings without drums, for false alarms a minute; needs no references"
     systems.add_argument("--drumless", type=Path, metavar="DIR", help=silent)
 
 
@@ -127,12 +140,7 @@ def _save(report: Report, audio: dict[str, Path], args: argparse.Namespace) -> N
     args.output.mkdir(parents=True, exist_ok=True)
     for suffix in args.formats.split(","):
         path = args.output / f"report.{suffix}"
-        temporary = path.with_name(f".{path.name}.part")
-        try:
-            temporary.write_text(writers[suffix](), encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, writers[suffix]())
         print(f"wrote {path}")
 
 

@@ -26,23 +26,23 @@ from data.clips.clip import Palette, RenderConfig, choose_performance
 from data.corpora.readers import read_gmd
 from data.grooves.patterns import Performance
 from data.kits.load import kit_split, load_kits
-from data.kits.sample import SAMPLE_RATE
 from data.render.drums import INAUDIBLE_DB, PEAK, TunedKit, play, tune_kit
 from data.render.strike import Voice
 from eval.metrics.bootstrap import paired
-from eval.metrics.score import score
+from eval.metrics.f_measure import f_measure
+from mt3drum.config import SAMPLE_RATE
 from mt3drum.decode.enrolment import WEIGHT, enrol
 from mt3drum.transcriber import Transcriber
+from scripts.pages.doc_block import replace_block
 from tokenizer.drums import DRUMS, FAMILIES, NUM_CLASSES
 from tokenizer.hits import Hit
 
 SECONDS = 12.0  # of a song, and of a file of samples: the renderer's rooms then are the same
 VELOCITIES = (100, 60, 85, 115, 75)
-BEGIN, END = "<!-- enrolment:begin -->", "<!-- enrolment:end -->"
 
 
 @dataclass(frozen=True)
-class Song:
+class RenderedSong:
     """A clip, and a recording of each drum of its kit with as many strokes as there are velocities."""
 
     name: str
@@ -51,7 +51,7 @@ class Song:
     samples: dict[int, np.ndarray]
 
 
-def songs(data: Path, split: str, count: int, seed: int) -> Iterator[Song]:
+def songs(data: Path, split: str, count: int, seed: int) -> Iterator[RenderedSong]:
     """Rendered as the clips of the rendered test are: drums alone, as played."""
     config = RenderConfig.plain(split, SECONDS)
     kits = load_kits(data / "kits", kit_split(data / "splits.json", split))
@@ -76,7 +76,7 @@ def songs(data: Path, split: str, count: int, seed: int) -> Iterator[Song]:
             strokes = [Hit(0.25 + 2.3 * at, drum, velocity) for at, velocity in enumerate(VELOCITIES)]
             alone, _ = play(half(tuned, 1), strokes, rng, np.random.default_rng(room), SECONDS)
             samples[drum] = alone
-        yield Song(f"{tuned.main.name} {number}", audio * np.float32(PEAK / peak), hits, samples)
+        yield RenderedSong(f"{tuned.main.name} {number}", audio * np.float32(PEAK / peak), hits, samples)
 
 
 def half(tuned: TunedKit, which: int) -> TunedKit:
@@ -89,7 +89,7 @@ def half(tuned: TunedKit, which: int) -> TunedKit:
     return replace(tuned, voices={drum: of(voice) for drum, voice in tuned.voices.items()})
 
 
-def write_samples(song: Song, strokes: int, folder: Path) -> None:
+def write_samples(song: RenderedSong, strokes: int, folder: Path) -> None:
     """One file a drum, as a player would hand them over."""
     end = round((2.3 * strokes + 0.2) * SAMPLE_RATE)
     for drum, audio in song.samples.items():
@@ -101,13 +101,13 @@ Found = dict[str, dict[str, tuple[Hit, ...]]]
 
 
 def measure(
-    transcriber: Transcriber, made: Iterator[Song], counts: list[int], weights: list[float]
+    transcriber: Transcriber, made: Iterator[RenderedSong], counts: list[int], weights: list[float]
 ) -> tuple[dict[str, tuple[Hit, ...]], Found]:
     """References, and the hits found by song for each row of the table."""
     references: dict[str, tuple[Hit, ...]] = {}
     found: Found = {}
 
-    def transcribe(row: str, song: Song) -> None:
+    def transcribe(row: str, song: RenderedSong) -> None:
         found.setdefault(row, {})[song.name] = transcriber.transcribe_array(song.audio).hits
 
     for song in made:
@@ -128,14 +128,14 @@ def measure(
 
 def table(references: dict[str, tuple[Hit, ...]], found: Found) -> list[str]:
     """F within 50 ms: micro over the 26 classes, its difference, and over the classes of each family."""
-    before = score(references, found["no kit"], scheme="26")
+    before = f_measure(references, found["no kit"], scheme="26")
     lines = ["| samples | 26, micro F | more than without (95 %) | 16 | 8 | " + " | ".join(FAMILIES) + " |"]
     lines.append("|---|---:|---|---:|---:|" + "---:|" * len(FAMILIES))
     for row, hits in found.items():
-        scores = score(references, hits, scheme="26")
+        scores = f_measure(references, hits, scheme="26")
         gain = paired(scores, before)
         change = "" if row == "no kit" else f"{gain.difference:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
-        coarse = [score(references, hits, scheme=scheme).micro.f for scheme in ("16", "8")]
+        coarse = [f_measure(references, hits, scheme=scheme).micro.f for scheme in ("16", "8")]
         families = []
         for family in FAMILIES:
             members = [scores.classes[drum.name] for drum in DRUMS if drum.family == family]
@@ -172,9 +172,7 @@ def main(argv: list[str] | None = None) -> int:
     lines = [heading, "", *table(references, found)]
     print("\n".join(lines))
     if args.write:
-        text = args.write.read_text(encoding="utf-8")
-        top, bottom = text.index(BEGIN) + len(BEGIN), text.index(END)
-        args.write.write_text(f"{text[:top]}\n" + "\n".join(lines) + f"\n{text[bottom:]}", encoding="utf-8")
+        replace_block(args.write, "enrolment", "\n".join(lines))
     return 0
 
 

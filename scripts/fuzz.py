@@ -41,7 +41,7 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[], metavar="TARGET")
     parser.add_argument("--failures", type=Path, help="folder for the files of cases that fail")
-    parser.add_argument("--guided", action="store_true", help="by atheris, in a fork a target")
+    parser.add_argument("--guided", action="store_true", help="by atheris, in a process a target")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into the page's block")
     return parser.parse_args(arguments)
 

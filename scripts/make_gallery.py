@@ -1,6 +1,6 @@
 """The README's pictures of what comes out: one rendered clip, transcribed by a checkpoint, in every form.
 
-    python scripts/make_gallery.py --kit ../shared/data/kits/pearl-master-studio
+    python scripts/make_gallery.py --kit $DATA/kits/pearl-master-studio
 
 Writes docs/images/review.png (desktop), review_phone.png (phone, dark), score.png (the MusicXML as verovio
 prints it), chart.png (the Clone Hero chart, drawn from its notes.chart) and the tab in README.md. Needs
@@ -29,13 +29,12 @@ from mt3drum.formats import write
 from mt3drum.formats.chart import RESOLUTION
 from mt3drum.web.page import write_page
 from scripts.make_figures import GROOVE, render
-from scripts.update_results import fill, write_text
+from scripts.pages.doc_block import replace_block
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 TAB_ROWS = 1  # of the tab, in the README
-MARKS = "<!-- tab:begin -->", "<!-- tab:end -->"
 MAX_BYTES = 150_000
 PAGE: dict[str, Any] = {"viewport": {"width": 1280, "height": 730}, "color_scheme": "light"}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
@@ -70,7 +69,7 @@ def review(browser: Any, page_file: Path, screen: dict[str, Any]) -> bytes:
     """The review page with its least certain hit chosen."""
     page = browser.new_page(**screen)
     page.goto(page_file.as_uri(), timeout=120_000)
-    while not page.evaluate("app.view.tile(0) !== null"):
+    while not page.evaluate("app.view.tiles.tile(0, 0) !== null"):
         page.wait_for_timeout(50)
     page.keyboard.press("u")
     page.wait_for_timeout(500)
@@ -196,8 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 (images / file).write_bytes(small(draw()))
             browser.close()
             tab = (folder / f"song{SUFFIX['tab']}").read_text("utf-8")
-        text = args.readme.read_text("utf-8")
-        write_text(args.readme, fill(text, tab_block(tab), str(args.readme), MARKS))
+        replace_block(args.readme, "tab", tab_block(tab))
     except (ValueError, OSError) as error:
         print(f"make_gallery: {error}", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
     python scripts/make_shards.py --output datasets/train --clips 20000
     python scripts/make_shards.py --output datasets/test --split test --clips 300
+    python scripts/make_shards.py --output datasets/every --split test --clips 192 --patterns 1 --band 0.5
     python scripts/make_shards.py --output datasets/bare --no-data --clips 2000
     python scripts/make_shards.py --output datasets/egmd --corpus egmd --root e-gmd-v1.0.0 --clips 20000
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from data.clips.clip import RenderConfig
     from data.clips.makers import RecordedShards, RenderedShards
 
-CORPORA = ("egmd", "folder", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
+CORPORA = ("egmd", "folder", "note_sequences", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -43,15 +44,17 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--data",
         type=Path,
         default=Path("../shared/data"),
-        help="folder with kits/, midi/groove/, accompaniment/ and splits.json (default: ../shared/data)",
+        help="folder with kits/, midi/groove/, accompaniment/, splits.json and, if wanted, electronic/ "
+        "(default: ../shared/data)",
     )
     rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
     rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
     for name, what in (
         ("patterns", "of a generated pattern"),
+        ("electronic", "of programmed drums on a drum machine"),
         ("synthetic", "of a synthesised kit"),
         ("band", "of a backing band; default for validation and test: 0"),
-        ("negatives", "of a band without drums"),
+        ("negatives", "of a clip without drums (training: 0.2)"),
         ("vary", "of a varied performance"),
     ):
         rendered.add_argument(f"--{name}", type=float, metavar="P", help=f"probability {what}")
@@ -62,7 +65,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
     recorded.add_argument("--root", type=Path, help="where the corpus lies")
     recorded.add_argument(
-        "--label-map", default="gm", help="of --corpus folder: MIDI notes to classes (default: gm)"
+        "--label-map",
+        default="gm",
+        help="of --corpus folder and note_sequences: MIDI notes to classes (default: gm)",
     )
     recorded.add_argument(
         "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
@@ -90,7 +95,7 @@ def render_config(args: argparse.Namespace) -> RenderConfig:
         config = RenderConfig(args.split, args.seconds)
     else:
         config = RenderConfig.plain(args.split, args.seconds)
-    names = ("patterns", "synthetic", "band", "negatives", "vary")
+    names = ("patterns", "electronic", "synthetic", "band", "negatives", "vary")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.no_band:
         given.update(band=0.0, negatives=0.0)
@@ -99,9 +104,12 @@ def render_config(args: argparse.Namespace) -> RenderConfig:
 
 def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     """Read what the clips are rendered from."""
+    from dataclasses import replace
+
     import numpy as np
 
     from data.band.play import make_bank
+    from data.band.stems import BackingStem, load_stems
     from data.clips.clip import Palette
     from data.clips.makers import RenderedShards, describe
     from data.corpora.readers import read_gmd
@@ -113,8 +121,13 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     config = render_config(args)
     rng = np.random.default_rng(args.seed)
     bank = None
+    stems: tuple[BackingStem, ...] = ()
     if config.band or config.negatives:
-        bank = make_bank(None if args.no_data else args.data / "accompaniment", rng)
+        held_out = args.split == "test"
+        bank = make_bank(None if args.no_data else args.data / "accompaniment", rng, held_out)
+        if not args.no_data and not held_out:
+            stems, licences = load_stems(args.data / "electronic")
+            bank = replace(bank, licences=bank.licences | licences)
     if args.no_data:
         return RenderedShards(config, Palette(notes=bank), args.seed, args.clips, args.clips_per_shard)
     names = kit_split(args.data / "splits.json", args.split)
@@ -126,19 +139,19 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
         for one in recordings
         if one.hits
     )
-    palette = Palette(performances, tuple(load_kits(args.data / "kits", names)), bank)
+    palette = Palette(performances, tuple(load_kits(args.data / "kits", names)), bank, stems)
     return RenderedShards(config, palette, args.seed, args.clips, args.clips_per_shard, describe(recordings))
 
 
 def recorded_shards(args: argparse.Namespace) -> RecordedShards:
     """Read the corpus; of corpora with an official split, only that split."""
     from data.clips.makers import RecordedShards
-    from data.corpora.readers import READERS, read_egmd, read_folder
+    from data.corpora.readers import READERS, read_egmd
 
     if args.corpus == "egmd":
         recordings = read_egmd(args.root, args.split, args.kits_per_performance, args.seed)
-    elif args.corpus == "folder":
-        recordings = read_folder(args.root, args.label_map, args.split)
+    elif args.corpus in ("folder", "note_sequences"):
+        recordings = READERS[args.corpus](args.root, args.label_map, args.split)
     else:
         recordings = READERS[args.corpus](args.root)
     recordings = [recording for recording in recordings if recording.split == args.split]

@@ -1,6 +1,6 @@
 """Write the model card: from what the checkpoint says of itself, the sources' licence files and the results.
 
-    python scripts/model_card.py --data ../shared/data
+    python scripts/model_card.py --data $DATA
 
 Writes docs/model_card.md and, the same text, mt3drum/assets/MODEL_CARD.md (shipped in the wheel).
 """
@@ -16,36 +16,40 @@ from pathlib import Path
 from typing import Any
 
 from mt3drum.decoding import DecodeConfig
-from scripts.pages.model_card_recipe import given_prior, plain, remake
-from scripts.update_results import BEGIN, END, PAGES, RESULTS, block, read_digests, write_text
+from mt3drum.files import write_whole
+from scripts.pages.doc_block import marked
+from scripts.pages.model_card_recipe import given_onset, plain, remake
+from scripts.update_results import PAGES, RESULTS, block, read_digests
 
+STEMS = "electronic"  # of data.band.stems: a folder beside accompaniment/
 SYNTHESISED = "synthesised"  # kits and instruments made of arithmetic
 NOT_LICENCE = ("holds:", "path:", "repo:", "pitches", "velocity layers:")
 """Lines of a SOURCE.txt that say something else."""
 
 INTENDED = """## Intended use
 
-Turning recordings of drum kits, alone or in a band, into MIDI, JSON or CSV: notation, practice, sample
-replacement, music research, first drafts of annotations. Not for deciding alone who played or wrote what, and
-not for sounds that are not drums. Check a transcription before you publish it: the confidences say where to
-look first."""
+Transcribing recordings of drum kits, solo or in a band, to MIDI, notation, JSON or CSV: for practice,
+teaching, sample replacement, research and first drafts of annotations. Not intended as sole evidence of who
+played or wrote something, or for sounds other than drums. Review a transcription before you publish it; the
+confidences
+show where to look first."""
 
-LIMITS = """## Limits
+LIMITS = """## Limitations
 
-- It has learnt from rendered drums only: kits, rooms and productions unlike those below are less sure.
-- Full mixes are harder than drums alone (see the results).
-- The finer the class, the less sure. Where a kit lacked a stroke (edges of hats and cymbals, rims of toms, a
-  tom), training heard one made from its other strokes (data/kits/derive.py).
-- Two strokes on one drum less than 20 ms apart are one.
-- Percussion outside a drum kit has no class of its own: it is left out, or taken for aux1 or aux2.
-- Velocity is how hard the stroke sounds, on the scale of the electronic kit of the Groove MIDI Dataset.
-- Notation is not its business: no beats, bars or note lengths."""
+- Trained on rendered drums only: expect lower scores on kits, rooms and productions unlike those below.
+- Full mixes are harder than isolated drums (see the results).
+- Finer classes are less reliable. Where a kit lacks an articulation (edges of hats and cymbals, rims of toms,
+  a tom), training used one derived from its other samples (data/kits/derive.py).
+- Two hits on one drum within 20 ms are merged.
+- Percussion outside the drum kit has no class of its own: it is dropped or labelled aux1 or aux2.
+- Velocity is loudness on the scale of the electronic kit of the Groove MIDI Dataset.
+- The model predicts hits. Tempo, meter and notation are derived from them (docs/beats.md)."""
 
 LICENCE = """## Licence and credits
 
-The weights are [CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/): use them for anything, with
-credit to mt3drum and to those below; share changed weights under the same licence. The code is Apache-2.0.
-Neither claims anything of what you transcribe. Samples under the plain GPL were left out of training.
+The weights are licensed under [CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/): use them for
+anything, credit mt3drum and the sources below, and share modified weights under the same licence. The code is
+Apache-2.0. Your transcriptions are yours. No samples under the plain GPL were used.
 
 The weights were trained on the work of:"""
 
@@ -107,11 +111,11 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
             *_what(header, name, megabytes),
             "## Results",
             _chosen(training),
-            f"{BEGIN}\n{results}{END}",
-            *_data(training["data"]),
+            marked("results", results),
+            *_data(training),
             *_training(training, header["decoding"]),
             LIMITS,
-            *_licence(training["data"], data_root),
+            *_licence(training, data_root),
         ]
     except KeyError as error:
         raise ValueError(f"{name}: its training record lacks {error}") from error
@@ -124,8 +128,8 @@ def _what(header: Mapping[str, Any], name: str, megabytes: float) -> list[str]:
     return [
         f"# Model card: {name}",
         "<!-- Written by scripts/model_card.py; a change here is lost. -->",
-        "Drum transcription: a recording in; hits out, each with time, one of 26 drums, velocity and\n"
-        f"confidence. {config.encoder_layers} encoder and {config.decoder_layers} decoder layers of width "
+        "Automatic drum transcription: onset time, drum class (26), velocity and confidence for every hit.\n"
+        f"{config.encoder_layers} encoder and {config.decoder_layers} decoder layers of width "
         f"{config.width} over log-mel\nspectrograms of {windows} samples at 44.1 kHz; {megabytes:.1f} MB in "
         f"fp16; vocabulary\n`{config.codec.fingerprint()}`. How it works: docs/architecture.md.",
         INTENDED,
@@ -135,24 +139,35 @@ def _what(header: Mapping[str, Any], name: str, megabytes: float) -> list[str]:
 def _chosen(training: Mapping[str, Any]) -> str:
     by_group = training["result"].get("by_group", {})
     groups = ", ".join(f"{name} {value:.3f}" for name, value in by_group.items())
-    scored = (
-        f" (micro F of five\nclasses when its settings were chosen, in float32: {groups})" if groups else ""
-    )
+    scored = f" (micro F,\nfive classes, float32, when its settings were chosen: {groups})" if groups else ""
     if "averaged" in training:
-        how = f"the development recordings chose which checkpoints this is the mean of**{scored}"
+        how = f"the development recordings selected the checkpoints whose mean this is{scored}"
     elif training["step"] < training["config"]["steps"]:
-        how = f"the development recordings chose this checkpoint** among those of its run{scored}"
+        how = f"the development recordings selected this checkpoint among those of its run{scored}"
     else:
-        how = f"the development recordings were watched while this was made**{scored}"
+        how = f"the development recordings were monitored during training{scored}"
     return (
-        f"**Read with care: {how}.\n"
-        "The renderer was set after them, too: usual levels of drums and the density of bands were measured\n"
-        "on them. No sound of theirs was trained on, but their figures flatter. The rendered test, of other\n"
-        "performances and other kits, chose nothing."
+        f"**The development scores are optimistic**: {how}.\n"
+        "The renderer's drum levels and band density were also set after measuring them. Their audio was\n"
+        "never trained on. No design choice used the rendered test: other performances, other kits."
     )
 
 
-def _data(data: Mapping[str, Any]) -> list[str]:
+def data_sets(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Every data set of a run, in order; older records have one."""
+    return list(training.get("data_sets") or [training["data"]])
+
+
+def _data(training: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+    sets = data_sets(training)
+    for data in sets:
+        steps = f", steps {data['steps'][0]:,} to {data['steps'][1]:,}" if len(sets) > 1 else ""
+        found += [f"## Training data{steps}", *_data_set(data)]
+    return found
+
+
+def _data_set(data: Mapping[str, Any]) -> list[str]:
     hits = data["hits"]
     total = sum(hits.values())
     rows = "\n".join(f"| {drum} | {count:,} | {count / max(1, total):.2%} |" for drum, count in hits.items())
@@ -163,11 +178,10 @@ def _data(data: Mapping[str, Any]) -> list[str]:
         f"{key} {value:g}" for key, value in config.items() if isinstance(value, float) and value <= 1
     )
     return [
-        "## Training data",
         f"{data['clips']:,} {data['settings']['kind']} clips, {data['seconds'] / 3600:.1f} hours, {total:,} "
-        f"hits on {sampled} sampled and some synthesised kits.\n"
-        f"Clips by where their hits come from: {corpora}.\nProbabilities of the renderer: {shares or '-'}.\n"
-        "Every clip is cut, mixed and coloured anew each time it is heard (docs/data.md).",
+        f"hits on {sampled} sampled kits and some synthesised ones.\n"
+        f"Clips by source of their hits: {corpora}.\nRenderer probabilities: {shares or '-'}.\n"
+        "Clips are cropped, mixed and augmented on the fly (docs/data.md).",
         "| drum | hits | share |\n|---|---:|---:|\n" + rows,
     ]
 
@@ -177,8 +191,8 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     steps, batch = training["step"], config["batch"] * config["accumulation"] * training["world"]
     tuning = training.get("tuning")
     chosen = f"; chosen on {tuning['clips']} rendered validation clips" if tuning else ""
-    if tuning and given_prior(tuning):
-        chosen += "; lambda and bias were given (docs/experiments.md says why)"
+    if tuning and given_onset(tuning):
+        chosen += "; lambda and bias were set on the development recordings (docs/archive/experiments.md)"
     after = ", ".join(
         f"step {each['step']:,} of {each['config']['steps']:,} (seed {each['config']['seed']})"
         for each in training.get("averaged", ())
@@ -192,21 +206,23 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
     before = f"It started from the weights of an earlier run, step {first['step']:,}.\n" if first else ""
     return [
         "## Training",
-        f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step ({steps * batch:,} in all), "
-        f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset']}`, learning rate "
-        f"{config['learning_rate']:g}; the weights are a moving average (decay {config['ema']:g}).\n"
+        f"Step {steps:,} of {config['steps']:,}, {batch} segments of 4 s a step "
+        f"({steps * batch:,} in all), "
+        f"{training['world']} rank(s), seed {config['seed']},\npreset `{config['preset'] or 'as before'}`, "
+        f"learning rate {config['learning_rate']:g}; the weights are a moving average "
+        f"(decay {config['ema']:g}).\n"
         f"{before}{mean}Code: "
         f"commit `{training['commit']}`; data: commit `{data['commit']}`.\n"
         f"Decode settings: {_changed_settings(decoding)}{chosen}.",
-        "To make it again (settings of the run's end; docs/experiments.md says what changed on the way):",
+        "To reproduce it (settings at the end of each run; docs/archive/experiments.md has later changes):",
         "```\n" + "\n".join(remake(training)) + "\n```",
     ]
 
 
 def _changed_settings(decoding: Mapping[str, Any]) -> str:
     """The decode settings that are not the defaults."""
-    usual = DecodeConfig().to_dict()
-    given = {name: value for name, value in decoding.items() if value != plain(usual.get(name))}
+    usual, chosen = (plain(config.to_dict()) for config in (DecodeConfig(), DecodeConfig.from_dict(decoding)))
+    given = {name: value for name, value in chosen.items() if value != usual[name]}
     points = given.pop("confidence_calibration", ())
     words = [
         f"{name} {', '.join(f'{key} {each:g}' for key, each in value.items())}"
@@ -218,18 +234,26 @@ def _changed_settings(decoding: Mapping[str, Any]) -> str:
     return "; ".join(words) or "the defaults"
 
 
-def _licence(data: Mapping[str, Any], root: Path) -> list[str]:
-    corpora = data["sources"]["corpora"]
+def _licence(training: Mapping[str, Any], root: Path) -> list[str]:
+    """Credits of all that the weights have learnt from, in earlier runs too."""
+    used = data_sets(training)
+    before = training
+    while "initial" in before:
+        before = before["initial"]
+        used = [*data_sets(before), *used]
+    corpora = {name for data in used for name in data["sources"]["corpora"]}
+    accompaniment = {name for data in used for name in data["sources"]["accompaniment"]}
+    all_kits = {kit for data in used for kit in data["kits"]}
     played = [named_source("Groove MIDI Dataset", root / "midi" / "groove")] if "gmd" in corpora else []
-    unknown = sorted(set(corpora) - {"gmd"})
+    unknown = sorted(corpora - {"gmd"})
     notes = [
-        read_source(root / "accompaniment" / name / "SOURCE.txt")
-        for name in data["sources"]["accompaniment"]
+        read_source((root if name == STEMS else root / "accompaniment") / name / "SOURCE.txt")
+        for name in sorted(accompaniment)
         if name != SYNTHESISED
     ]
     kits = [
         named_source(kit_name(root / "kits" / kit / "kit.json"), root / "kits" / kit)
-        for kit in data["kits"]
+        for kit in sorted(all_kits)
         if kit != SYNTHESISED
     ]
     sections = [LICENCE]
@@ -238,7 +262,7 @@ def _licence(data: Mapping[str, Any], root: Path) -> list[str]:
     sections += ["### Drum kits", _credits(kits)] if kits else []
     sections += ["### Accompaniment", _credits(notes)] if notes else []
     own = (
-        "Where a source names more than was used, all it names is credited. Generated patterns, synthesised\n"
+        "A source is credited in full even where only part of it was used. Generated patterns, synthesised\n"
         "kits and synthesised instruments are this project's own."
     )
     return [*sections, own]
@@ -281,7 +305,7 @@ def main(arguments: list[str] | None = None) -> int:
         header, size = read_header(path), path.stat().st_size / 1e6
         text = card(header, path.name, size, args.data, block(read_digests(args.results)))
         for target in args.output:
-            write_text(target, text)
+            write_whole(target, text)
             print(f"wrote {target}")
     except (ValueError, OSError) as error:
         print(f"model_card: {error}", file=sys.stderr)

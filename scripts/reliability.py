@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.pages.doc_block import replace_block
+
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = "table"
 
@@ -97,6 +99,11 @@ ROWS = (
             "mt3drum/web/test_app",
             "mt3drum/web/test_limits",
         ),
+    ),
+    Row(
+        "web app: restarted, killed, away while somebody edits; edits in two windows; bad and stale edits",
+        "every recording, score and edit is there again",
+        ("mt3drum/web/test_keeping",),
     ),
     Row(
         "hundreds of recordings in one process, measured below",
@@ -226,9 +233,6 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0, or 1 with one line on standard error."""
     args = parse_args(arguments)
-    sys.path.insert(0, str(ROOT))
-    from scripts.pages.doc_block import replace_block
-
     try:
         text = table(collected())
         print(text)

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mt3drum.config import SAMPLE_RATE
+
 if TYPE_CHECKING:
     from mt3drum.transcriber import Transcriber, Transcription
 
-RATE = 44_100
 SOUNDING = 0.15
 """Share of the time in which there is something to hear."""
 BOUND = 64.0
@@ -32,7 +33,7 @@ NEAR = 1e-3
 """Seconds by which a hit may move when other recordings share its batch."""
 
 
-class Reading(NamedTuple):
+class MemoryReading(NamedTuple):
     """The state of the process after so many recordings."""
 
     files: int
@@ -71,8 +72,10 @@ def sounds(data: Path | None) -> list[np.ndarray]:
         ValueError: the folder holds none.
     """
     if data is None:
-        noise = np.random.default_rng(0).uniform(-0.5, 0.5, 20 * RATE)
-        return [(noise * np.exp(-(np.arange(20 * RATE) % (RATE // 5)) / 800)).astype(np.float32)]
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, 20 * SAMPLE_RATE)
+        return [
+            (noise * np.exp(-(np.arange(20 * SAMPLE_RATE) % (SAMPLE_RATE // 5)) / 800)).astype(np.float32)
+        ]
     import soundfile
 
     paths = sorted(data.rglob("*.flac"))
@@ -86,15 +89,15 @@ def make(path: Path, seconds: float, pieces: Sequence[np.ndarray], seed: int) ->
     import soundfile
 
     rng = np.random.default_rng(seed)
-    sound = np.zeros(max(1, round(seconds * RATE)), np.float32)
+    sound = np.zeros(max(1, round(seconds * SAMPLE_RATE)), np.float32)
     left = SOUNDING * seconds
     while left > 0.5:
         piece = pieces[int(rng.integers(len(pieces)))]
-        length = min(len(piece), len(sound), round(min(left, rng.uniform(4, 20)) * RATE))
+        length = min(len(piece), len(sound), round(min(left, rng.uniform(4, 20)) * SAMPLE_RATE))
         start, place = rng.integers(len(piece) - length + 1), rng.integers(len(sound) - length + 1)
         sound[place : place + length] = piece[start : start + length]
-        left -= length / RATE
-    soundfile.write(path, sound, RATE, subtype="PCM_16")
+        left -= length / SAMPLE_RATE
+    soundfile.write(path, sound, SAMPLE_RATE, subtype="PCM_16")
 
 
 def same(first: Transcription, second: Transcription) -> bool:
@@ -109,7 +112,7 @@ def same(first: Transcription, second: Transcription) -> bool:
 
 def soak(
     transcriber: Transcriber, durations: Sequence[float], pieces: Sequence[np.ndarray], seed: int, alone: int
-) -> tuple[list[Reading], list[int], int]:
+) -> tuple[list[MemoryReading], list[int], int]:
     """Decode everything; readings at every tenth, the recordings that differ from themselves alone, and hits.
 
     Raises:
@@ -139,7 +142,7 @@ def soak(
                 kept[number] = result
             if (number + 1) % tenth == 0:
                 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                readings.append(Reading(number + 1, seconds / 3600, resident(), most))
+                readings.append(MemoryReading(number + 1, seconds / 3600, resident(), most))
                 print(f"{number + 1} files, {seconds / 3600:.2f} h, {resident():.0f} MiB", file=sys.stderr)
         differ = []
         for number, result in kept.items():

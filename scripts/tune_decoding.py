@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         help="recordings like MDB Drums: score the tuned checkpoint, for its header",
     )
-    parser.add_argument("--prior", type=float, nargs=2, metavar=("WEIGHT", "BIAS"), help="no search: these")
+    parser.add_argument("--onset", type=float, nargs=2, metavar=("WEIGHT", "BIAS"), help="no search: these")
     parser.add_argument("--clips", type=int, default=96, help="use only so many (default: 96)")
     args = parser.parse_args(arguments)
 
@@ -43,14 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     def report(trial: Trial) -> None:
         scores = "  ".join(f"F{scheme} {f:.4f}" for scheme, f in trial.f.items())
-        print(f"weight {trial.prior_weight:.2f}  bias {trial.prior_bias:+.1f}  {scores}", flush=True)
+        print(f"weight {trial.onset_weight:.2f}  bias {trial.onset_bias:+.1f}  {scores}", flush=True)
 
     try:
         (model, header), *others = [load_model(path) for path in args.checkpoint]
         model.load_state_dict(mean_weights([each.state_dict() for each in (model, *(m for m, _ in others))]))
-        config, trials = tune(model, list(read_clips(args.shards, args.clips)), report, args.prior)
+        config, trials = tune(model, list(read_clips(args.shards, args.clips)), report, args.onset)
         args.output.parent.mkdir(parents=True, exist_ok=True)
-        tuned = [{"weight": t.prior_weight, "bias": t.prior_bias, "f": t.f} for t in trials]
+        tuned = [{"weight": t.onset_weight, "bias": t.onset_bias, "f": t.f} for t in trials]
         training = header["training"] | {"tuning": {"clips": args.clips, "trials": tuned}}
         if others:
             training["averaged"] = [record["training"] for _, record in others]
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    chosen = f"weight {config.prior_weight}, bias {config.prior_bias}"
+    chosen = f"weight {config.onset_weight}, bias {config.onset_bias}"
     least = config.to_dict()["minimum_confidence"]
     print(f"{args.output}: {chosen}, least confidence {least}")
     return 0

@@ -4,8 +4,7 @@
     python scripts/update_results.py
 
 Each folder named is one that scripts/benchmark.py wrote: a digest of its report.json becomes
-docs/results/<folder>.json. Then the text between `<!-- results:begin -->` and `<!-- results:end -->` is made
-anew from all digests there.
+docs/results/<folder>.json. Then the block "results" of the pages is made anew from all digests there.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mt3drum.files import write_whole
+from scripts.pages.doc_block import replace_block
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "model_card.md", ROOT / "mt3drum" / "assets" / "MODEL_CARD.md")
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 REPORT_FORMAT = 1
 """Of the reports read here (`eval.report.json_file.FORMAT`)."""
 NAMES = {
@@ -31,6 +32,9 @@ NAMES = {
 }
 """What the rows are called, in their order; other reports follow under their own names."""
 WINDOW = 0.05  # seconds
+DATA = "../shared/data"
+"""Where the data lay when the reports were made; pages show `$DATA`."""
+FINE = ("26", "16", "12", "8", "5", "3")
 FIVE = ("KD", "SD", "TT", "HH", "CY")
 
 Digest = dict[str, Any]
@@ -72,7 +76,7 @@ def take_in(folder: Path, results: Path) -> Path:
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise ValueError(f"{path}: not a report of scripts/benchmark.py ({error!r})") from error
     target = results / f"{folder.resolve().name}.json"
-    write_text(target, json.dumps(short, indent=1) + "\n")
+    write_whole(target, json.dumps(short, indent=1) + "\n")
     return target
 
 
@@ -96,19 +100,27 @@ def block(digests: Mapping[str, Digest]) -> str:
     """The text between the marks: tables, and the commands that made them."""
     if not digests:
         return "No results yet: `python scripts/update_results.py --help` says how they get here.\n"
-    parts = ["Five classes, F within 50 ms; interval: 95 %, bootstrap over recordings."]
+    parts = [
+        "Onset F-measure for five classes (kick, snare, toms, hi-hat, cymbals), 50 ms tolerance; 95 %: "
+        "bootstrap interval over recordings."
+    ]
     parts.append(
         _table(("recordings", "system", "micro F", "95 %", *FIVE, "macro F", "track F"), _five(digests))
     )
     fine = list(_fine(digests))
     if fine:
         parts.append(
-            "Micro F within 50 ms by number of classes; the last column wants the velocity right as well."
+            "Micro F-measure by number of classes, 50 ms; the last column also requires correct velocity."
         )
-        schemes = ("26", "16", "8", "5", "3")
-        parts.append(_table(("recordings", "system", *schemes, "26, macro", "with velocity"), fine))
-    commands = "\n".join(report["command"] for report in digests.values())
-    parts.append("Definitions: docs/scoring.md. Made by\n\n```\n" + commands + "\n```")
+        parts.append(_table(("recordings", "system", *FINE, "26, macro", "with velocity"), fine))
+    alarms = list(_false_alarms(digests))
+    if alarms:
+        parts.append("Recordings without drums: every hit is a false alarm.")
+        columns = ("recordings", "system", "minutes", "hits a minute", "of them")
+        parts.append(_table(columns, alarms))
+    commands = "\n".join(report["command"].replace(DATA, "$DATA") for report in digests.values())
+    parts.append("Definitions: docs/scoring.md. Commands (docs/data.md says what `$DATA` holds):")
+    parts.append("```\n" + commands + "\n```")
     return "\n\n".join(parts) + "\n"
 
 
@@ -116,7 +128,7 @@ def _five(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
     for name, report in digests.items():
         for system, figures in report["systems"].items():
             scores = _scores(figures, "5")
-            if scores is None:
+            if scores is None or not scores["micro"]["tp"] + scores["micro"]["fn"]:
                 continue
             settings = report["settings"]
             headline = settings["scheme"] == "5" and settings["window"] == WINDOW
@@ -141,7 +153,7 @@ def _fine(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
             all_classes = _scores(figures, "26")
             if all_classes is None:
                 continue
-            row = [_scores(figures, scheme) for scheme in ("26", "16", "8", "5", "3")]
+            row = [_scores(figures, scheme) for scheme in FINE]
             velocity = figures.get("with_velocity")
             shown = f"{velocity['micro']['f']:.3f} ({velocity['scheme']} classes)" if velocity else "-"
             yield [
@@ -150,6 +162,22 @@ def _fine(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
                 *[f"{s['micro']['f']:.3f}" if s else "-" for s in row],
                 f"{all_classes['macro_f']:.3f}",
                 shown,
+            ]
+
+
+def _false_alarms(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
+    for name, report in digests.items():
+        for system, figures in report["systems"].items():
+            alarms = figures["false_alarms"]
+            if alarms is None:
+                continue
+            most = sorted(alarms["by_label"].items(), key=lambda item: -item[1])[:3]
+            yield [
+                f"{NAMES.get(name, report['references'])} ({alarms['tracks']})",
+                system,
+                f"{alarms['minutes']:.1f}",
+                f"{alarms['per_minute']:.1f}",
+                ", ".join(f"{label} {count}" for label, count in most) or "-",
             ]
 
 
@@ -170,29 +198,6 @@ def _title(name: str, report: Digest) -> str:
 def _table(columns: Sequence[str], rows: Iterator[list[str]] | list[list[str]]) -> str:
     lines = ["| " + " | ".join(columns) + " |", "|---|---|" + "---:|" * (len(columns) - 2)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
-def fill(page: str, text: str, name: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
-    """A page with the text between its marks.
-
-    Raises:
-        ValueError: the page does not hold both marks once, in order.
-    """
-    head, begin, rest = page.partition(marks[0])
-    _, end, tail = rest.partition(marks[1])
-    if not begin or not end or marks[0] in rest or marks[1] in head + tail:
-        raise ValueError(f"{name}: must hold {marks[0]} and {marks[1]} once each, in this order")
-    return f"{head}{begin}\n{text}{end}{tail}"
-
-
-def write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -219,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
         text = block(read_digests(args.results))
         for page in args.pages:
             if page.exists():
-                write_text(page, fill(page.read_text(encoding="utf-8"), text, str(page)))
+                replace_block(page, "results", text)
                 print(f"filled {page}")
     except (ValueError, OSError) as error:
         print(f"update_results: {error}", file=sys.stderr)

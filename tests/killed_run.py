@@ -10,10 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 
 def kill() -> None:
@@ -31,9 +28,10 @@ def freeze() -> None:
 def main() -> int:
     import torch
 
+    from train import loop, state
     from train import main as command
-    from train import state
     from train.run import Run
+    from train.step import StepResult, StopRequest
 
     torch.set_num_threads(1)
     if os.environ.get("FREEZE"):
@@ -41,12 +39,12 @@ def main() -> int:
     what, _, number = os.environ.get("KILL_AT", "never:0").partition(":")
     if os.environ.get("RANK", "0") != os.environ.get("KILL_RANK", "0"):
         what = "never"
-    step, write, written = Run.step, state.save_file, [0]
+    step, write, written = loop.training_step, state.save_file, [0]
 
-    def step_or_die(run: Run, micro_batches: Any) -> dict[str, float]:
+    def step_or_die(run: Run, micro_batches: Any, stop: StopRequest) -> StepResult:
         if what == "step" and run.progress.step == int(number):
             kill()
-        return step(run, micro_batches)
+        return step(run, micro_batches, stop)
 
     def write_or_die(tensors: Any, path: Any) -> None:
         written[0] += 1
@@ -54,7 +52,7 @@ def main() -> int:
             kill()
         write(tensors, path)
 
-    Run.step = step_or_die  # type: ignore[assignment, method-assign]
+    loop.training_step = step_or_die
     state.save_file = write_or_die  # type: ignore[assignment]
     return command.main()
 

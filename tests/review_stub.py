@@ -36,6 +36,8 @@ GROOVE = tuple(
     for i, hit in enumerate(played(ROCK, 4, steady(120.0, 1.2), 4)[0])
 )
 """Four bars of rock at 120 beats a minute: what needs beats can be written of it."""
+CANDIDATES = (Hit(2.03, CLASS_INDEX["crash1"], 50, 0.15), Hit(4.1, CLASS_INDEX["tom1_head"], 60, 0.25))
+"""Heard in the groove, and not trusted."""
 HOSTILE = (
     "</script><script>document.title='owned'</script>.wav",
     '"><img src=x onerror="document.title=1">.wav',

@@ -12,7 +12,7 @@ import torch
 from mt3drum.config import PRESETS
 from mt3drum.decode.onset_head import FLOOR
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.network import DrumModel, Encoded
+from mt3drum.model.network import DrumModel, EncoderOutput
 from tokenizer.codec import EOS, Codec
 from tokenizer.drums import NUM_CLASSES
 from tokenizer.encode import decode
@@ -21,10 +21,10 @@ CONFIG = replace(PRESETS["tiny"], codec=Codec(segment_steps=40))
 CODEC = CONFIG.codec
 
 
-def head_probabilities(encoded: Encoded, config: DecodeConfig) -> tuple[np.ndarray, np.ndarray]:
+def head_probabilities(encoded: EncoderOutput, config: DecodeConfig) -> tuple[np.ndarray, np.ndarray]:
     """[t c] before suppression, and after it with the classes left out at nothing, clamped."""
     logits = encoded.onset_logits[0]
-    raw = torch.sigmoid(logits + config.prior_bias).numpy()
+    raw = torch.sigmoid(logits + config.onset_bias).numpy()
     peaks = np.zeros_like(raw, dtype=np.float64)
     for step, drum in np.ndindex(*raw.shape):
         highest = logits[max(0, step - 2) : step + 3, drum].max()
@@ -48,7 +48,7 @@ def head_log_prob(peaks: np.ndarray, token: int, time: int, drum: int, fresh: bo
 
 
 def offered(
-    tokens: list[int], config: DecodeConfig, heard: np.ndarray, time: int, drum: int, until: int
+    tokens: list[int], config: DecodeConfig, time: int, drum: int, until: int
 ) -> tuple[list[int], list[int]]:
     """Legal tokens after a prefix, and those of them the options leave."""
     kind = "start" if not tokens else _kind(tokens[-1])
@@ -77,9 +77,7 @@ def offered(
         if token >= CODEC.first_drum:
             return allows(time, token - CODEC.first_drum)
         step = token - CODEC.first_time
-        near = heard[max(0, step - 2) : step + 3, sorted(config.classes)].max()
-        audible = len(config.classes) == NUM_CLASSES or near >= 0.1
-        return audible and any(allows(step, new) for new in range(NUM_CLASSES))
+        return any(allows(step, new) for new in range(NUM_CLASSES))
 
     kept = [token for token in legal if good(token)]
     must_end = len(tokens) >= config.max_tokens - 4 and kind in ("start", "velocity")
@@ -94,10 +92,10 @@ def _kind(token: int) -> str:
 
 @torch.inference_mode()
 def next_scores(
-    model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int, tokens: list[int]
+    model: DrumModel, encoded: EncoderOutput, config: DecodeConfig, until: int, tokens: list[int]
 ) -> dict[int, float]:
     """Score of every token that is offered after a prefix."""
-    raw, peaks = head_probabilities(encoded, config)
+    _, peaks = head_probabilities(encoded, config)
     times = [token for token in tokens if CODEC.first_time <= token < CODEC.first_drum]
     time = times[-1] - CODEC.first_time if times else -1
     since = tokens[tokens.index(times[-1]) :] if times else []
@@ -105,21 +103,21 @@ def next_scores(
     logits = model.decode(torch.tensor([[*tokens, EOS]]), encoded)[0, -1].double()
     late = logits[CODEC.first_time + until : CODEC.first_drum]
     logits[EOS] = torch.logsumexp(torch.cat((logits[EOS, None], late)), 0)
-    legal, kept = offered(tokens, config, raw, time, drum, until)
+    legal, kept = offered(tokens, config, time, drum, until)
     log_probs = logits - torch.logsumexp(logits[legal], 0)
     fresh = bool(tokens) and _kind(tokens[-1]) == "time"
     scores = {}
     for token in kept:
-        scores[token] = (1 - config.prior_weight) * float(log_probs[token])
+        scores[token] = (1 - config.onset_weight) * float(log_probs[token])
         if token < CODEC.first_velocity:
             head = head_log_prob(peaks, token, time, drum, fresh, until)
-            scores[token] += config.prior_weight * head
+            scores[token] += config.onset_weight * head
         else:
             scores[token] = float(log_probs[token])
     return scores
 
 
-def slow_greedy(model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int) -> list[int]:
+def slow_greedy(model: DrumModel, encoded: EncoderOutput, config: DecodeConfig, until: int) -> list[int]:
     if head_probabilities(encoded, config)[0].max() < config.silence_gate:
         return [EOS]
     tokens: list[int] = []
@@ -142,7 +140,12 @@ def chosen(scores: dict[int, float]) -> int:
 
 
 def every_sequence(
-    model: DrumModel, encoded: Encoded, config: DecodeConfig, until: int, tokens: list[int], score: float
+    model: DrumModel,
+    encoded: EncoderOutput,
+    config: DecodeConfig,
+    until: int,
+    tokens: list[int],
+    score: float,
 ) -> list[tuple[float, list[int]]]:
     """All sequences (the velocity at the median each, at no cost) with their scores, length penalty 0."""
     if tokens and tokens[-1] == EOS:

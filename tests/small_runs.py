@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 import torch
 
+import train.loop
 from data.clips.clip import Clip
-from data.kits.sample import SAMPLE_RATE
 from data.shards.write import make_shards
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 from train.main import main
 from train.run import Run
+from train.step import StepResult, StopRequest
 
 DRUMS = ("kick", "snare_head", "hihat_closed")
 
@@ -150,11 +152,11 @@ def same_curves(found: list[dict[str, float]], expected: list[dict[str, float]])
 
 def at_step(monkeypatch: pytest.MonkeyPatch, number: int, action: Any) -> None:
     """Do something before step `number` (from 0)."""
-    step = Run.step
+    step = train.loop.training_step
 
-    def acting(run: Run, micro_batches: Any) -> dict[str, float]:
+    def acting(run: Run, micro_batches: Any, stop: StopRequest) -> StepResult:
         if run.progress.step == number:
             action()
-        return step(run, micro_batches)
+        return step(run, micro_batches, stop)
 
-    monkeypatch.setattr(Run, "step", acting)
+    monkeypatch.setattr(train.loop, "training_step", acting)

@@ -114,10 +114,21 @@ def _label_16(drum: DrumClass) -> str:
     return _MERGED_16.get(drum.name, drum.name)
 
 
+def _label_12(drum: DrumClass) -> str:
+    """What an annotator names by ear, as in MDB Drums' subclass labels: crashes of any kind are one, and of
+    the toms only the floor tom is told apart."""
+    if drum.family == "tom":
+        return "floor_tom" if drum.name.startswith("floor_tom") else "tom"
+    if drum.family in ("kick", "crash", "aux"):
+        return drum.family
+    return "snare" if drum.name in ("snare_head", "snare_rim") else _label_16(drum)
+
+
 SCHEMES: Mapping[str, Scheme] = MappingProxyType(
     {
         "26": _scheme("26", tuple(drum.name for drum in DRUMS), lambda drum: drum.name),
         "16": _scheme("16", tuple(dict.fromkeys(_label_16(drum) for drum in DRUMS)), _label_16),
+        "12": _scheme("12", tuple(dict.fromkeys(_label_12(drum) for drum in DRUMS)), _label_12),
         "8": _scheme("8", FAMILIES, lambda drum: drum.family),
         "5": _scheme("5", ("KD", "SD", "TT", "HH", "CY"), lambda drum: _FIVE.get(drum.family)),
         "3": _scheme("3", ("KD", "SD", "HH"), lambda drum: _THREE.get(drum.family)),

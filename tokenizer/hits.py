@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 from tokenizer.drums import INSTRUMENT_OF, NUM_CLASSES
 
+SAME_STROKE = 0.02
+"""Seconds: strokes of one drum closer than this are one, wherever hits are rendered, joined or scored: nobody
+plays that fast, and a joint between two segments may yield one stroke twice, a step apart."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Hit:

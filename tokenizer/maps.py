@@ -43,7 +43,7 @@ class LabelMap:
 _TD17: dict[Label, str | None] = {**{drum.td17_note: drum.name for drum in DRUMS}, 35: "kick", 33: None}
 
 # General MIDI 1 percussion key map (MIDI Association), plus the hi-hat edge notes 22 and 26 that electronic
-# kits write into otherwise General MIDI files: dropping them deletes most open hi-hats (DESIGN.md section 2).
+# kits write into otherwise General MIDI files: dropping them deletes most open hi-hats.
 _GM: dict[Label, str | None] = {
     **{note: None for note in (27, 28, 29, 30, 31, 32, 33, 34, 71, 72)},  # effects, metronome, whistles
     35: "kick",
@@ -164,7 +164,8 @@ LABEL_MAPS: Mapping[str, LabelMap] = MappingProxyType(
             LabelMap("gmd", _TD17),
             LabelMap("egmd", _TD17),
             LabelMap("mdb_class", _MDB_CLASS, "5", _AUX | {"snare_cross_stick"}),
-            LabelMap("mdb_subclass", _MDB_SUBCLASS, "8"),
+            LabelMap("mdb_subclass", _MDB_SUBCLASS, "12"),
+            LabelMap("mdb_midi", _GM, "5", _AUX),
             LabelMap("enst", _ENST, "8"),
             LabelMap("idmt_smt", _IDMT_SMT, "3"),
             LabelMap("rbma13", _RBMA13, "3"),

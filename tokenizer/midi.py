@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +31,7 @@ from tokenizer.midi_read import (
     read_midi,
     score_of,
 )
+from tokenizer.whole_file import whole_file
 
 __all__ = [
     "MidiError",
@@ -88,13 +88,8 @@ def write_midi(
         midi, merged = _midi_file(hits, notes, tempos or (), time_signatures or ())
     except MidiError as error:
         raise MidiError(f"{path}: {error}") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with whole_file(path) as temporary:
         midi.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return merged
 
 
@@ -235,8 +230,14 @@ def to_note_sequence(
 
     Raises:
         MidiError: as `write_midi`.
+        ImportError: note-seq is not installed.
     """
-    from note_seq.protobuf import music_pb2
+    try:
+        from note_seq.protobuf import music_pb2
+    except ImportError as error:
+        raise ImportError(
+            f"note-seq cannot be imported ({error}); install with: pip install 'mt3drum[note-seq]'"
+        ) from None
 
     number = note_numbers(notes)
     sequence = music_pb2.NoteSequence(ticks_per_quarter=960)

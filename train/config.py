@@ -1,17 +1,25 @@
-"""What a training run is: one frozen dataclass, read from YAML, checked at construction."""
+"""What a training run is: one frozen dataclass, from YAML files and overrides, checked at construction."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
+import torch
 import yaml
 
 from data.augment import AugmentConfig
-from mt3drum.config import PRESETS
+from mt3drum.config import PRESETS, ModelConfig
+from mt3drum.model.inference import fastest_dtype
 from mt3drum.model.loss import LossConfig
+from tokenizer.codec import Codec
+
+MACHINES = ("cpu", "mps", "cuda")
+OVERLAYS = Path(__file__).parent / "configs" / "machine"
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,17 @@ class TrainConfig:
     development_mixes: tuple[str, ...] = ("drum_only", "pseudo_mix")
     validation: str = ""
     """Folder of rendered validation shards; chooses the checkpoint where no `development` is given."""
-    preset: str = "small"
+    preset: str = ""
+    """Sizes of the network: tiny, mini, small, base or large; without one, small or those of `initial`."""
+    model: dict[str, Any] = field(default_factory=dict)
+    """Changes to the preset, as in `mt3drum.config.ModelConfig`: dropout, encoder_layers, width, windows
+    (samples), segment_seconds ..."""
     initial: str = ""
-    """A checkpoint to start the weights from."""
-    windows: tuple[int, ...] = ()
-    """Windows of the spectrogram in samples, in place of the preset's."""
+    """A checkpoint to start the weights from; its network must be that of `preset` and `model` where they are
+    given. Dropout may change."""
+    machine: str = "auto"
+    """cpu, mps or cuda: what to train on, and which defaults of train/configs/machine to take; auto: what is
+    there."""
     steps: int = 10_000
     batch: int = 8
     """Segments per rank and micro-batch."""
@@ -53,7 +67,10 @@ class TrainConfig:
     spec_augment: float = 0.3
     """Chance that a segment has a band of frequencies and a stretch of time blanked (Park et al. 2019)."""
     bfloat16: bool = True
-    """Autocast matrix products: 1.8 times as fast a step on a CPU with avx512_bf16, and on GPUs."""
+    """Autocast matrix products: 1.8 times as fast a step on a CPU with avx512_bf16, and on GPUs; auto: where
+    that is so."""
+    checkpointing: bool = False
+    """Keep no activations within layers, compute them again on the way back: less memory, a slower step."""
     seed: int = 0
     workers: int = 0
     validate_every: int = 1000
@@ -64,8 +81,16 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
+        if not self.preset and not self.initial:
+            object.__setattr__(self, "preset", "small")
+        if self.preset and self.preset not in PRESETS:
             raise ValueError(f"preset {self.preset!r} is not one of {', '.join(PRESETS)}")
+        if self.preset and self.model:
+            usual = flat(PRESETS[self.preset].to_dict())
+            changed = {k: v for k, v in flat(model_config(self).to_dict()).items() if usual[k] != v}
+            object.__setattr__(self, "model", nested(changed))
+        if self.machine not in ("auto", *MACHINES):
+            raise ValueError(f"machine {self.machine!r} is not one of auto, {', '.join(MACHINES)}")
         for name in ("steps", "batch", "accumulation", "validate_every", "save_every", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
@@ -75,20 +100,37 @@ class TrainConfig:
         for name in ("ema", "spec_augment", "final_learning_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} {getattr(self, name)} is outside 0..1")
-        if self.initial and self.windows:
-            raise ValueError(
-                "windows are those of the checkpoint that `initial` names: leave one of them out"
-            )
         if not 0 < self.learning_rate < 1 or self.clip <= 0:
             raise ValueError(f"learning_rate {self.learning_rate} and clip {self.clip} must be positive")
 
 
-def load_config(path: Path, overrides: dict[str, Any]) -> TrainConfig:
-    """Read a YAML file of `TrainConfig` fields; `overrides` win.
+def load_config(
+    paths: Path | Sequence[Path], overrides: Mapping[str, Any] = MappingProxyType({})
+) -> TrainConfig:
+    """Settings from YAML files and overrides, merged deeply: later ones win, value by value.
+
+    Below them all lies the overlay of the machine (train/configs/machine). A name may be dotted:
+    `loss.focal_gamma` is `focal_gamma` of the section `loss`.
 
     Raises:
-        ValueError: the file is unreadable, a field is unknown or a value out of range.
+        ValueError: a file is unreadable, a field is unknown or a value out of range.
     """
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    values: dict[str, Any] = {}
+    for path in files:
+        values = merged(values, _read(path))
+    values = merged(values, nested(overrides))
+    machine = values.get("machine", "auto")
+    machine = detect_machine() if machine == "auto" else machine
+    if machine not in MACHINES:
+        raise ValueError(f"machine {machine!r} is not one of auto, {', '.join(MACHINES)}")
+    values = merged(_read(OVERLAYS / f"{machine}.yaml"), values | {"machine": machine})
+    if values.get("bfloat16") == "auto":
+        values["bfloat16"] = bfloat16_is_fast(machine)
+    return from_mapping(values, " and ".join(map(str, files)))
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text()) or {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
@@ -96,11 +138,106 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainConfig:
         raise ValueError(f"{path}: not a readable YAML file ({reason})") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: must hold `name: value` lines")
-    values |= overrides
+    return nested(values)
+
+
+def from_mapping(values: Mapping[str, Any], where: str = "settings") -> TrainConfig:
+    """Settings from nested plain values.
+
+    Args:
+        where: where they stand, for messages.
+
+    Raises:
+        ValueError: a field is unknown or a value out of range.
+    """
+    values = dict(values)
+    model = _network(f"{where}: model", values.pop("model", {}), values.pop("windows", None))
+    if model:
+        values["model"] = model
+    steps = model.get("codec", {}).get("segment_steps")
+    augment = values.get("augment", {})
+    if isinstance(steps, int) and isinstance(augment, Mapping) and "seconds" not in augment:
+        values["augment"] = {**augment, "seconds": steps / Codec().steps_per_second}
     for name, kind in (("loss", LossConfig), ("augment", AugmentConfig)):
         if name in values:
-            values[name] = _made(f"{path}: {name}", kind, values[name])
-    return _made(str(path), TrainConfig, values)
+            values[name] = _made(f"{where}: {name}", kind, values[name])
+    return _made(where, TrainConfig, values)
+
+
+def _network(where: str, model: Any, windows: Any) -> dict[str, Any]:
+    """The section `model` in the shape of `ModelConfig.to_dict`; `windows` had a setting of its own once."""
+    if not isinstance(model, Mapping):
+        raise ValueError(f"{where}: must hold `name: value` lines")
+    model = dict(model)
+    windows = model.pop("windows", windows)
+    if windows:
+        model = merged({"audio": {"windows": windows}}, model)
+    if "segment_seconds" in model:
+        seconds = _as(float, model.pop("segment_seconds"), f"{where}: segment_seconds")
+        model = merged({"codec": {"segment_steps": round(seconds * Codec().steps_per_second)}}, model)
+    for section in ("audio", "codec"):
+        if not isinstance(model.get(section, {}), Mapping):
+            raise ValueError(f"{where}: {section}: must hold `name: value` lines")
+    windows = model.get("audio", {}).get("windows", [])
+    if not isinstance(windows, list | tuple):
+        raise ValueError(f"{where}: windows {windows!r} must be a list")
+    return model
+
+
+def model_config(config: TrainConfig, base: ModelConfig | None = None) -> ModelConfig:
+    """The network of a run: its preset's, or `base`, with the changes of the section `model`.
+
+    Raises:
+        ValueError: a value is unknown or out of range.
+    """
+    base = base or PRESETS[config.preset]
+    return ModelConfig.from_dict(merged(base.to_dict(), config.model)) if config.model else base
+
+
+def detect_machine() -> str:
+    """What `machine: auto` means here."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def bfloat16_is_fast(machine: str) -> bool:
+    """What `bfloat16: auto` means: whether the machine multiplies it."""
+    return machine == "cuda" or (machine == "cpu" and fastest_dtype("cpu") == torch.bfloat16)
+
+
+def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings as one; where both have a value, that of `other`."""
+    found = dict(one)
+    for name, value in other.items():
+        here = found.get(name)
+        if isinstance(here, Mapping) and isinstance(value, Mapping):
+            value = merged(here, value)
+        found[name] = value
+    return found
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted names as sections."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        value = nested(value) if isinstance(value, Mapping) else value
+        first, *rest = str(name).split(".")
+        for part in reversed(rest):
+            value = {part: value}
+        found = merged(found, {first: value})
+    return found
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Sections as dotted names; tuples as the lists that YAML and JSON know."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return found
 
 
 def _made(where: str, owner: type, values: Any) -> Any:
@@ -141,6 +278,7 @@ def _as(kind: Any, value: Any, where: str) -> Any:
         return tuple(_as(get_args(kind)[0], item, where) for item in value)
     if kind is str and value is None:
         return ""  # `name:` with nothing behind it
+    kind = get_origin(kind) or kind
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ValueError(f"{where} {value!r} must be of kind {kind.__name__}")
+        raise ValueError(f"{where} {value!r} must be of kind {getattr(kind, '__name__', kind)}")
     return value

@@ -6,39 +6,43 @@ import argparse
 import json
 import logging
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import Any
+
+LOST_RANK = (
+    "another rank has ended (killed, or out of memory); the same command goes on from the last saved state"
+)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="train/main.py", description=__doc__)
-    parser.add_argument("--config", type=Path, help="YAML of train.config.TrainConfig fields")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="YAML of train.config.TrainConfig fields; given again, the later file's values win",
+    )
     parser.add_argument("--output", type=Path, help="folder of the run; a run found there goes on")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="as loss.focal_gamma=2"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print every setting with what it means, and stop"
+    )
     parser.add_argument("--deepspeed_config", type=Path, help="JSON for DeepSpeed: ZeRO stage, bf16")
     parser.add_argument("--local_rank", type=int, default=None, help="given by the launcher")
+    parser.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="go on in the folder of a run with other settings or data",
+    )
     parser.add_argument("--quick-test", action="store_true", help="the whole chain, tiny, in a minute")
     parser.add_argument("--example", type=Path, metavar="DIR", help="only write one training segment")
     return parser.parse_args(arguments)
-
-
-def set_up_ranks() -> tuple[int, int]:
-    """Rank and world size from the launcher's environment, or those of a single process."""
-    if "RANK" not in os.environ:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        os.environ |= {
-            "RANK": "0",
-            "LOCAL_RANK": "0",
-            "WORLD_SIZE": "1",
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(port),
-        }
-    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
 
 def engine_settings(config: Any, path: Path | None) -> dict[str, Any]:
@@ -84,16 +88,21 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     """A DeepSpeed engine around the model and AdamW.
 
     Raises:
-        ValueError: the DeepSpeed JSON is unreadable.
+        ValueError: the DeepSpeed JSON is unreadable, or the ranks cannot meet.
     """
+    from train.config import detect_machine
+
+    machine = detect_machine() if config.machine == "auto" else config.machine
+    os.environ.setdefault("DS_ACCELERATOR", machine)
     import deepspeed
     import torch
 
     from mt3drum import memory
+    from train.launch import free_port
     from train.run import build_model
 
     memory.keep()
-    if not torch.cuda.is_available():
+    if machine != "cuda":
         # Compiling this op takes minutes, and a process killed meanwhile leaves a lock that hangs every later
         # start (docs/training.md). gloo does the same work.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -102,82 +111,132 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
     )
-    deepspeed.init_distributed("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        deepspeed.init_distributed("nccl" if machine == "cuda" else "gloo")
+    except torch.distributed.DistNetworkError as error:
+        address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"the ranks cannot meet at {address} ({reason}); choose another port: "
+            f"deepspeed --master_port {free_port()} ..."
+        ) from error
     return deepspeed.initialize(model=model, optimizer=optimizer, config=settings)[0]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0, or 1 with one line on standard error."""
+    """Exit code 0; 1 with one line on standard error, of all ranks together; 130 after Ctrl-C."""
     args = parse(arguments)
+    from train.launch import set_up_ranks, watch_launcher
+
     rank, world = set_up_ranks()
+    watch_launcher()
     logging.basicConfig(
         level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s"
     )
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    os.environ.setdefault("DS_ACCELERATOR", "cuda" if _has_cuda() else "cpu")
+    try:
+        return command(args, rank, world)
+    except (ValueError, OSError) as error:
+        if os.environ["LOCAL_RANK"] == "0":  # what is wrong with the command is so on every rank
+            print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        if rank == 0:
+            print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
+        return 130
+
+
+def command(args: argparse.Namespace, rank: int, world: int) -> int:
+    """What the command line asks for.
+
+    Raises:
+        ValueError: an argument or a setting is wrong.
+        OSError: a file cannot be read or written.
+    """
     from train.config import load_config
 
-    try:
-        if args.quick_test:
-            if world > 1:
-                raise ValueError("--quick-test runs on one rank: python train/main.py --quick-test")
-            from train.quick import quick_test
+    if args.quick_test:
+        if world > 1:
+            raise ValueError("--quick-test runs on one rank: python train/main.py --quick-test")
+        from train.quick import quick_test
 
-            return quick_test(args.output)
-        if args.config is None:
-            raise ValueError("--config is needed (or --quick-test)")
-        config = load_config(args.config, overrides(args.set))
-        if args.example is not None:
-            from train.quick import write_one_example
+        return quick_test(args.output)
+    if not args.config:
+        raise ValueError("--config is needed (or --quick-test)")
+    config = load_config(args.config, overrides(args.set))
+    if args.print_config:
+        from train.explain import explained
 
-            write_one_example(config, args.example)
-            return 0
-        if args.output is None:
-            raise ValueError("--output is needed: the folder of the run")
-        return run(config, args.output, args.deepspeed_config, rank, world)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        print(explained(config), end="")
+        return 0
+    if args.example is not None:
+        from train.quick import write_one_example
+
+        write_one_example(config, args.example)
+        return 0
+    if args.output is None:
+        raise ValueError("--output is needed: the folder of the run")
+    return run(config, args.output, args.deepspeed_config, rank, world, args.accept_changes)
 
 
 def overrides(items: list[str]) -> dict[str, Any]:
-    """`NAME=VALUE` texts as settings; values are YAML.
+    """`NAME=VALUE` texts as nested settings; names may be dotted, values are YAML.
 
     Raises:
         ValueError: one is not of that form.
     """
     import yaml
 
-    found = {}
+    from train.config import merged, nested
+
+    found: dict[str, Any] = {}
     for item in items:
         name, separator, value = item.partition("=")
         try:
             if not separator:
                 raise ValueError("no =")
-            found[name] = yaml.safe_load(value)
+            found = merged(found, nested({name: yaml.safe_load(value)}))
         except (ValueError, yaml.YAMLError) as error:
             raise ValueError(f"--set {item}: must be NAME=VALUE ({str(error).splitlines()[0]})") from error
     return found
 
 
-def run(config: Any, output: Path, deepspeed_config: Path | None, rank: int, world: int) -> int:
-    """Train one rank to the end."""
+def run(
+    config: Any,
+    output: Path,
+    deepspeed_config: Path | None = None,
+    rank: int = 0,
+    world: int = 1,
+    accept_changes: bool = False,
+) -> int:
+    """Train one rank to the end; of the errors of all ranks the first is printed.
+
+    Raises:
+        ValueError: the folder belongs to another run.
+        OSError: the folder cannot be made.
+    """
+    from train.folder import claim, report
+    from train.launch import is_lost_rank
     from train.loop import train
-    from train.run import TrainingError
+    from train.run import OtherRankError, TrainingError
 
-    output.mkdir(parents=True, exist_ok=True)
-    try:
-        train(config, make_engine(config, deepspeed_config), output, rank, world)
-    except TrainingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with claim(output, rank):
+        try:
+            train(config, make_engine(config, deepspeed_config), output, rank, world, accept_changes)
+        except OtherRankError:
+            return 1
+        except (TrainingError, ValueError, OSError) as error:
+            if report(output, str(error)):
+                print(f"error: {error}", file=sys.stderr)
+            return 1
+        except Exception as error:
+            lost = world > 1 and is_lost_rank(error)
+            line = LOST_RANK if lost else repr(error)
+            if report(output, line):
+                if not lost:
+                    raise
+                print(f"error: {line}", file=sys.stderr)
+            return 1
     return 0
-
-
-def _has_cuda() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ from data.loader import LoaderConfig, make_loader
 from data.shards.find import find_shards
 from data.shards.write import make_shards
 from mt3drum.audio.log_mel import LogMel
-from mt3drum.config import PRESETS
 from mt3drum.model.checkpoint import load_model
 from tokenizer.codec import PAD
 from train.board import write_example
 from train.config import TrainConfig
+from train.run import build_model
 
 log = logging.getLogger("train")
 
@@ -52,7 +52,7 @@ def quick_test(output: Path | None) -> int:
             validate_every=QUICK_STEPS,
             save_every=QUICK_STEPS // 2,
         )
-        code = run(config_of_run, folder, None, 0, 1)
+        code = run(config_of_run, folder)
         if code:
             return code
         losses = _token_losses(folder / "losses.jsonl")
@@ -81,7 +81,7 @@ def write_one_example(config: TrainConfig, folder: Path) -> None:
     Raises:
         ValueError: there are no shards.
     """
-    model = PRESETS[config.preset]
+    model = build_model(config).config
     loader = LoaderConfig(config.batch, 0, config.seed, config.augment)
     shards = find_shards(config.shards, config.manifest, folder / "shards").paths
     batch = next(iter(make_loader(shards, model.codec, loader)))

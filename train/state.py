@@ -19,6 +19,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from mt3drum.files import write_whole
+from mt3drum.model.network import DrumModel
+from mt3drum.model.weight_names import to_own
+
 PROGRESS = "progress.json"  # written last: a folder without it is no state
 
 
@@ -95,7 +99,10 @@ def load_state(path: Path, engine: Any, average: dict[str, Tensor], rank: int, w
                     f"saved with {name} {progress[name]}, this run has {now}: use the same or another folder"
                 )
         engine.module.load_state_dict(load_file(path / "model.safetensors"))
-        for name, value in load_file(path / "average.safetensors").items():
+        saved = load_file(path / "average.safetensors")
+        if isinstance(engine.module, DrumModel):  # earlier states have the names of its modules
+            saved = to_own(saved, engine.module.config)
+        for name, value in saved.items():
             average[name].copy_(value)
         part = rank if stage > 0 else 0
         tensors = load_file(path / f"optimizer-{part}.safetensors")
@@ -127,9 +134,7 @@ def keep_until(path: Path, step: int) -> None:
             continue  # the process was killed while writing it
         if isinstance(record, Mapping) and record.get("step", step + 1) <= step:
             kept.append(line + "\n")
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("".join(kept), encoding="utf-8")
-    os.replace(temporary, path)
+    write_whole(path, "".join(kept))
 
 
 def any_rank(flag: bool, world: int, device: torch.device | str) -> bool:
@@ -139,6 +144,13 @@ def any_rank(flag: bool, world: int, device: torch.device | str) -> bool:
     value = torch.tensor([float(flag)], device=device)
     torch.distributed.all_reduce(value)
     return bool(value.item() > 0)
+
+
+def sum_over_ranks(values: Tensor, world: int) -> Tensor:
+    """Sum a tensor over all ranks, in place; all ranks call it."""
+    if world > 1:
+        torch.distributed.all_reduce(values)
+    return values
 
 
 def barrier(world: int) -> None:

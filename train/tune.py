@@ -1,9 +1,9 @@
 """Decode settings and calibration of a checkpoint, chosen on rendered validation clips (no real recording).
 
 The settings are the onset head's weight (lambda) and bias, then the least confidence of a hit, family by
-family; the figure they maximise is the mean of the micro F over 26 classes and over 5. The calibration is
-isotonic regression of right against raw confidence (Zadrozny & Elkan 2002): of hits of confidence 0.8 eight
-in ten are right.
+family; for the onset head alone (`frames`) the same but the weight. The figure they maximise is the mean of
+the micro F over 26 classes and over 5. The calibration is isotonic regression of right against raw confidence
+(Zadrozny & Elkan 2002): of hits of confidence 0.8 eight in ten are right.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from scipy.optimize import isotonic_regression
 
 from data.augment import mix
 from data.shards.read import StoredClip
+from eval.metrics.f_measure import f_measure
 from eval.metrics.match import match_tracks
-from eval.metrics.score import score
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.network import DrumModel
 from mt3drum.transcriber import Transcriber
@@ -38,8 +38,8 @@ LEAST = tuple(round(0.05 * k, 2) for k in range(13))  # of the calibrated confid
 class Trial:
     """One setting and what it scored."""
 
-    prior_weight: float
-    prior_bias: float
+    onset_weight: float
+    onset_bias: float
     f: dict[str, float]
     """Scheme -> micro F."""
 
@@ -79,22 +79,33 @@ def tune(
 
     def trial(weight: float, bias: float) -> Trial:
         if (weight, bias) not in trials:
-            found = transcribe(model, replace(DecodeConfig(), prior_weight=weight, prior_bias=bias), audio)
-            f = {scheme: score(references, found, scheme=scheme).micro.f for scheme in SCHEMES}
+            found = transcribe(model, replace(DecodeConfig(), onset_weight=weight, onset_bias=bias), audio)
+            f = {scheme: f_measure(references, found, scheme=scheme).micro.f for scheme in SCHEMES}
             trials[weight, bias] = Trial(weight, bias, f)
             report(trials[weight, bias])
         return trials[weight, bias]
 
     if given is not None:
         best = trial(*given)
+    elif model.config.decoder_layers == 0:
+        best = max((trial(1.0, bias) for bias in BIASES), key=lambda t: t.mean_f)
     else:
         best = max((trial(0.5, bias) for bias in BIASES), key=lambda t: t.mean_f)
-        best = max((trial(weight, best.prior_bias) for weight in WEIGHTS), key=lambda t: t.mean_f)
-        best = max((trial(best.prior_weight, bias) for bias in BIASES), key=lambda t: t.mean_f)
-    config = replace(DecodeConfig(), prior_weight=best.prior_weight, prior_bias=best.prior_bias)
-    config = replace(config, confidence_calibration=calibration(references, transcribe(model, config, audio)))
-    least = least_confidence(references, transcribe(model, config, audio))
-    return replace(config, minimum_confidence=least), list(trials.values())
+        best = max((trial(weight, best.onset_bias) for weight in WEIGHTS), key=lambda t: t.mean_f)
+        best = max((trial(best.onset_weight, bias) for bias in BIASES), key=lambda t: t.mean_f)
+    frames = max((trial(1.0, bias) for bias in BIASES), key=lambda t: t.mean_f)
+
+    def calibrated(chosen: Trial) -> DecodeConfig:
+        config = replace(DecodeConfig(), onset_weight=chosen.onset_weight, onset_bias=chosen.onset_bias)
+        points = calibration(references, transcribe(model, config, audio))
+        config = replace(config, confidence_calibration=points)
+        least = least_confidence(references, transcribe(model, config, audio))
+        return replace(config, minimum_confidence=least)
+
+    alone = calibrated(frames).to_dict()
+    config = calibrated(best)
+    settings = {name: alone[name] for name in ("onset_bias", "confidence_calibration", "minimum_confidence")}
+    return replace(config, frames=settings), list(trials.values())
 
 
 def least_confidence(references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, ...]]) -> Bounds:
@@ -119,7 +130,7 @@ def kept(found: Mapping[str, tuple[Hit, ...]], least: float | Bounds) -> dict[st
 
 def mean_f(references: Mapping[str, list[Hit]], found: Mapping[str, tuple[Hit, ...]]) -> float:
     """Mean over the schemes of micro F at 50 ms."""
-    return float(np.mean([score(references, found, scheme=scheme).micro.f for scheme in SCHEMES]))
+    return float(np.mean([f_measure(references, found, scheme=scheme).micro.f for scheme in SCHEMES]))
 
 
 def calibration(

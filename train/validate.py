@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from data.corpora.readers import read_mdb
 from data.shards.read import read_clips
-from eval.metrics.score import score
+from eval.metrics.f_measure import f_measure
 from mt3drum.decoding import DecodeConfig
 from mt3drum.transcriber import Transcriber, Transcription
 from tokenizer.hits import Hit
@@ -61,19 +62,36 @@ class Validation:
     """`group/class` -> F."""
 
 
+class StopValidation(Exception):
+    """The validation was asked to stop before its end."""
+
+
 def _hear(transcriber: Transcriber, source: np.ndarray | Path) -> Transcription:
     if isinstance(source, Path):
         return transcriber.transcribe_file(source)
     return transcriber.transcribe_array(source)
 
 
-def validate(model: DrumModel, groups: list[Group], decoding: DecodeConfig) -> Validation:
-    """Transcribe and score every group."""
+def validate(
+    model: DrumModel,
+    groups: Sequence[Group],
+    decoding: DecodeConfig,
+    stop: Callable[[], bool] = lambda: False,
+) -> Validation:
+    """Transcribe and score every group.
+
+    Raises:
+        StopValidation: `stop`, asked before each recording, says so.
+    """
     transcriber = Transcriber(model, decoding)
     by_group, by_class = {}, {}
     for group in groups:
-        estimates = {name: _hear(transcriber, source).hits for name, source in group.audio.items()}
-        scores = score(group.hits, estimates, scheme="5", window=0.05, unjudged=group.unjudged)
+        estimates: dict[str, Sequence[Hit]] = {}
+        for name, source in group.audio.items():
+            if stop():
+                raise StopValidation
+            estimates[name] = _hear(transcriber, source).hits
+        scores = f_measure(group.hits, estimates, scheme="5", window=0.05, unjudged=group.unjudged)
         by_group[group.name] = scores.micro.f
         for label, counts in scores.classes.items():
             by_class[f"{group.name}/{label}"] = counts.f

@@ -14,15 +14,31 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
+from data.band.held_out import loop_is_held_out, note_is_held_out
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 NOTE_FOLDERS = ("discord-gm-notes", "freepats-notes", "guitars-notes")
 LOOP_FOLDERS = ("sonicpi", "stargate-loops", "librosa-examples")
 EXCLUDED = (
-    "helicopter", "seashore", "timpani", "steel_drum", "taiko", "woodblock", "synth_drum", "reverse_cymbal",
-    "gunshot", "applause", "xylophone", "glockenspiel", "tubular", "melodic_tom", "agogo", "tinkle",
-)  # fmt: skip
+    "helicopter",
+    "seashore",
+    "timpani",
+    "steel_drum",
+    "taiko",
+    "woodblock",
+    "synth_drum",
+    "reverse_cymbal",
+    "gunshot",
+    "applause",
+    "xylophone",
+    "glockenspiel",
+    "tubular",
+    "melodic_tom",
+    "agogo",
+    "tinkle",
+)
 """Parts of instrument names that are percussion or sound effects: never played in a drumless band."""
 EXCLUDED_LOOPS = ("fishin", "drum", "perc", "beat", "bass_hit", "bass_drop", "voxy_hit")
 """Parts of file names left out of the clips: "Lets Go Fishin" may hold percussion (README of the data), and a
@@ -31,20 +47,44 @@ single low hit could pass for a kick drum."""
 NOTE_SECONDS = 3.0
 ROLES = ("bass", "guitar", "muted", "keys", "organ", "pad", "brass", "lead", "pluck", "voice")
 _ROLE_OF: tuple[tuple[str, str], ...] = (
-    ("bassoon", "lead"), ("bass", "bass"), ("muted_electric", "muted"), ("_stac", "muted"),
-    ("charang", "lead"), ("guit", "guitar"), ("organ", "organ"), ("accordion", "organ"), ("piano", "keys"),
-    ("harpsichord", "keys"), ("clavinet", "keys"), ("celesta", "keys"), ("pizzicato", "pluck"),
-    ("harp", "pluck"), ("dulcimer", "pluck"), ("sitar", "pluck"), ("string", "pad"), ("violin", "lead"),
-    ("cello", "pad"), ("pad", "pad"), ("new_age", "pad"), ("goblins", "pad"), ("crystal", "pluck"),
-    ("voice", "voice"), ("choir", "voice"), ("trumpet", "brass"), ("trombone", "brass"), ("tuba", "brass"),
-    ("horn", "brass"), ("brass", "brass"), ("sax", "brass"),
-)  # fmt: skip
+    ("bassoon", "lead"),
+    ("bass", "bass"),
+    ("muted_electric", "muted"),
+    ("_stac", "muted"),
+    ("charang", "lead"),
+    ("guit", "guitar"),
+    ("organ", "organ"),
+    ("accordion", "organ"),
+    ("piano", "keys"),
+    ("harpsichord", "keys"),
+    ("clavinet", "keys"),
+    ("celesta", "keys"),
+    ("pizzicato", "pluck"),
+    ("harp", "pluck"),
+    ("dulcimer", "pluck"),
+    ("sitar", "pluck"),
+    ("string", "pad"),
+    ("violin", "lead"),
+    ("cello", "pad"),
+    ("pad", "pad"),
+    ("new_age", "pad"),
+    ("goblins", "pad"),
+    ("crystal", "pluck"),
+    ("voice", "voice"),
+    ("choir", "voice"),
+    ("trumpet", "brass"),
+    ("trombone", "brass"),
+    ("tuba", "brass"),
+    ("horn", "brass"),
+    ("brass", "brass"),
+    ("sax", "brass"),
+)
 """Part of an instrument's name -> role; the first that fits."""
 _SUSTAINED = ("organ", "pad", "brass", "lead", "voice")
 
 
 @dataclass(frozen=True)
-class Note:
+class NoteSample:
     """One recorded or synthesised tone."""
 
     pitch: float
@@ -62,7 +102,7 @@ class Instrument:
     """One of ROLES: what it can play in a band."""
     source: str
     """Folder of the recording, or "synthesised"."""
-    notes: tuple[Note, ...]
+    notes: tuple[NoteSample, ...]
     reach: float = 12.0
     """Semitones that a note may be transposed beyond the outermost recorded pitches."""
 
@@ -74,7 +114,7 @@ class Instrument:
     def high(self) -> float:
         return self.notes[-1].pitch + self.reach
 
-    def nearest(self, pitch: float, rng: np.random.Generator) -> Note:
+    def nearest(self, pitch: float, rng: np.random.Generator) -> NoteSample:
         """The note closest in pitch, at random among equals (velocity layers)."""
         gaps = np.abs(np.array([note.pitch for note in self.notes]) - pitch)
         ties = np.flatnonzero(gaps <= gaps.min() + 0.01)
@@ -126,8 +166,12 @@ def role_of(name: str) -> str:
     return next((role for part, role in _ROLE_OF if part in lowered), "lead")
 
 
-def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True) -> NoteBank:
+def load_notes(
+    root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True, held_out: bool = False
+) -> NoteBank:
     """Read the notes (and, with loops, the music clips) below `root`, the accompaniment folder.
+
+    held_out: only what `data.band.held_out` keeps from training, instead of all but that.
 
     Raises ValueError, naming the file, when a notes.json is missing or malformed, or a note cannot be read.
     """
@@ -139,10 +183,10 @@ def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True
         if not (root / folder).is_dir():
             continue
         licences[folder] = read_licence(root / folder)
-        grouped: dict[str, list[Note]] = {}
-        for row in _read_rows(root / folder / "notes.json"):
+        grouped: dict[str, list[NoteSample]] = {}
+        for row in read_rows(root / folder / "notes.json"):
             name = row["instrument"].lower()
-            if any(part in name for part in exclude):
+            if not used(folder, name, exclude, held_out):
                 continue
             audio = trim(_read_audio(root / folder / row["file"]))[: int(SAMPLE_RATE * NOTE_SECONDS)]
             if "fret_noise" in name:
@@ -150,31 +194,39 @@ def load_notes(root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True
                 continue
             if role_of(name) in _SUSTAINED or "overdriven" in name or "distortion" in name:
                 audio = sustain(audio, row["midi_note"], NOTE_SECONDS)
-            grouped.setdefault(name, []).append(Note(float(row["midi_note"]), to_int16(audio)))
+            grouped.setdefault(name, []).append(NoteSample(float(row["midi_note"]), to_int16(audio)))
         instruments += [make_instrument(name, folder, notes) for name, notes in grouped.items()]
     if not instruments:
         raise ValueError(
-            f"{root}: no notes found; expected a folder such as {NOTE_FOLDERS[0]} with notes.json"
+            f"{root}: no {'held-out ' if held_out else ''}notes found; expected a folder such as "
+            f"{NOTE_FOLDERS[0]} with notes.json"
         )
     clips: list[NDArray[np.int16]] = []
     if loops:
-        for clip, folder, licence in load_loops(root):
+        for clip, folder, licence in load_loops(root, held_out=held_out):
             clips.append(clip)
             licences[folder] = licence
     return NoteBank(tuple(instruments), noises, tuple(clips), licences)
 
 
+def used(folder: str, instrument: str, exclude: Sequence[str], held_out: bool = False) -> bool:
+    """Whether notes of an instrument are played, as of `load_notes`."""
+    left_out = any(part in instrument.lower() for part in exclude)
+    return not left_out and note_is_held_out(folder, instrument) == held_out
+
+
 def load_loops(
-    root: Path, exclude: Sequence[str] = EXCLUDED_LOOPS
+    root: Path, exclude: Sequence[str] = EXCLUDED_LOOPS, held_out: bool = False
 ) -> list[tuple[NDArray[np.int16], str, str]]:
-    """Drumless clips below `root` as (audio int16, source folder, licence)."""
+    """Drumless clips below `root` as (audio int16, source folder, licence); held_out as in `load_notes`."""
     found: list[tuple[NDArray[np.int16], str, str]] = []
     for folder in LOOP_FOLDERS:
         if not (Path(root) / folder).is_dir():
             continue
         licence = read_licence(Path(root) / folder)
         for path in sorted((Path(root) / folder).glob("*.flac")):
-            if not any(part in path.name.lower() for part in exclude):
+            kept = loop_is_held_out(folder, path.stem) == held_out
+            if kept and not any(part in path.name.lower() for part in exclude):
                 found.append((to_int16(_read_audio(path)), folder, licence))
     return found
 
@@ -218,7 +270,7 @@ def sustain(audio: Audio, pitch: float, seconds: float) -> Audio:
 
 
 def make_instrument(
-    name: str, source: str, notes: Iterable[Note], role: str | None = None, reach: float = 12.0
+    name: str, source: str, notes: Iterable[NoteSample], role: str | None = None, reach: float = 12.0
 ) -> Instrument:
     """An instrument with its notes in order; its role by its name unless given."""
     return Instrument(
@@ -226,7 +278,12 @@ def make_instrument(
     )
 
 
-def _read_rows(path: Path) -> list[dict]:
+def read_rows(path: Path) -> list[dict]:
+    """The entries of a notes.json: file, instrument, midi_note.
+
+    Raises:
+        ValueError: it is missing or malformed.
+    """
     try:
         rows = json.loads(path.read_text())
     except (OSError, ValueError) as error:

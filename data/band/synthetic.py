@@ -4,21 +4,30 @@ from pathlib import Path
 
 import numpy as np
 
-from data.band.notes import Instrument, Note, NoteBank, join, load_notes, make_instrument, to_int16
+from data.band.notes import Instrument, NoteBank, NoteSample, join, load_notes, make_instrument, to_int16
 from data.dsp import tones
 
 _SYNTHETIC: tuple[tuple[str, str, range], ...] = (
-    ("string_bass", "bass", range(28, 56, 6)), ("slap_bass", "bass", range(28, 56, 6)),
-    ("saw_bass", "bass", range(28, 56, 6)), ("square_bass", "bass", range(28, 56, 6)),
-    ("fm_bass", "bass", range(28, 56, 6)), ("steel_guitar", "guitar", range(40, 82, 5)),
-    ("nylon_guitar", "guitar", range(40, 82, 5)), ("electric_guitar", "guitar", range(38, 84, 5)),
-    ("palm_muted", "muted", range(36, 66, 5)), ("dead_string", "muted", range(40, 70, 6)),
-    ("banjo", "pluck", range(50, 86, 5)), ("fm_keys", "keys", range(40, 92, 6)),
-    ("fm_pluck", "pluck", range(48, 92, 6)), ("organ", "organ", range(36, 92, 6)),
-    ("saw_pad", "pad", range(40, 84, 6)), ("saw_lead", "lead", range(48, 92, 6)),
-    ("square_lead", "lead", range(48, 92, 6)), ("brass", "brass", range(44, 84, 6)),
+    ("string_bass", "bass", range(28, 56, 6)),
+    ("slap_bass", "bass", range(28, 56, 6)),
+    ("saw_bass", "bass", range(28, 56, 6)),
+    ("square_bass", "bass", range(28, 56, 6)),
+    ("fm_bass", "bass", range(28, 56, 6)),
+    ("steel_guitar", "guitar", range(40, 82, 5)),
+    ("nylon_guitar", "guitar", range(40, 82, 5)),
+    ("electric_guitar", "guitar", range(38, 84, 5)),
+    ("palm_muted", "muted", range(36, 66, 5)),
+    ("dead_string", "muted", range(40, 70, 6)),
+    ("banjo", "pluck", range(50, 86, 5)),
+    ("fm_keys", "keys", range(40, 92, 6)),
+    ("fm_pluck", "pluck", range(48, 92, 6)),
+    ("organ", "organ", range(36, 92, 6)),
+    ("saw_pad", "pad", range(40, 84, 6)),
+    ("saw_lead", "lead", range(48, 92, 6)),
+    ("square_lead", "lead", range(48, 92, 6)),
+    ("brass", "brass", range(44, 84, 6)),
     ("choir", "voice", range(44, 80, 5)),
-)  # fmt: skip
+)
 
 
 def synthetic_notes(rng: np.random.Generator, per_kind: int = 3, noises: int = 6) -> NoteBank:
@@ -36,13 +45,16 @@ def synthetic_notes(rng: np.random.Generator, per_kind: int = 3, noises: int = 6
     return NoteBank(tuple(found), made, (), {"synthesised": "made by this project, Apache-2.0"})
 
 
-def make_bank(root: Path | None, rng: np.random.Generator) -> NoteBank:
-    """Everything there is: recorded notes and clips (when root is given) and synthesised ones."""
+def make_bank(root: Path | None, rng: np.random.Generator, held_out: bool = False) -> NoteBank:
+    """Recorded notes and clips (when root is given) and synthesised ones; held_out: only the recorded ones
+    that training never plays."""
+    if held_out and root is not None:
+        return load_notes(root, held_out=True)
     made = synthetic_notes(rng)
     return made if root is None else join(load_notes(root), made)
 
 
-def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> Note:
+def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> NoteSample:
     frequency = 440.0 * 2 ** ((pitch - 69) / 12)
     seconds, u = 2.5, rng.uniform
     exact = frequency
@@ -82,4 +94,4 @@ def _synthesise(kind: str, pitch: int, rng: np.random.Generator) -> Note:
         case _:
             shape = kind.partition("_")[2] if kind == "saw_pad" else kind.partition("_")[0]
             audio = tones.subtractive(frequency, seconds, rng, shape)
-    return Note(69 + 12 * float(np.log2(exact / 440)), to_int16(audio))
+    return NoteSample(69 + 12 * float(np.log2(exact / 440)), to_int16(audio))

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.band import parts
+from data.band.events import Event, arrange
 from data.band.notes import NoteBank
-from data.band.parts import Event
 from data.band.song import Song
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 CONSONANTS = ("s", "sh", "f", "t", "k", "p", "ch")
 
@@ -23,8 +24,8 @@ def melody(song: Song, rng: np.random.Generator) -> list[Event]:
     """What is sung: a line, a line with a second voice, or speech (four to seven syllables a second)."""
     low = int(rng.choice([43, 48, 53, 58, 62]))
     if rng.random() < 0.15:
-        return _speech(song, rng, low)
-    line = parts.arrange(parts.lead(song, rng, low, low + 15, rng.uniform(0.15, 0.5)), song, rng)
+        return speech(song.seconds, rng, low)
+    line = arrange(parts.lead(song, rng, low, low + 15, rng.uniform(0.15, 0.5)), song, rng)
     if rng.random() < 0.25:
         above = int(rng.choice([3, 4, 5, 7, 12, -12]))
         line += [
@@ -39,10 +40,11 @@ def melody(song: Song, rng: np.random.Generator) -> list[Event]:
     return line
 
 
-def _speech(song: Song, rng: np.random.Generator, low: int) -> list[Event]:
+def speech(seconds: float, rng: np.random.Generator, low: int) -> list[Event]:
+    """Somebody who talks, from the MIDI note `low` up: phrases whose pitch falls, breaths between them."""
     events: list[Event] = []
     time, drift = float(rng.uniform(0, 1)), 8.0
-    while time < song.seconds:
+    while time < seconds:
         length = float(rng.uniform(0.1, 0.28))
         events.append(
             Event(time, (low + round(drift + rng.normal(0, 1.5)),), length * 0.8, rng.uniform(0.5, 1))

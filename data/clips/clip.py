@@ -6,20 +6,24 @@ Everything random comes from a generator handed in, so a clip is a function of i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import soundfile
 import soxr
 
+from data.band.backing import RECORDED, BackingConfig, render_backing
 from data.band.notes import NoteBank
-from data.band.play import render_band
+from data.band.stems import BackingStem
 from data.corpora.readers import Recording
+from data.grooves.club import program
 from data.grooves.patterns import Performance, generate, vary
-from data.kits.sample import SAMPLE_RATE, Kit
+from data.kits.machines import machine_kit, punch
+from data.kits.sample import Kit
 from data.kits.synth import synthesise_kit
 from data.render.drums import render_drums
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit, within
 
@@ -79,19 +83,26 @@ class RenderConfig:
     seconds: float = 12.0
     patterns: float = 0.38
     """Probability of a generated pattern instead of a performance."""
+    electronic: float = 0.15
+    """Probability of programmed drums on a drum machine."""
     synthetic: float = 0.1
     """Probability of a synthesised kit instead of a sampled one."""
     band: float = 0.75
     """Probability of a backing band beside the drums."""
-    negatives: float = 0.05
-    """Probability of a clip with a band and no drums at all."""
+    negatives: float = 0.2
+    """Probability of a clip with a band and no drums at all: one in twenty was too few."""
     vary: float = 0.8
     """Probability of a varied performance (tempo, substitutions, loudness) instead of the one played."""
+    backing: BackingConfig = field(default_factory=BackingConfig)
+    """What the band is."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in ("patterns", "synthetic", "band", "negatives", "vary") and not 0 <= value <= 1:
+            if (
+                item.name in ("patterns", "electronic", "synthetic", "band", "negatives", "vary")
+                and not 0 <= value <= 1
+            ):
                 raise ValueError(f"{item.name} is {value}, expected 0..1")
         if not 1 <= self.seconds <= 60:
             raise ValueError(f"seconds is {self.seconds}, expected 1..60")
@@ -100,8 +111,19 @@ class RenderConfig:
 
     @classmethod
     def plain(cls, split: str, seconds: float = 12.0) -> RenderConfig:
-        """For validation and test: the performances as played on sampled kits, nothing generated."""
-        return cls(split, seconds, patterns=0.0, synthetic=0.0, band=0.0, negatives=0.0, vary=0.0)
+        """For validation and test: the performances as played on sampled kits, nothing generated; the bands
+        of a test, where asked for, play recorded notes alone."""
+        return cls(
+            split,
+            seconds,
+            patterns=0.0,
+            electronic=0.0,
+            synthetic=0.0,
+            band=0.0,
+            negatives=0.0,
+            vary=0.0,
+            backing=RECORDED if split == "test" else BackingConfig(),
+        )
 
 
 @dataclass(frozen=True)
@@ -114,12 +136,18 @@ class Palette:
     """None: every clip is played on a synthesised kit."""
     notes: NoteBank | None = None
     """None: no bands."""
+    stems: tuple[BackingStem, ...] = ()
+    """Recorded electronic stems without drums, for some of the bands."""
 
 
 def synthetic_kits(config: RenderConfig, palette: Palette, clips: int, rng: np.random.Generator) -> list[Kit]:
-    """Fresh synthesised kits for so many clips: about one for every eight clips that use one."""
+    """Fresh synthesised kits for so many clips: about one for every eight clips that use one; as many drum
+    machines for the electronic ones. None where `synthetic` is 0 and there are kits."""
     share = config.synthetic if palette.kits else 1.0
-    return [synthesise_kit(rng) for _ in range(int(np.ceil(clips * share / 8)))]
+    if not share:
+        return []
+    made = [synthesise_kit(rng) for _ in range(int(np.ceil(clips * share / 8)))]
+    return made + [machine_kit(rng) for _ in range(int(np.ceil(clips * config.electronic / 8)))]
 
 
 def render_clip(
@@ -137,7 +165,7 @@ def render_clip(
     hits: tuple[Hit, ...] = ()
     used: dict[str, str] = {}
     if not drumless:
-        kits = made if not palette.kits or (made and rng.random() < config.synthetic) else palette.kits
+        kits = choose_kits(config, palette, made, performance, rng)
         rendered = render_drums(performance.hits, kits, rng, config.seconds)
         audio, hits = rendered.audio, tuple(rendered.hits)
         shown = {kit.name: (kit.name, kit.licence) for kit in palette.kits}
@@ -146,18 +174,59 @@ def render_clip(
     band = None
     if palette.notes is not None and (drumless or rng.random() < config.band):
         kicks = [hit.time for hit in performance.hits if DRUMS[hit.drum].family == "kick"]
-        band = render_band(palette.notes, rng, config.seconds, performance.bpm, kicks)
+        band = render_backing(
+            palette.notes,
+            palette.stems,
+            rng,
+            config.seconds,
+            performance.bpm,
+            kicks,
+            drumless,
+            config.backing,
+            performance.electronic,
+        )
     return Clip(
-        audio, band, hits,
+        audio,
+        band,
+        hits,
         corpus="no drums" if drumless else performance.corpus,
         performance="no drums" if drumless else performance.name,
-        kits=used, licence=performance.licence, split=config.split, seconds=config.seconds,
-        bpm=performance.bpm, unmapped={},
-    )  # fmt: skip
+        kits=used,
+        licence=performance.licence,
+        split=config.split,
+        seconds=config.seconds,
+        bpm=performance.bpm,
+        unmapped={},
+    )
+
+
+ACOUSTIC_MACHINES = 0.12
+"""Probability that programmed drums are sampled acoustic ones, as breakbeats are."""
+
+
+def choose_kits(
+    config: RenderConfig,
+    palette: Palette,
+    made: Sequence[Kit],
+    performance: Performance,
+    rng: np.random.Generator,
+) -> Sequence[Kit]:
+    """What a performance is played on; programmed ones on drum machines with layered and overdriven kicks."""
+    kits: Sequence[Kit] = palette.kits
+    if not palette.kits or (made and rng.random() < config.synthetic):
+        kits = made
+    if not performance.electronic:
+        return kits
+    if rng.random() >= ACOUSTIC_MACHINES:
+        machines = [kit for kit in (*palette.kits, *made) if kit.kind == "electronic"]
+        kits = machines or kits
+    return punch(kits, rng)
 
 
 def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Generator) -> Performance:
     """What is played in a clip; hit times in seconds from its start, some before it."""
+    if rng.random() < config.electronic:
+        return program(rng, config.seconds)
     if not palette.performances or rng.random() < config.patterns:
         return generate(rng, config.seconds)
     varied = rng.random() < config.vary
@@ -205,13 +274,18 @@ def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
     # The last clip keeps a hit annotated a moment after the end of the audio; loaders pad with silence.
     hits = within(recording.hits, start, start + seconds)
     return Clip(
-        np.asarray(audio, np.float32), None,
+        np.asarray(audio, np.float32),
+        None,
         hits=tuple(replace(hit, time=hit.time - start) for hit in hits),
-        corpus=recording.corpus, performance=recording.performance,
+        corpus=recording.corpus,
+        performance=recording.performance,
         kits={recording.kit: recording.licence} if recording.kit else {},
-        licence=recording.licence, split=recording.split, seconds=round(lasting, 6), bpm=recording.bpm,
+        licence=recording.licence,
+        split=recording.split,
+        seconds=round(lasting, 6),
+        bpm=recording.bpm,
         unmapped=recording.unmapped,
-    )  # fmt: skip
+    )
 
 
 def audio_seconds(recording: Recording) -> float:

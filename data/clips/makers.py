@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -57,14 +58,17 @@ class RenderedShards:
             yield render_clip(self.config, self.palette, made, rng)
 
     def settings(self) -> dict[str, Any]:
+        notes = self.palette.notes
         return {
             "kind": "rendered",
-            "config": asdict(self.config),
+            "config": json.loads(json.dumps(asdict(self.config))),  # as a manifest gives it back
             "seed": self.seed,
             "per_shard": self.per_shard,
             "performances": _digest(self.palette.performances),
             "kits": [kit.name for kit in self.palette.kits],
-            "notes": None if self.palette.notes is None else sorted(self.palette.notes.licences),
+            "notes": None if notes is None else sorted({f"{i.source}/{i.name}" for i in notes.instruments}),
+            "loops": 0 if notes is None else len(notes.loops),
+            "stems": [[stem.song, len(stem.audio)] for stem in self.palette.stems],
         }
 
     def sources(self) -> dict[str, Any]:

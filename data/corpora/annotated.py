@@ -1,6 +1,7 @@
 """Readers of corpora annotated in text or XML: MDB Drums, ENST-Drums, RBMA13, IDMT-SMT-Drums.
 
-Their labels carry no loudness: hits get velocity `COARSE_VELOCITY`. An error names file, row and text.
+Their labels carry no loudness: hits get velocity `COARSE_VELOCITY`. MDB Drums was annotated again in MIDI,
+with velocities. An error names file, row and text.
 None of them comes with a split for training: all their recordings are of split "test".
 """
 
@@ -11,40 +12,46 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
-from data.corpora.recording import Recording, at_least_one, audio_beside
+from data.corpora.recording import Recording, at_least_one, audio_beside, counted
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS, LabelMap
+from tokenizer.midi import read_midi
 
 COARSE_VELOCITY = 100
 """MIDI velocity given to hits of corpora that do not say how hard they were played."""
+_MDB_FILES = {"class": "_class.txt", "subclass": "_subclass.txt", "midi": "_Drum.mid"}
+_MDB_FOLDERS = {"midi": "midi_reannotated"}
 _MDB_AUDIO = {"drum_only": "_Drum", "full_mix": "_MIX", "pseudo_mix": "_PSEUDO"}
 
 
 def read_mdb(root: Path, annotation: str = "class", mix: str = "drum_only") -> list[Recording]:
     """MDB Drums (Southall et al. 2017): `root` holds annotations/ and audio/, or "MDB Drums/" holding them.
 
-    Tracks without audio of that mix are left out. A pseudo mix is not part of the published corpus.
+    The annotation "midi" is a second annotator's (MDB++): annotations/midi_reannotated/<track>_Drum.mid, with
+    velocities. Tracks without audio of that mix are left out. The published corpus has no pseudo mixes.
     """
-    if annotation not in ("class", "subclass"):
-        raise ValueError(f"annotation {annotation!r} is not class or subclass")
+    if annotation not in _MDB_FILES:
+        raise ValueError(f"annotation {annotation!r} is not one of {', '.join(_MDB_FILES)}")
     if mix not in _MDB_AUDIO:
         raise ValueError(f"mix {mix!r} is not one of {', '.join(_MDB_AUDIO)}")
     root = root / "MDB Drums" if (root / "MDB Drums").is_dir() else root
     label_map = LABEL_MAPS[f"mdb_{annotation}"]
+    folder, suffix = _MDB_FOLDERS.get(annotation, annotation), _MDB_FILES[annotation]
+    read = _midi_annotated if annotation == "midi" else _annotated
     recordings = []
-    for path in sorted((root / "annotations" / annotation).glob("*.txt")):
-        track = path.stem.removesuffix(f"_{annotation}")
+    for path in sorted((root / "annotations" / folder).glob(f"[!.]*{suffix}")):
+        track = path.name.removesuffix(suffix)
         audio = audio_beside(root / "audio" / mix, track + _MDB_AUDIO[mix])
         if audio is not None:
-            recordings.append(_annotated(path, label_map, track, audio, "mdb", "CC BY-NC-SA 4.0"))
-    return at_least_one(recordings, root, f"annotations/{annotation}/*.txt with audio in audio/{mix}")
+            recordings.append(read(path, label_map, track, audio, "mdb", "CC BY-NC-SA 4.0"))
+    return at_least_one(recordings, root, f"annotations/{folder}/*{suffix} with audio in audio/{mix}")
 
 
 def read_enst(root: Path, mix: str = "wet_mix") -> list[Recording]:
     """ENST-Drums (Gillet and Richard 2006): drummer_N/annotation/*.txt beside drummer_N/audio/<mix>/*.wav."""
     recordings = []
-    for path in sorted(root.glob("drummer_*/annotation/*.txt")):
+    for path in sorted(root.glob("drummer_*/annotation/[!.]*.txt")):
         drummer = path.parent.parent
         audio = audio_beside(drummer / "audio" / mix, path.stem)
         if audio is not None:
@@ -58,7 +65,7 @@ def read_enst(root: Path, mix: str = "wet_mix") -> list[Recording]:
 def read_rbma13(root: Path) -> list[Recording]:
     """RBMA13 (Vogl et al. 2017): annotations/drums/<track>.txt beside audio/<track>.*."""
     recordings = []
-    for path in sorted((root / "annotations" / "drums").glob("*.txt")):
+    for path in sorted((root / "annotations" / "drums").glob("[!.]*.txt")):
         audio = audio_beside(root / "audio", path.stem)
         if audio is not None:
             recordings.append(
@@ -73,10 +80,10 @@ def read_idmt_smt(root: Path) -> list[Recording]:
     """IDMT-SMT-Drums (Dittmar and Gaertner 2014): annotation_xml/<x>#MIX.xml beside audio/<x>#MIX.wav."""
     label_map = LABEL_MAPS["idmt_smt"]
     recordings = []
-    for path in sorted((root / "annotation_xml").glob("*#MIX.xml")):
+    for path in sorted((root / "annotation_xml").glob("[!.]*#MIX.xml")):
         audio = audio_beside(root / "audio", path.stem)
         if audio is not None:
-            rows = _Rows(path, label_map)
+            rows = _LabelRows(path, label_map)
             try:
                 events = ElementTree.parse(path).getroot().iter("event")
             except ElementTree.ParseError as error:
@@ -89,7 +96,7 @@ def read_idmt_smt(root: Path) -> list[Recording]:
     return at_least_one(recordings, root, "annotation_xml/*#MIX.xml with audio in audio/")
 
 
-class _Rows:
+class _LabelRows:
     """Collects `seconds label` rows of one annotation file."""
 
     def __init__(self, path: Path, label_map: LabelMap) -> None:
@@ -119,14 +126,22 @@ class _Rows:
 
     def recording(self, name: str, audio: Path, corpus: str, licence: str) -> Recording:
         return Recording(
-            name, audio, tuple(sorted(self.hits)), "test", corpus, name, "", licence,
-            dict(self.unmapped), dict(self.excluded),
-        )  # fmt: skip
+            name,
+            audio,
+            tuple(sorted(self.hits)),
+            "test",
+            corpus,
+            name,
+            "",
+            licence,
+            dict(self.unmapped),
+            dict(self.excluded),
+        )
 
 
 def _annotated(path: Path, labels: LabelMap, name: str, audio: Path, corpus: str, licence: str) -> Recording:
     """A recording annotated by a text file of `seconds label` rows."""
-    rows = _Rows(path, labels)
+    rows = _LabelRows(path, labels)
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         if line.strip():
             parts = line.replace(",", " ").split()
@@ -134,3 +149,22 @@ def _annotated(path: Path, labels: LabelMap, name: str, audio: Path, corpus: str
                 raise ValueError(f"{path}, row {number}: expected 'seconds label', found {line.strip()!r}")
             rows.add(number, parts[0], parts[1])
     return rows.recording(name, audio, corpus, licence)
+
+
+def _midi_annotated(
+    path: Path, labels: LabelMap, name: str, audio: Path, corpus: str, licence: str
+) -> Recording:
+    """A recording annotated by a MIDI file."""
+    score = read_midi(path, labels)
+    return Recording(
+        name,
+        audio,
+        tuple(score.hits),
+        "test",
+        corpus,
+        name,
+        "",
+        licence,
+        counted(score.unmapped),
+        counted(score.excluded),
+    )

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data.corpora.annotated import COARSE_VELOCITY, read_enst, read_idmt_smt, read_mdb, read_rbma13
+from data.corpora.note_sequences import read_note_sequences
 from data.corpora.recording import (
     SPLITS,
     Recording,
@@ -24,12 +25,14 @@ from data.corpora.recording import (
     counted,
     draw_by_performance,
 )
+from mt3drum.files import is_hidden
 from tokenizer.maps import LABEL_MAPS, LabelMap
 from tokenizer.midi import read_midi
 
 __all__ = [
     "COARSE_VELOCITY", "READERS", "SPLITS", "Recording", "by_performance", "draw_by_performance", "read_egmd",
-    "read_enst", "read_folder", "read_gmd", "read_idmt_smt", "read_mdb", "read_rbma13", "read_slakh_drums",
+    "read_enst", "read_folder", "read_gmd", "read_idmt_smt", "read_mdb", "read_note_sequences", "read_rbma13",
+    "read_slakh_drums",
 ]  # fmt: skip
 
 
@@ -107,7 +110,8 @@ def read_folder(root: Path, label_map: str | LabelMap = "gm", split: str = "trai
         raise ValueError(f"label map {label_map!r} is not one of {', '.join(LABEL_MAPS)}")
     labels = LABEL_MAPS[label_map] if isinstance(label_map, str) else label_map
     recordings = []
-    for midi in sorted(path for path in root.rglob("*") if path.suffix.lower() in (".mid", ".midi")):
+    found = (path for path in root.rglob("*") if not is_hidden(path.relative_to(root)))
+    for midi in sorted(path for path in found if path.suffix.lower() in (".mid", ".midi")):
         audio = audio_beside(midi.parent, midi.stem)
         if audio is not None:
             score = read_midi(midi, labels)
@@ -162,6 +166,7 @@ READERS: Mapping[str, Callable[..., list[Recording]]] = {
     "gmd": read_gmd,
     "egmd": read_egmd,
     "folder": read_folder,
+    "note_sequences": read_note_sequences,
     "mdb": read_mdb,
     "enst": read_enst,
     "rbma13": read_rbma13,

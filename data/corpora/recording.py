@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mt3drum.files import AUDIO_SUFFIXES
 from tokenizer.hits import Hit
 
 SPLITS = ("train", "validation", "test")
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif")
+_SUFFIXES = sorted(
+    AUDIO_SUFFIXES, key=lambda suffix: (suffix not in (".wav", ".flac"), suffix)
+)  # lossless first
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def draw_by_performance(groups: Mapping[str, Sequence[Recording]], rng: np.rando
     """One recording: every performance equally likely, then every kit it was recorded on.
 
     E-GMD holds 1,059 performances 43 times each: more kits of one performance teach less than one more
-    performance (DESIGN.md section 2).
+    performance.
     """
     names = list(groups)
     chosen = groups[names[int(rng.integers(len(names)))]]
@@ -57,7 +60,7 @@ def draw_by_performance(groups: Mapping[str, Sequence[Recording]], rng: np.rando
 
 def audio_beside(folder: Path, stem: str) -> Path | None:
     """The audio file of that stem in a folder, if there is one."""
-    return next((path for suffix in AUDIO_SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
+    return next((path for suffix in _SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
 
 
 def counted(counts: Mapping[str, int] | Mapping[int, int]) -> dict[str, int]:

@@ -8,11 +8,13 @@ silence.
 from functools import lru_cache
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import lfilter
 
-SAMPLE_RATE = 44_100
+from mt3drum.config import SAMPLE_RATE
+
 BLOCK = 64
 """Samples per block of the compressor's level meter: 1.5 ms, faster than any attack time used."""
 
@@ -30,7 +32,7 @@ def room_response(rng: np.random.Generator, seconds: float | None = None) -> Aud
     length = int(seconds * SAMPLE_RATE)
     time = np.arange(length, dtype=np.float32) / SAMPLE_RATE
     dark, light = rng.uniform(300, 2000), rng.uniform(3000, 12_000)
-    white = _noise_slice(rng, length, "white")
+    white = noise_slice(rng, length, "white")
     dull = lfilter([1.0], [1.0, -np.exp(-2 * np.pi * dark / SAMPLE_RATE)], white).astype(np.float32)
     dull *= np.float32(1 - np.exp(-2 * np.pi * dark / SAMPLE_RATE))
     tail = dull * np.exp(-6.9 * time / seconds) * 3 + white * np.exp(
@@ -220,7 +222,8 @@ def _noise_table(colour: str) -> Audio:
     return (pink / np.sqrt(np.mean(pink**2))).astype(np.float32)
 
 
-def _noise_slice(rng: np.random.Generator, samples: int, colour: str) -> Audio:
+def noise_slice(rng: np.random.Generator, samples: int, colour: str) -> Audio:
+    """White or pink noise, RMS 1."""
     table = _noise_table(colour)
     start = int(rng.integers(len(table)))
     return np.take(table, np.arange(start, start + samples), mode="wrap") * rng.choice([-1.0, 1.0])
@@ -229,7 +232,7 @@ def _noise_slice(rng: np.random.Generator, samples: int, colour: str) -> Audio:
 def background(audio: Audio, rng: np.random.Generator) -> Audio:
     """White or pink noise, sometimes mains hum, 70 to 30 dB below the peak."""
     level = max(float(np.abs(audio).max(initial=0.0)), 1e-3) * 10 ** (rng.uniform(-70, -30) / 20)
-    out = audio + np.float32(level) * _noise_slice(rng, len(audio), "white" if rng.random() < 0.5 else "pink")
+    out = audio + np.float32(level) * noise_slice(rng, len(audio), "white" if rng.random() < 0.5 else "pink")
     if rng.random() < 0.25:
         angle = np.arange(len(audio), dtype=np.float32) * np.float32(
             2 * np.pi * rng.choice([50, 60]) / SAMPLE_RATE
@@ -241,9 +244,7 @@ def background(audio: Audio, rng: np.random.Generator) -> Audio:
 def vinyl(audio: Audio, rng: np.random.Generator) -> Audio:
     """Crackle: up to 40 short ticks a second, a few of them loud, over surface hiss."""
     peak = max(float(np.abs(audio).max(initial=0.0)), 1e-3)
-    out = audio + np.float32(peak * 10 ** (rng.uniform(-60, -40) / 20)) * _noise_slice(
-        rng, len(audio), "pink"
-    )
+    out = audio + np.float32(peak * 10 ** (rng.uniform(-60, -40) / 20)) * noise_slice(rng, len(audio), "pink")
     count = rng.poisson(rng.uniform(1, 40) * len(audio) / SAMPLE_RATE)
     places = rng.integers(0, max(1, len(audio) - 64), count)
     heights = peak * 10 ** (rng.normal(-32, 7, count) / 20) * rng.choice([-1.0, 1.0], count)
@@ -254,12 +255,11 @@ def vinyl(audio: Audio, rng: np.random.Generator) -> Audio:
 
 
 def change_speed(audio: Audio, factor: float, samples: int) -> Audio:
-    """Play `factor` times faster (pitch moves, too): out[i] = audio[i * factor], linear between samples,
-    zero beyond.
+    """Play `factor` times faster (pitch moves, too): out[i] = audio[i * factor], band-limited by soxr, zero
+    beyond.
     """
-    position = np.arange(samples) * factor
-    index = position.astype(np.int64)
-    part = (position - index).astype(np.float32)
-    padded = np.zeros(max(len(audio), int(index[-1]) + 1 if samples else 0) + 1, dtype=np.float32)
-    padded[: len(audio)] = audio
-    return padded[index] + part * (padded[index + 1] - padded[index])
+    needed = int(np.ceil(samples * factor)) + 1
+    played = soxr.resample(audio[:needed], SAMPLE_RATE * factor, SAMPLE_RATE)[:samples]
+    out = np.zeros(samples, dtype=np.float32)
+    out[: len(played)] = played
+    return out

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 from data.dsp import effects
-from data.dsp.tones import SAMPLE_RATE, Audio
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
 
 
 def amplifier(track: Audio, rng: np.random.Generator, most: float = 45.0) -> Audio:

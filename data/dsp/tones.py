@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 
-SAMPLE_RATE = 44_100
+from mt3drum.config import SAMPLE_RATE
+
 TABLE_SIZE = 4096
 """Points of one cycle of a wavetable; read without interpolation this is noise below -70 dB."""
 

@@ -18,3 +18,5 @@ class Performance:
     licence: str
     bpm: float
     hits: tuple[Hit, ...]
+    electronic: bool = False
+    """Programmed: played on drum machines, beside electronic music, which it ducks."""

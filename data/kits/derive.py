@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from data.kits.sample import Kit, Sample, band, decay, ping, retune, to_float, to_int16
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 
 MAX_DERIVED = 12  # samples per derived class: enough layers, little memory
@@ -110,7 +111,7 @@ def _closed_edge(closed: Sample, opened: Sample, ring: float, pitch: float, clas
     body = retune(_unit(closed), pitch)
     body = body + clash * band(body, 350, 1800)
     wash = retune(_unit(opened), pitch)
-    wash = wash[: int(8 * ring * 44100)]
+    wash = wash[: int(8 * ring * SAMPLE_RATE)]
     return _add(body, 0.7 * wash * decay(wash.size, ring))
 
 
@@ -123,7 +124,7 @@ def _open_edge(opened: Sample, pitch: float, clash: float) -> np.ndarray:
 
 def _wash(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A noisy ring of half a second with the colour of ``sound``."""
-    count = int(1.5 * 44100)
+    count = int(1.5 * SAMPLE_RATE)
     noise = rng.standard_normal(count).astype(np.float32) * decay(count, rng.uniform(0.15, 0.4))
     size = sound.size + count - 1
     length = 1 << (size - 1).bit_length()
@@ -158,7 +159,7 @@ def _rims(have: dict[str, list[Sample]], rng: np.random.Generator) -> None:
             sound = made
             if clicks and rng.random() < 0.7:
                 click = band(_unit(_near(clicks, sample)), 600, None)
-                click = retune(click[: int(6 * length * 44100)], (centre / RIM_CENTRE["snare"]) ** 0.5)
+                click = retune(click[: int(6 * length * SAMPLE_RATE)], (centre / RIM_CENTRE["snare"]) ** 0.5)
                 sound = click * decay(click.size, 2 * length) / max(float(np.abs(click).max()), 1e-6)
             rims.append(
                 _made(_add(share * _unit(sample), np.concatenate([np.zeros(22, np.float32), sound])), sample)

@@ -17,7 +17,8 @@ import soundfile
 import soxr
 
 from data.kits.derive import derive_missing
-from data.kits.sample import SAMPLE_RATE, Kit, Sample, find_onset, to_int16
+from data.kits.sample import Kit, Sample, find_onset, to_int16
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 
 __all__ = ["Kit", "Sample", "kit_split", "load_kit", "load_kits"]

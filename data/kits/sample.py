@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import soxr
 from scipy import signal
 
-SAMPLE_RATE = 44100  # Hz; samples per second of every array in this package
+from mt3drum.config import SAMPLE_RATE
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,8 @@ def find_onset(audio: np.ndarray, share: float = 0.06, window: float = 0.06) -> 
 
 
 def retune(audio: np.ndarray, ratio: float) -> np.ndarray:
-    """Plays ``audio`` ``ratio`` times faster (higher and shorter), by linear interpolation: float32 [n /
-    ratio]."""
-    count = int((audio.size - 1) / ratio)
-    position = np.arange(count, dtype=np.float32) * np.float32(ratio)
-    left = position.astype(np.int32)
-    part = position - left
-    low = audio[left]
-    return low + (audio[left + 1] - low) * part
+    """Plays ``audio`` ``ratio`` times faster (higher, shorter): float32 [n / ratio], band-limited by soxr."""
+    return np.asarray(soxr.resample(audio, SAMPLE_RATE * ratio, SAMPLE_RATE), dtype=np.float32)
 
 
 def decay(count: int, seconds: float) -> np.ndarray:

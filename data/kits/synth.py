@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from data.kits.derive import derive_missing
-from data.kits.sample import SAMPLE_RATE, Kit, Sample, band, decay, find_onset, ping, to_int16
+from data.kits.sample import Kit, Sample, band, decay, find_onset, ping, to_int16
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 
 LAYERS = ((1, 45), (46, 90), (91, 127))

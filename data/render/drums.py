@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.kits.sample import SAMPLE_RATE, Kit
+from data.kits.sample import Kit
 from data.render.room import mix_down
 from data.render.strike import Voice, Wave, choose_kit, voices
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX, DRUMS
-from tokenizer.hits import Hit
+from tokenizer.hits import SAME_STROKE, Hit
 
 RING_SECONDS = 4.0  # hits this long before the clip may still sound in it
-MERGE_SECONDS = 0.020  # two hits of a class closer than this are one
 INAUDIBLE_DB = -50.0  # a hit below this, relative to the clip's peak, is not labelled
 PEAK = 0.9
 
@@ -113,7 +113,7 @@ def _perform(
 
 
 def _merge(hits: Sequence[Hit], seconds: float) -> list[Hit]:
-    """Hits that can sound in the clip, in order; of two closer than MERGE_SECONDS the first, at the louder
+    """Hits that can sound in the clip, in order; of two closer than SAME_STROKE the first, at the louder
     velocity."""
     last: dict[int, int] = {}
     kept: list[Hit] = []
@@ -121,7 +121,7 @@ def _merge(hits: Sequence[Hit], seconds: float) -> list[Hit]:
         if not -RING_SECONDS < hit.time < seconds:
             continue
         at = last.get(hit.drum)
-        if at is not None and hit.time - kept[at].time < MERGE_SECONDS:
+        if at is not None and hit.time - kept[at].time < SAME_STROKE:
             kept[at] = replace(kept[at], velocity=max(kept[at].velocity, hit.velocity))
             continue
         last[hit.drum] = len(kept)

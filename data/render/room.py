@@ -6,7 +6,7 @@ import numpy as np
 from scipy import signal
 
 from data.dsp.effects import room_response
-from data.kits.sample import SAMPLE_RATE
+from mt3drum.config import SAMPLE_RATE
 
 
 def mix_down(buses: np.ndarray, rng: np.random.Generator, acoustic: bool) -> np.ndarray:

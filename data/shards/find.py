@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from data.shards.write import read_manifest, shard_paths
 from mt3drum.batch.inputs import PIPE, brace_patterns
 from mt3drum.batch.pipes import fetch
+from tokenizer.whole_file import whole_file
 
 
 class ShardSet(NamedTuple):
@@ -67,16 +67,12 @@ def _fetched(urls: list[str], cache: Path, turn: float) -> list[str]:
     ]
     jobs, first = list(zip(urls, files, strict=True)), int(turn * len(urls))
     for url, path in jobs[first:] + jobs[:first]:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             if not path.exists():
-                cache.mkdir(parents=True, exist_ok=True)
-                fetch(url, temporary)
-                temporary.replace(path)
+                with whole_file(path) as temporary:
+                    fetch(url, temporary)
         except OSError as error:
             raise ValueError(f"shards {error}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
     return [str(path) for path in files]
 
 
@@ -90,8 +86,10 @@ def _merged(manifests: Iterable[dict[str, Any]]) -> dict[str, Any]:
     for one in both:
         hits.update(one["hits"])
     return {
-        name: dict(hits) if name == "hits"
-        else sum(one[name] for one in both) if name in ("clips", "seconds")
+        name: dict(hits)
+        if name == "hits"
+        else sum(one[name] for one in both)
+        if name in ("clips", "seconds")
         else [one.get(name) for one in both]
         for name in first
-    }  # fmt: skip
+    }

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 import webdataset
 
-from data.kits.sample import SAMPLE_RATE
 from data.shards.unpack import BadSample, audio_of, labels_of
 from data.shards.walk import find_members, summary
 from data.shards.write import shard_paths
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
 MAX_SECONDS = 3600.0

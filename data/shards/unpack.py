@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 
-from data.kits.sample import SAMPLE_RATE
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import multiprocessing
 import signal
 import subprocess
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,14 +26,16 @@ import numpy as np
 import soundfile
 
 from data.clips.clip import Clip
-from data.kits.sample import SAMPLE_RATE
+from mt3drum.config import SAMPLE_RATE
+from mt3drum.files import write_whole
 from tokenizer.drums import DRUMS
+from tokenizer.whole_file import whole_file
 
 FORMAT = 1
 """Of the manifest and the samples; raised when a reader of the old ones would misread the new."""
 MANIFEST = "manifest.json"
 RARE_SHARE = 0.001
-"""A class with a smaller share of the hits is listed as rare (as in DESIGN.md section 3)."""
+"""A class with a smaller share of the hits is listed as rare."""
 
 
 class Maker(Protocol):
@@ -86,7 +90,7 @@ def make_shards(
         if progress is not None:
             progress(record["clips"])
     manifest = _manifest(maker, settings_hash, [records[shard] for shard in sorted(records)])
-    _write(output / MANIFEST, json.dumps(manifest, indent=1).encode())
+    write_whole(output / MANIFEST, json.dumps(manifest, indent=1).encode())
     return manifest
 
 
@@ -123,8 +127,7 @@ def write_shard(path: Path, clips: Iterator[Clip]) -> dict[str, Any]:
     corpora: dict[str, dict[str, Any]] = {}
     kits: dict[str, dict[str, Any]] = {}
     performances: set[str] = set()
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
+    with whole_file(path) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
             for clip in clips:
                 add_clip(tar, f"{path.stem}-{names:04d}", clip)
@@ -137,13 +140,17 @@ def write_shard(path: Path, clips: Iterator[Clip]) -> dict[str, Any]:
                     _count(kits, kit, licence)
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
         size = temporary.stat().st_size
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return {
-        "file": path.name, "clips": names, "seconds": round(seconds, 3), "bytes": size, "sha256": digest,
-        "hits": dict(hits), "corpora": corpora, "kits": kits, "performances": sorted(performances),
-    }  # fmt: skip
+        "file": path.name,
+        "clips": names,
+        "seconds": round(seconds, 3),
+        "bytes": size,
+        "sha256": digest,
+        "hits": dict(hits),
+        "corpora": corpora,
+        "kits": kits,
+        "performances": sorted(performances),
+    }
 
 
 def add_clip(tar: tarfile.TarFile, key: str, clip: Clip) -> None:
@@ -180,7 +187,7 @@ _maker: Maker  # of this worker process: handed over once, not with every shard
 def _start_worker(maker: Maker) -> None:
     global _maker
     _maker = maker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C goes to all: end without a traceback
 
 
 def _work(job: tuple[Path, str, int]) -> dict[str, Any]:
@@ -191,7 +198,7 @@ def _work(job: tuple[Path, str, int]) -> dict[str, Any]:
 def _make_one(output: Path, maker: Maker, settings_hash: str, shard: int) -> dict[str, Any]:
     path = output / _shard_name(maker.split, shard)
     record = {"shard": shard, "settings": settings_hash, **write_shard(path, maker.clips(shard))}
-    _write(path.with_suffix(".json"), json.dumps(record).encode())
+    write_whole(path.with_suffix(".json"), json.dumps(record).encode())
     return record
 
 
@@ -203,11 +210,21 @@ def _run(
         for shard in shards:
             yield _make_one(output, maker, settings_hash, shard)
         return
-    # A fork shares the kits' audio between the processes; elsewhere each gets a copy.
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     jobs = [(output, settings_hash, shard) for shard in shards]
-    with multiprocessing.get_context(method).Pool(workers, _start_worker, (maker,)) as pool:
-        yield from pool.imap_unordered(_work, jobs)
+    # Not "fork": a progress bar has a thread and a lock, which a fork would inherit.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(maker,)
+    )
+    try:
+        for done in as_completed([pool.submit(_work, job) for job in jobs]):
+            yield done.result()
+    except BrokenProcessPool:
+        raise ValueError(
+            f"{output}: a worker was killed (out of memory?); the same command goes on from here, "
+            "perhaps with fewer workers"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _complete(output: Path, split: str, shard: int, clips: int, settings_hash: str) -> dict[str, Any] | None:
@@ -288,13 +305,3 @@ def _hash(settings: Mapping[str, Any]) -> str:
 
 def _shard_name(split: str, shard: int) -> str:
     return f"{split}-{shard:06d}.tar"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Under a temporary name first: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -50,7 +50,7 @@ class Annotation:
     """Whether the file states velocities."""
 
 
-class _Rows:
+class _HitRows:
     """Collects the rows of one file, with errors that name file, row and text."""
 
     def __init__(self, path: Path, label_map: LabelMap) -> None:
@@ -181,7 +181,7 @@ def _load_text(path: Path) -> str:
 
 
 def _read_text(path: Path, label_map: LabelMap) -> Annotation:
-    rows = _Rows(path, label_map)
+    rows = _HitRows(path, label_map)
     columns = ["time", "label", "velocity", "confidence"]
     for row, line in enumerate(_load_text(path).splitlines(), start=1):
         text = line.strip()
@@ -233,7 +233,7 @@ def _read_json(path: Path, label_map: LabelMap) -> Annotation:
     listed = document.get("hits") if isinstance(document, Mapping) else document
     if not isinstance(listed, list):
         raise ValueError(f'{path}: row 1: wanted a list of hits, or an object with "hits"')
-    rows = _Rows(path, label_map)
+    rows = _HitRows(path, label_map)
     for row, item in enumerate(listed, start=1):
         if isinstance(item, Mapping):
             label = next((item[key] for key in _LABEL_KEYS if key in item), None)
@@ -273,7 +273,7 @@ def _read_jams(path: Path, label_map: LabelMap) -> Annotation:
         data = [{"time": t, "value": v, "confidence": c} for t, v, c in columns]
     if not isinstance(data, list):
         raise ValueError(f'{path}: row 1: "data" is not a list')
-    rows = _Rows(path, label_map)
+    rows = _HitRows(path, label_map)
     for row, item in enumerate(data, start=1):
         if not isinstance(item, Mapping) or "time" not in item or "value" not in item:
             raise rows.error(row, item, "wanted time and value")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.metrics.score import Scores
+from eval.metrics.f_measure import FMeasures
 
 FEW_TRACKS = 10
 """Below this many tracks a bootstrap over them is only a rough guide."""
@@ -85,7 +85,7 @@ def statistics(counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]
 
 
 def intervals(
-    scores: Scores, *, samples: int = 2000, seed: int = 0, level: float = 0.95
+    scores: FMeasures, *, samples: int = 2000, seed: int = 0, level: float = 0.95
 ) -> dict[str, Interval]:
     """Intervals of micro F, precision and recall, macro F, track mean F, and F per label (key: its name);
     empty for a single track, of which resampling tells nothing.
@@ -113,8 +113,8 @@ def intervals(
 
 
 def paired(
-    first: Scores,
-    second: Scores,
+    first: FMeasures,
+    second: FMeasures,
     *,
     figure: str = "micro",
     samples: int = 2000,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.metrics.score import Counts, Scores
+from eval.metrics.f_measure import Counts, FMeasures
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class AdtofFigures:
     sparse drums."""
 
 
-def adtof(scores: Scores) -> AdtofFigures:
+def adtof(scores: FMeasures) -> AdtofFigures:
     """ADTOF's figures from our counts. Its own matching is mir_eval's; it merges nothing, so score with
     merge=0."""
     cells = [_adtof_f(counts) for track in scores.tracks.values() for counts in track]

@@ -15,11 +15,7 @@ import mir_eval
 import numpy as np
 
 from tokenizer.drums import CLASS_INDEX, SCHEMES, Scheme
-from tokenizer.hits import Hit
-
-MERGE_SECONDS = 0.02
-"""Hits of different classes that a scheme makes one label are one event when at most this far apart
-(seconds)."""
+from tokenizer.hits import SAME_STROKE, Hit
 
 _NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 
@@ -91,7 +87,7 @@ def reduce_hits(
     hits: Sequence[Hit],
     scheme: Scheme,
     unjudged: frozenset[str] = frozenset(),
-    merge: float = MERGE_SECONDS,
+    merge: float = SAME_STROKE,
 ) -> Events:
     """Hits under a scheme. Classes in `unjudged` and classes the scheme leaves out are dropped.
 
@@ -183,7 +179,7 @@ def match_tracks(
     scheme: str = "5",
     window: float = 0.05,
     unjudged: frozenset[str] = frozenset(),
-    merge: float = MERGE_SECONDS,
+    merge: float = SAME_STROKE,
 ) -> list[TrackMatch]:
     """Every reference track matched with its estimate. A track without an estimate is matched with silence;
     an estimate without a reference is not looked at.

@@ -88,6 +88,8 @@ class FalseAlarms:
     minutes: float
     by_label: dict[int, int]
     """Label index to number of false alarms."""
+    by_track: dict[str, int]
+    """Of every track, those with none too."""
 
     @property
     def per_minute(self) -> float:
@@ -103,4 +105,5 @@ def false_alarms(matches: Sequence[TrackMatch], seconds: Mapping[str, float]) ->
     labels = np.concatenate([match.estimates.label for match in drumless])
     minutes = sum(seconds[match.track] for match in drumless) / 60
     counts = {int(label): int(n) for label, n in zip(*np.unique(labels, return_counts=True), strict=True)}
-    return FalseAlarms(len(drumless), minutes, counts)
+    by_track = {match.track: len(match.estimates) for match in drumless}
+    return FalseAlarms(len(drumless), minutes, counts, by_track)

@@ -9,6 +9,7 @@ from eval.evaluate import Evaluation
 from eval.metrics.bootstrap import FEW_TRACKS
 from eval.metrics.recall import Bin
 from eval.metrics.timing import QUANTILES
+from eval.report.alarms import alarms_table
 from eval.report.report import Cell, Report, Table, span
 
 
@@ -24,6 +25,8 @@ def all_tables(report: Report) -> list[Table]:
         offsets_table(report),
         recall_table(report),
     ]
+    if any(e.false_alarms for e in report.evaluations):
+        tables.append(alarms_table(report))
     if any(e.velocity for e in report.evaluations):
         tables.append(velocity_table(report))
     if any(e.reliability for e in report.evaluations):
@@ -198,7 +201,7 @@ def offsets_table(report: Report) -> Table:
 
 
 def recall_table(report: Report) -> Table:
-    """Recall by gap, loudness and company; errors near seams; false alarms where nobody plays."""
+    """Recall by gap, loudness and company; errors near seams."""
     rows: list[tuple[Cell, ...]] = []
     for e in report.evaluations:
         groups: list[tuple[str, Sequence[Bin]]] = [
@@ -214,18 +217,6 @@ def recall_table(report: Report) -> Table:
                 ("elsewhere", e.seams.far_hits, e.seams.far_rate),
             ):
                 rows.append((e.name, "errors per hit near seams", name, hits, rate))
-        if e.false_alarms:
-            alarms = e.false_alarms
-            name = f"{alarms.tracks} tracks, {alarms.minutes:.2f} minutes"
-            rows.append(
-                (
-                    e.name,
-                    "false alarms a minute, no drums",
-                    name,
-                    sum(alarms.by_label.values()),
-                    alarms.per_minute,
-                )
-            )
     columns = ("system", "by", "group", "hits", "recall (or as named)")
     return Table("recall", "Where recall is lost", columns, tuple(rows))
 
@@ -245,6 +236,7 @@ def velocity_table(report: Report) -> Table:
                     scores.micro.precision,
                     scores.micro.recall,
                     e.velocity_levels_known.micro.f,
+                    v.ranks.correlation if v.ranks else None,
                     v.correlation,
                     f"{v.bias:+.1f}",
                     f"{v.mean_absolute_error:.1f}",
@@ -258,6 +250,7 @@ def velocity_table(report: Report) -> Table:
         "P",
         "R",
         "micro F, levels known",
+        "rank correlation",
         "correlation",
         "bias, MIDI",
         "mean absolute error, MIDI",
@@ -265,6 +258,7 @@ def velocity_table(report: Report) -> Table:
     note = (
         "Onset and velocity right by E-GMD's rule (linear fit per track, tolerance 0.1); its figure: track F."
         " Levels known: had each drum of each track the mean velocity played; a what-if, not a score."
+        " Rank correlation: Spearman's within track and class, weighted by matched hits."
     )
     return Table("velocity", "Velocity", columns, tuple(rows), note)
 

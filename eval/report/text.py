@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable
 
+from eval.report.alarms import alarms_table
 from eval.report.report import Report, Table, text
 from eval.report.tables import (
     all_tables,
@@ -15,12 +16,14 @@ from eval.report.tables import (
     lint_table,
     schemes,
     summary,
+    velocity_table,
 )
 
 
 def terminal(report: Report) -> str:
     """The tables one wants to see at once, in aligned columns."""
-    tables = [summary(report), classes(report), schemes(report)]
+    tables = [summary(report), classes(report), schemes(report), velocity_table(report)]
+    tables.append(alarms_table(report))
     if report.comparisons:
         tables.append(comparisons(report))
     tables += [lint_table(report), inputs(report)]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mt3drum.audio.recording import AudioError, Recording, open_file
+from mt3drum.audio.recording import AudioError, AudioSource, open_file
 from mt3drum.config import SAMPLE_RATE
-from mt3drum.files import AUDIO_SUFFIXES
+from mt3drum.files import AUDIO_SUFFIXES, is_hidden
 from tokenizer.drums import CLASS_INDEX
 
 MAX_FILES = 260
@@ -58,7 +58,11 @@ def read_samples(folder: Path) -> tuple[dict[int, list[np.ndarray]], tuple[str, 
     """
     if not folder.is_dir():
         raise KitError(f"{folder}: no such folder; --kit wants a folder of samples named by drum")
-    paths = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()]
+    paths = [
+        p
+        for p in sorted(folder.iterdir())
+        if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file() and not is_hidden(Path(p.name))
+    ]
     if not paths:
         raise KitError(f"{folder}: no audio file in this folder; record each drum into its own file")
     if len(paths) > MAX_FILES:
@@ -73,7 +77,7 @@ def read_samples(folder: Path) -> tuple[dict[int, list[np.ndarray]], tuple[str, 
     return strokes, tuple(warnings)
 
 
-def _open(path: Path) -> Recording:
+def _open(path: Path) -> AudioSource:
     limit = f"at most {MAX_SECONDS:g} s and {MAX_FILE_BYTES >> 20} MiB; a few strokes are enough"
     try:
         if path.stat().st_size > MAX_FILE_BYTES:

@@ -6,50 +6,40 @@ level and once for their segments, in blocks.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
+from mt3drum.audio.downmix import Downmix
+from mt3drum.audio.ffmpeg import MediaFile, programs
+from mt3drum.audio.headers import identify
+from mt3drum.audio.limits import BLOCK, AudioError, check
+from mt3drum.audio.sndfile import SoundFile, Unreadable
 from mt3drum.config import HOP, SAMPLE_RATE
 from tokenizer.codec import Codec
 
-MIN_RATE, MAX_RATE = 4_000, 384_000  # Hz
-MAX_CHANNELS = 32
 TARGET_PEAK = 0.5
 """Robust peak every recording is brought to: what training renders peak at, on average."""
+FULL_RATE = 22_050
+"""Hz. Recordings sampled at less lose hits of hats and cymbals (docs/decoding.md)."""
 CLIP = 4.0
 """Samples this far over full scale (18 dB over the robust peak) are damage, and are clipped."""
 SILENCE = 1e-5
 """Recordings whose robust peak is below this (-100 dB of full scale) are silent."""
 BUFFER_SECONDS = 600
 """A recording up to this long is kept in memory (4 bytes x 44,100 x 600: 106 MB) and so decoded only once."""
-_BLOCK = 65_536  # frames worked on at once
-_READ = 4_096  # frames asked of libsndfile at once: what it had of a damaged block is lost
 _PEAK_BLOCK = SAMPLE_RATE // 10  # samples: one peak for every 100 ms
 _PEAK_QUANTILE = 0.999
 _ABSURD = 1e12  # a sample beyond this is not audio of any scale
-_FFMPEG_PATIENCE = 60.0  # seconds without output until ffmpeg is killed
-_FFMPEG_FORMATS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,m4a,matroska,mov,mp3,mp4,mpc,mpc8,mpeg,mpegts,ogg,"
-    "rm,tak,tta,w64,wav,webm,wv"
-)
-"""What ffmpeg may take a file for; not playlists (hls, concat, dash), which name other files."""
-
-
-class AudioError(ValueError):
-    """Audio that cannot be read; the message names the file, the reason and the remedy."""
+Stream = Callable[[list[str], Downmix], Iterator[np.ndarray]]
+"""Reads a recording anew: mono float32 blocks at 44.1 kHz. Notes what is wrong with it in the list."""
 
 
 @dataclass(frozen=True)
-class Recording:
+class AudioSource:
     """One recording, ready to be cut."""
 
     blocks: Callable[[], Iterator[np.ndarray]]
@@ -76,16 +66,19 @@ class Segment:
     """float32, zeros where the recording has nothing."""
 
 
-def open_file(path: Path) -> Recording:
+def open_file(path: Path) -> AudioSource:
     """Read a file's level, and its samples if it is not long.
 
     Raises:
         AudioError: the file is missing, holds no audio, or is of a kind nobody here reads.
     """
-    return _measure(lambda notes: _mono(*_open_raw(path, notes), str(path), notes), str(path))
+    source = _open_raw(path)
+    return _measure(
+        lambda notes, downmix: _mono(source.blocks(notes), source.rate, str(path), notes, downmix), str(path)
+    )
 
 
-def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Recording:
+def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> AudioSource:
     """The same of an array [samples] or [samples channels] of floats.
 
     Raises:
@@ -97,16 +90,18 @@ def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Recording:
             "[samples channels] are wanted"
         )
     frames = audio if audio.ndim == 2 else audio[:, None]
-    _check(sample_rate, frames.shape[1], "audio array")
+    check(sample_rate, frames.shape[1], "audio array")
 
     def blocks() -> Iterator[np.ndarray]:
-        for start in range(0, len(frames), _BLOCK):
-            yield frames[start : start + _BLOCK]
+        for start in range(0, len(frames), BLOCK):
+            yield frames[start : start + BLOCK]
 
-    return _measure(lambda notes: _mono(blocks(), sample_rate, "audio array", notes), "audio array")
+    return _measure(
+        lambda notes, downmix: _mono(blocks(), sample_rate, "audio array", notes, downmix), "audio array"
+    )
 
 
-def segments(recording: Recording, codec: Codec, margin: int) -> Iterator[Segment]:
+def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segment]:
     """Overlapping segments whose middles, `margin` steps from both ends, lie end to end over the recording.
 
     The first starts `margin` steps before it. Silent recordings have none.
@@ -133,14 +128,30 @@ def segments(recording: Recording, codec: Codec, margin: int) -> Iterator[Segmen
         start += stride
 
 
-def _measure(stream: Callable[[list[str]], Iterator[np.ndarray]], name: str) -> Recording:
+def _measure(stream: Stream, name: str) -> AudioSource:
+    """Listen once for length and level; again, to one channel, where the channels cancel one another."""
+    downmix = Downmix()
+    recording = _listen(stream, downmix, name)
+    channel = downmix.cancelled()
+    if channel is None:
+        return recording
+    count = downmix.channels
+    recording = _listen(stream, Downmix(channel), name)
+    note = (
+        f"{name}: its channels cancel one another (opposite phase); channel {channel + 1} of {count} was "
+        "used alone"
+    )
+    return replace(recording, warnings=(*recording.warnings, note))
+
+
+def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
     """One pass: length, robust peak, and the samples themselves while they are few."""
     notes: list[str] = []
     kept: list[np.ndarray] | None = []
     peaks: list[np.ndarray] = []
     rest = np.zeros(0, dtype=np.float32)
     samples = 0
-    for block in stream(notes):
+    for block in stream(notes, downmix):
         samples += len(block)
         if kept is not None:
             kept.append(block)
@@ -157,31 +168,26 @@ def _measure(stream: Callable[[list[str]], Iterator[np.ndarray]], name: str) -> 
     sounding = heights[heights > SILENCE]  # ten seconds of drums in an hour of silence are no outlier
     gain = TARGET_PEAK / float(np.quantile(sounding, _PEAK_QUANTILE)) if len(sounding) else 0.0
     if kept is None:
-        return Recording(lambda: stream([]), samples, gain, tuple(notes))
+        return AudioSource(lambda: stream([], Downmix(downmix.channel)), samples, gain, tuple(notes))
     blocks = kept
-    return Recording(lambda: iter(blocks), samples, gain, tuple(notes))
+    return AudioSource(lambda: iter(blocks), samples, gain, tuple(notes))
 
 
-def _check(rate: float, channels: int, name: str) -> None:
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise AudioError(
-            f"{name}: sample rate {rate:g} Hz is outside {MIN_RATE}..{MAX_RATE}; resample it first"
-        )
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise AudioError(f"{name}: {channels} channels, at most {MAX_CHANNELS} are read; mix it down first")
-
-
-def _mono(blocks: Iterable[np.ndarray], rate: int, name: str, notes: list[str]) -> Iterator[np.ndarray]:
+def _mono(
+    blocks: Iterable[np.ndarray], rate: int, name: str, notes: list[str], downmix: Downmix
+) -> Iterator[np.ndarray]:
     """Blocks [n c] at any rate -> mono float32 blocks at 44.1 kHz; samples that are not numbers become 0."""
     resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") if rate != SAMPLE_RATE else None
-    damaged = frames = samples = 0
+    not_finite = absurd = frames = samples = 0
     for block in blocks:
         frames += len(block)
         good = np.abs(block) < _ABSURD  # False for NaN too
         if not good.all():
-            damaged += int((~good).sum())
+            finite = np.isfinite(block)
+            not_finite += int((~finite).sum())
+            absurd += int((finite & ~good).sum())
             block = np.where(good, block, 0.0)
-        mono = np.asarray(block.mean(axis=1), dtype=np.float32)
+        mono = downmix.mix(block)
         if resampler is not None:
             mono = resampler.resample_chunk(mono)
         samples += len(mono)
@@ -193,113 +199,38 @@ def _mono(blocks: Iterable[np.ndarray], rate: int, name: str, notes: list[str]) 
             tail = np.zeros(1, dtype=np.float32)  # a few samples at a high rate are still a recording
         if len(tail):
             yield tail
-    if damaged:
-        notes.append(f"{name}: {damaged} samples were not finite numbers and were taken as silence")
+    if not_finite:
+        notes.append(f"{name}: {not_finite} samples were not finite numbers and were taken as silence")
+    if absurd:
+        notes.append(
+            f"{name}: {absurd} samples were over {_ABSURD:g} (full scale is 1) and were taken as silence"
+        )
+    if rate < FULL_RATE:
+        notes.append(
+            f"{name}: sampled at {rate} Hz: nothing above {rate / 2000:.3g} kHz can be heard, so hi-hats and "
+            "cymbals may be missed"
+        )
 
 
-def _open_raw(path: Path, notes: list[str]) -> tuple[Iterator[np.ndarray], int]:
-    """Blocks [n c] and sample rate of a file, by libsndfile, else by ffmpeg."""
+def _open_raw(path: Path) -> SoundFile | MediaFile:
+    """By libsndfile, else by ffmpeg."""
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: the file is empty")
     try:
-        # As bytes: soundfile cannot encode a name that is not UTF-8.
-        file = _Forward(os.fsencode(path) if os.name == "posix" else path)
-    except (RuntimeError, TypeError, OSError) as error:  # TypeError: headerless .raw
-        program = shutil.which("ffmpeg")
-        if program is None:
-            reason = str(error).rsplit(": ", 1)[-1].rstrip(".")
+        path.open("rb").close()
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror or error})") from error
+    try:
+        return SoundFile(path)
+    except Unreadable as error:
+        if known := identify(path):
+            raise AudioError(f"{path}: {known}") from error
+        tools = programs()
+        if tools is None:
             raise AudioError(
-                f"{path}: not audio that libsndfile reads ({reason}); convert it to WAV or FLAC, "
+                f"{path}: not audio that libsndfile reads ({error}); convert it to WAV or FLAC, "
                 "or install ffmpeg"
             ) from error
-        return _ffmpeg_blocks(program, path), SAMPLE_RATE
-    try:
-        _check(file.samplerate, file.channels, str(path))
-    except AudioError:
-        file.close()
-        raise
-    return _file_blocks(file, path, notes), file.samplerate
-
-
-class _Forward(soundfile.SoundFile):
-    """Read from start to end only: soundfile seeks to where it stands after every block, which shifts and
-    damages MP3 (by 4 ms at 128 kbit/s in the test)."""
-
-    def seekable(self) -> bool:
-        return False
-
-
-def _file_blocks(file: soundfile.SoundFile, path: Path, notes: list[str]) -> Iterator[np.ndarray]:
-    """Until the end, or the first damage after some audio."""
-    read, parts = 0, []
-    with file:
-        while True:
-            try:
-                part = file.read(_READ, dtype="float32", always_2d=True)
-            except RuntimeError as error:
-                if not read:
-                    raise AudioError(f"{path}: damaged from the start ({error}); get another copy") from error
-                notes.append(
-                    f"{path}: damaged after {read / file.samplerate:.1f} s; what came before was used"
-                )
-                break
-            if not len(part):
-                break
-            read += len(part)
-            parts.append(part)
-            if len(parts) * _READ >= _BLOCK:
-                yield np.concatenate(parts)
-                parts = []
-    if parts:
-        yield np.concatenate(parts)
-
-
-def _ffmpeg_blocks(program: str, path: Path) -> Iterator[np.ndarray]:
-    """Mono 44.1 kHz blocks [n 1] from ffmpeg: only local files, killed when it hangs, never a shell."""
-    command = [
-        program,
-        "-nostdin",
-        "-v",
-        "error",
-        "-protocol_whitelist",
-        "file,pipe",
-        "-format_whitelist",
-        _FFMPEG_FORMATS,
-        "-i",
-        f"file:{path.absolute()}",
-        "-map",
-        "0:a:0",
-        "-f",
-        "f32le",
-        "-ac",
-        "1",
-        "-ar",
-        str(SAMPLE_RATE),
-        "pipe:1",
-    ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-    )
-    assert process.stdout is not None
-    read = 0
-    try:
-        while True:
-            watchdog = threading.Timer(_FFMPEG_PATIENCE, process.kill)
-            watchdog.start()
-            try:
-                data = process.stdout.read(4 * _BLOCK)
-            finally:
-                watchdog.cancel()
-            whole = len(data) // 4
-            if not whole:
-                break
-            read += whole
-            yield np.frombuffer(data, dtype="<f4", count=whole)[:, None]
-        if process.wait() != 0 or not read:
-            raise AudioError(f"{path}: neither libsndfile nor ffmpeg reads it; convert it to WAV or FLAC")
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    return MediaFile(path, tools)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,10 +14,13 @@ from typing import NamedTuple
 
 from braceexpand import braceexpand
 
-from mt3drum.files import AUDIO_SUFFIXES, SUFFIX
+from mt3drum.files import AUDIO_SUFFIXES, SUFFIX, is_hidden
 
 PIPE = "pipe:"
 """WebDataset's mark of a shell command whose output is a tar file."""
+STDIN = "-"
+"""Standard input holds a recording, or a list."""
+STDIN_NAME = "standard input"
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,16 @@ def read_list(path: Path) -> list[str]:
     """The lines of a file that lists recordings, folders or tar files; empty ones are passed over.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: a line is a command: those are only taken from who types them.
+        ValueError: it cannot be read, or a line is a command: those are only taken from who types them.
     """
-    lines = path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
+    if str(path) == STDIN:
+        data = sys.stdin.buffer.read()
+    else:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ValueError(f"--list {path}: cannot be read ({error.strerror or error})") from error
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
     names = [line.removesuffix("\r") for line in lines]
     for number, name in enumerate(names, 1):
         if name.startswith(PIPE):
@@ -83,6 +94,12 @@ def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tup
     above = _common_folder(listed)
     for text, kept in [*((text, None) for text in inputs), *((text, above) for text in listed)]:
         path = Path(text)
+        if re.match("[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
+            problems.append(Problem(text, f"{text}: an address; download the recording, then name the file"))
+            continue
+        if text == STDIN and kept is None:
+            found.setdefault(path, Path(STDIN_NAME.replace(" ", "-")))
+            continue
         try:
             is_folder, is_there = path.is_dir(), path.exists()
         except OSError:  # a name too long, a folder one may not look into: trying it will say so
@@ -97,7 +114,8 @@ def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tup
             problem = ""
         else:
             root = _fixed_part(path)
-            members = [p for p in map(Path, sorted(glob.glob(text, recursive=True))) if _is_file(p)]
+            matches = map(Path, sorted(glob.glob(text, recursive=True)))
+            members = [p for p in matches if _is_file(p) and "__MACOSX" not in p.parts]
             places = {p: p.relative_to(root) for p in members}
             problem = f"{text}: no file matches"
         if kept is not None:
@@ -112,6 +130,11 @@ def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tup
         Task(source, output / (place if stems[place.with_suffix("")] > 1 else place.with_suffix("")))
         for source, place in found.items()
     ]
+    _refuse_shared_targets(tasks)
+    return tasks, problems
+
+
+def _refuse_shared_targets(tasks: Iterable[Task]) -> None:
     owner: dict[Path, Path] = {}
     for task in tasks:
         other = owner.setdefault(task.target, task.source)
@@ -120,11 +143,22 @@ def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tup
                 f"{other} and {task.source} would both be written to {task.target}.*; name their "
                 "folder instead of the files, or use two runs with two output folders"
             )
-    return tasks, problems
 
 
 def _is_recording(path: Path) -> bool:
-    return path.suffix.lower() in AUDIO_SUFFIXES and _is_file(path)
+    suffix = path.suffix.lower()
+    if suffix not in AUDIO_SUFFIXES or not _is_file(path):
+        return False
+    return suffix not in (".ts", ".mts") or _is_transport_stream(path)
+
+
+def _is_transport_stream(path: Path) -> bool:
+    """TypeScript has the same suffixes. MPEG packets begin with 0x47, in .mts behind four bytes."""
+    try:
+        with path.open("rb") as file:
+            return 0x47 in file.read(5)[::4]
+    except OSError:
+        return True  # reading it will say why
 
 
 def _is_file(path: Path) -> bool:
@@ -133,11 +167,12 @@ def _is_file(path: Path) -> bool:
 
 
 def _recordings_in(folder: Path) -> tuple[list[Path], list[OSError]]:
-    """Recordings at any depth, and why folders could not be looked into."""
+    """Recordings at any depth, hidden ones left out, and why folders could not be looked into."""
     unread: list[OSError] = []
-    found = [
-        Path(parent, name) for parent, _, names in os.walk(folder, onerror=unread.append) for name in names
-    ]
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=unread.append):
+        folders[:] = [name for name in folders if not is_hidden(Path(name))]
+        found += [Path(parent, name) for name in names if not is_hidden(Path(name))]
     return sorted(path for path in found if _is_recording(path)), unread
 
 

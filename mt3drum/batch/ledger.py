@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from mt3drum.files import write_whole
+
 MERGED = "manifest.jsonl"
 Record = dict[str, Any]
 """What became of a recording: `status` done or failed, with `reason`, or with `hits` and `seconds`."""
@@ -62,12 +64,11 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.share = folder, share
         self.records = read_ledgers(folder)
-        self.file = os.open(
-            folder / f"rank-{share.rank:05d}.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666
-        )
-        size = os.fstat(self.file).st_size
-        if size and os.pread(self.file, 1, size - 1) != b"\n":
-            os.write(self.file, b"\n")  # killed within a line: that line counts for nothing
+        self.file = (folder / f"rank-{share.rank:05d}.jsonl").open("a+b", buffering=0)
+        if self.file.seek(0, os.SEEK_END):
+            self.file.seek(-1, os.SEEK_END)
+            if self.file.read(1) != b"\n":
+                self.file.write(b"\n")  # killed within a line: that line counts for nothing
 
     def is_done(self, source: Path) -> bool:
         """Whether any rank, now or before, has finished it; what failed is tried again."""
@@ -78,8 +79,8 @@ class Ledger:
         full = {"source": str(source), **record, "rank": self.share.rank}
         self.records[str(source)] = full
         # One write of one line; ASCII, so that names that are not UTF-8 survive.
-        os.write(self.file, json.dumps(full).encode("ascii") + b"\n")
-        os.fsync(self.file)
+        self.file.write(json.dumps(full).encode("ascii") + b"\n")
+        os.fsync(self.file.fileno())
 
     def close(self, sources: Iterable[str], pipes: Iterable[str] = ()) -> Path | None:
         """Write the merged manifest, in the order of the sources, if this was the last rank to finish.
@@ -88,7 +89,7 @@ class Ledger:
             sources: everything there was to do but what came out of commands.
             pipes: short names of the commands; the record of each lists its recordings.
         """
-        os.close(self.file)
+        self.file.close()
         records = read_ledgers(self.folder)
         wanted = list(dict.fromkeys(sources))
         for pipe in pipes:
@@ -96,12 +97,7 @@ class Ledger:
         if any(source not in records for source in wanted):
             return None
         path = self.folder / MERGED
-        temporary = path.with_name(f".{MERGED}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text("".join(json.dumps(records[source]) + "\n" for source in wanted), "ascii")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, "".join(json.dumps(records[source]) + "\n" for source in wanted))
         return path
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from mt3drum.batch.inputs import Task
-from mt3drum.files import SUFFIX
 from mt3drum.formats.tables import to_jsonl
 from tokenizer.hits import Hit
 
@@ -17,13 +15,13 @@ class LiveLines:
     """Appends hits to `song.jsonl.part` as soon as they are settled; for `Transcriber.transcribe_files`.
 
     Args:
-        tasks: the recordings; hits of others are left alone.
+        files: the complete file of each recording; hits of other recordings are left alone.
+        drums: hits of other drums are left out.
     """
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
-        self.parts = {
-            task.source: task.target.with_name(task.target.name + SUFFIX["jsonl"] + PART) for task in tasks
-        }
+    def __init__(self, files: Mapping[Path, Path], drums: Collection[int]) -> None:
+        self.drums = drums
+        self.parts = {path: file.with_name(file.name + PART) for path, file in files.items()}
         self.begun: set[Path] = set()
 
     def __call__(self, path: Path, hits: list[Hit]) -> None:
@@ -34,7 +32,7 @@ class LiveLines:
         try:
             part.parent.mkdir(parents=True, exist_ok=True)
             with part.open("a" if path in self.begun else "w", encoding="utf-8") as file:
-                file.write(to_jsonl(hits))
+                file.write(to_jsonl(hit for hit in hits if hit.drum in self.drums))
         except OSError:
             del self.parts[path]
         self.begun.add(path)

@@ -6,7 +6,9 @@ They are taken from the command line and from settings a person wrote, never fro
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,10 +49,15 @@ def fetch(url: str, path: Path) -> None:
     """Run the command and keep its output in `path`; what came before a failure stays there.
 
     Raises:
-        OSError: `path` cannot be written, or the command failed.
+        OSError: `path` cannot be written, the command failed, or (on Windows) there is no `sh` on the path.
     """
+    shell = "/bin/sh" if os.name == "posix" else shutil.which("sh")
+    if shell is None:
+        raise OSError(
+            f"{url}: pipe: commands need a POSIX shell; put sh (Git for Windows has one) on the PATH"
+        )
     with path.open("wb") as file:
-        command = ["/bin/sh", "-c", url.removeprefix(PIPE)]
+        command = [shell, "-c", url.removeprefix(PIPE)]
         code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=False).returncode
     if code:
         how = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"

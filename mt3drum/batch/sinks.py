@@ -9,21 +9,23 @@ import re
 import tarfile
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from mt3drum.batch.inputs import Task
 from mt3drum.batch.ledger import Ledger, Record, Share, records_of
-from mt3drum.files import SUFFIX
+from mt3drum.files import result_paths
+from mt3drum.formats.write import WriteError, Written
 from mt3drum.result import Transcription
 
 INDEX = ".manifest.jsonl"
 """Last member of a tar file of results: a record for each recording. (WebDataset passes such names over.)"""
 _NAME = re.compile(r"results-(\d+)-\d+\.tar")
-Write = Callable[[Transcription, Path], list[Path]]
-"""Writes the files of a result, named after a base; raises OSError or ValueError."""
+Write = Callable[[Transcription, Mapping[str, Path]], Written]
+"""Writes a result in each format to its file; raises WriteError."""
 
 
 class Outcome(NamedTuple):
@@ -34,39 +36,55 @@ class Outcome(NamedTuple):
     result: Transcription
     written: str
     """The files, for people to read."""
+    lacks: Sequence[str] = ()
+    """What could not be written, a line for each reason."""
 
 
-def _record(result: Transcription) -> Record:
-    return {
+def _done(result: Transcription, written: Written) -> Record:
+    """Formats that are impossible (`missing`) are not tried again: the recording has no steady beat."""
+    record: Record = {
         "status": "done",
         "hits": len(result.hits),
         "seconds": round(result.seconds, 3),
-        "warnings": list(result.warnings),
+        "warnings": list(written.warnings),
     }
+    return record | ({"missing": dict(written.missing)} if written.missing else {})
+
+
+def _none(source: Path, written: Written) -> Record:
+    """Not one of the formats is possible."""
+    reason = f"{source}: {'; '.join(written.lacks)}"
+    return {"status": "failed", "reason": reason, "missing": dict(written.missing)}
 
 
 def _failed(source: Path, error: Exception) -> Record:
-    return {"status": "failed", "reason": f"{source}: cannot write the result: {error}"}
+    record: Record = {"status": "failed", "reason": f"{source}: cannot write the result: {error}"}
+    files = error.files if isinstance(error, WriteError) else ()
+    return record | ({"written": list(map(str, files))} if files else {})
 
 
 class Files:
     """Every result in files of its own."""
 
-    def __init__(self, formats: Sequence[str], write: Write) -> None:
-        self.formats, self.write = formats, write
+    def __init__(self, paths: Callable[[Task], Mapping[str, Path]], write: Write) -> None:
+        self.paths, self.write = paths, write
 
     def holds(self, task: Task, record: Record) -> bool:
-        """Whether all files of a result are there."""
-        names = (task.target.name + SUFFIX[name] for name in self.formats)
-        return all(task.target.with_name(name).exists() for name in names)
+        """Whether all files of a result are there, but those that are impossible."""
+        missing = record.get("missing", {})
+        return all(path.exists() for name, path in self.paths(task).items() if name not in missing)
 
     def put(self, task: Task, result: Transcription) -> list[Outcome]:
         """Write it, at once."""
         try:
-            written = ", ".join(map(str, self.write(result, task.target)))
-        except (OSError, ValueError) as error:
+            written = self.write(result, self.paths(task))
+        except OSError as error:
             return [Outcome(task.source, _failed(task.source, error), result, "")]
-        return [Outcome(task.source, _record(result), result, written)]
+        if not written.files:
+            return [Outcome(task.source, _none(task.source, written), result, "")]
+        files = ", ".join(map(str, written.files))
+        result = replace(result, warnings=written.warnings)
+        return [Outcome(task.source, _done(result, written), result, files, written.lacks)]
 
     def close(self) -> list[Outcome]:
         """Nothing is left to do."""
@@ -81,10 +99,10 @@ class Shards:
     temporary name and linked to the next free number, so that nothing is ever written over.
     """
 
-    def __init__(self, folder: Path, rank: int, size: int, write: Write) -> None:
-        self.folder, self.rank, self.size, self.write = folder, rank, size, write
+    def __init__(self, folder: Path, formats: Sequence[str], rank: int, size: int, write: Write) -> None:
+        self.folder, self.formats, self.rank, self.size, self.write = folder, formats, rank, size, write
         self.scratch = tempfile.TemporaryDirectory(prefix="mt3drum-")
-        self.waiting: list[tuple[Task, Transcription, list[Path]]] = []
+        self.waiting: list[tuple[Task, Transcription, Written]] = []
         self.there = {path.name for path in shards_in(folder)}
 
     def holds(self, task: Task, record: Record) -> bool:
@@ -95,10 +113,12 @@ class Shards:
         """Write it, together with `size` - 1 others."""
         base = Path(self.scratch.name) / str(len(self.waiting)) / task.target.relative_to(self.folder)
         try:
-            files = self.write(result, base)
-        except (OSError, ValueError) as error:
+            written = self.write(result, result_paths(base, self.formats))
+        except OSError as error:
             return [Outcome(task.source, _failed(task.source, error), result, "")]
-        self.waiting.append((task, result, files))
+        if not written.files:
+            return [Outcome(task.source, _none(task.source, written), result, "")]
+        self.waiting.append((task, replace(result, warnings=written.warnings), written))
         return self._flush() if len(self.waiting) == self.size else []
 
     def close(self) -> list[Outcome]:
@@ -118,24 +138,26 @@ class Shards:
             return [Outcome(t.source, _failed(t.source, error), result, "") for t, result, _ in waiting]
         finally:
             temporary.unlink(missing_ok=True)
-            for *_, files in waiting:
-                for file in files:
+            for *_, written in waiting:
+                for file in written.files:
                     file.unlink(missing_ok=True)
         self.there.add(path.name)
         return [
-            Outcome(task.source, _record(result) | {"shard": path.name}, result, str(path))
-            for task, result, _ in waiting
+            Outcome(
+                task.source, _done(result, written) | {"shard": path.name}, result, str(path), written.lacks
+            )
+            for task, result, written in waiting
         ]
 
-    def _place(self, temporary: Path, waiting: list[tuple[Task, Transcription, list[Path]]]) -> Path:
+    def _place(self, temporary: Path, waiting: list[tuple[Task, Transcription, Written]]) -> Path:
         lines = []
         with temporary.open("wb") as raw:
             with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                for number, (task, result, files) in enumerate(waiting):
-                    for file in files:
+                for number, (task, result, written) in enumerate(waiting):
+                    for file in written.files:
                         name = file.relative_to(Path(self.scratch.name) / str(number)).as_posix()
                         _add(tar, name, file.read_bytes())
-                    lines.append(json.dumps({"source": str(task.source), **_record(result)}) + "\n")
+                    lines.append(json.dumps({"source": str(task.source), **_done(result, written)}) + "\n")
                 _add(tar, INDEX, "".join(lines).encode("ascii"))
             raw.flush()
             os.fsync(raw.fileno())

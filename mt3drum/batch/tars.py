@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-from mt3drum.batch.inputs import Problem, Task
-from mt3drum.files import AUDIO_SUFFIXES
+from mt3drum.batch.inputs import STDIN, Problem, Task
+from mt3drum.files import AUDIO_SUFFIXES, is_hidden
 
 MAX_MEMBER_BYTES = 4 * 2**30
 """A larger member of a tar file is refused: it is copied to a file of its own to be read."""
@@ -65,6 +66,8 @@ def open_tar(path: Path, task: Task, opened: Opened) -> None:
                 name = PurePosixPath(info.name)
                 if name.suffix.lower() not in AUDIO_SUFFIXES or name.name.endswith(".band.flac"):
                     continue
+                if is_hidden(name):
+                    continue
                 problem = _problem(info, name, found)
                 if problem:
                     wrong(f"member {info.name!r:.300} {problem}", info.name)
@@ -110,10 +113,14 @@ def staged(tasks: Sequence[Task], places: dict[Path, Place], scratch: Path) -> I
     """
     for number, task in enumerate(tasks):
         place = places.get(task.source)
+        path = scratch / f"{number:08d}{task.source.suffix}"
+        if str(task.source) == STDIN:
+            _keep(sys.stdin.buffer, path)
+            yield path
+            continue
         if place is None:
             yield task.source
             continue
-        path = scratch / f"{number:08d}{task.source.suffix}"
         try:
             with place.tar.open("rb") as tar, path.open("wb") as copy:
                 tar.seek(place.offset)
@@ -124,6 +131,19 @@ def staged(tasks: Sequence[Task], places: dict[Path, Place], scratch: Path) -> I
         except OSError:
             path.unlink(missing_ok=True)
         yield path
+
+
+def _keep(stream: BinaryIO, path: Path) -> None:
+    """Copy a stream to a file; one that is too large, or cannot be kept, gives no file."""
+    size = 0
+    try:
+        with path.open("wb") as copy:
+            while (block := stream.read(_BLOCK)) and size <= MAX_MEMBER_BYTES:
+                size += copy.write(block)
+    except OSError:
+        size = MAX_MEMBER_BYTES + 1
+    if size > MAX_MEMBER_BYTES:
+        path.unlink(missing_ok=True)
 
 
 def renamed(result: Any, source: Path) -> Any:

@@ -7,19 +7,25 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mt3drum.batch import run
-from mt3drum.cli import notation_options
+from mt3drum.batch.console import error, say
+from mt3drum.batch.inputs import STDIN, STDIN_NAME, Task
+from mt3drum.batch.outputs import Output, check_one, read_output, to_stdout
+from mt3drum.cli import drum_options, notation_options
+
+if TYPE_CHECKING:
+    from mt3drum.formats.options import ScoreOptions
+    from tokenizer.midi import Notes
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
-def add_parser(commands: Any, formats: Callable[[str], tuple[str, ...]]) -> None:
+def add_parser(commands: Any, add_output: Callable[[argparse.ArgumentParser], None]) -> None:
     """Add it to the subparsers of the command `mt3drum`.
 
     Args:
-        formats: reads the value of --format.
+        add_output: adds the options on where to write what.
     """
     parser = commands.add_parser(
         "convert",
@@ -27,57 +33,67 @@ def add_parser(commands: Any, formats: Callable[[str], tuple[str, ...]]) -> None
         description="Write scores in JSON (of `mt3drum transcribe --format json`, or exported from the "
         "review page) in other formats. Beats are those in the file, unless --bpm or --meter says otherwise.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json", help="scores in JSON")
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("."),
-        metavar="DIR",
-        help="folder for the results (default: .)",
-    )
-    parser.add_argument(
-        "--format",
-        type=formats,
-        default=("midi",),
-        metavar="F,F",
-        help="as mt3drum transcribe (default: midi)",
-    )
+    parser.add_argument("files", nargs="+", metavar="FILE.json", help="scores in JSON; -: standard input")
+    add_output(parser)
+    drum_options.add_options(parser)
     notation_options.add_options(parser)
 
 
 def convert(args: argparse.Namespace) -> int:
     """Returns the exit code."""
-    from mt3drum.files import SUFFIX
-    from mt3drum.formats import write
-    from mt3drum.formats.read_json import read_json
-
     try:
         notes, options = notation_options.score_options(args)
-    except (ValueError, OSError) as error:
-        run.error(str(error))
+        drums = drum_options.chosen(args)
+        output = read_output(args.output, args.format, args.overwrite)
+        tasks = [_task(text, output) for text in args.files]
+        check_one(output, tasks, ())
+    except (ValueError, OSError) as problem:
+        error(str(problem))
         return EXIT_USAGE
-    failed = 0
+    lacking = 0
     taken: set[Path] = set()
-    for path in args.files:
-        base = args.output / path.name.removesuffix(path.suffix)
+    for task in tasks:
         try:
-            result, beats = read_json(path)
-            if base in taken:
+            if task.target in taken:
                 raise ValueError(
-                    f"{path}: another file of this name was written to {base}.*; use another folder"
+                    f"{task.source}: another file of this name was written to {task.target}.*; "
+                    "use another folder"
                 )
-            taken.add(base)
-            own = base.with_name(base.name + SUFFIX["json"])
-            if "json" in args.format and own.resolve() == path.resolve():
-                raise ValueError(f"{path}: would be written over; use another folder")
-            known = options.bpm is not None or options.meter is not None
-            rendering = write.Rendering(result, notes, options if known else replace(options, beats=beats))
-            written = rendering.write(base, args.format)
-        except (ValueError, OSError) as error:
-            failed += 1
-            run.error(str(error) if str(path) in str(error) else f"{path}: {error}")
-            continue
-        line = f"{path} -> {', '.join(map(str, written))}: {rendering.summary}"
-        run.say(line, sys.stdout)
-    return EXIT_FAILED if failed else 0
+            taken.add(task.target)
+            lacking += _convert(task, output, drums, notes, options)
+        except (ValueError, OSError) as problem:
+            lacking += 1
+            text = str(problem)
+            error(text if str(task.source) in text else f"{task.source}: {text}")
+    return EXIT_FAILED if lacking else 0
+
+
+def _task(text: str, output: Output) -> Task:
+    name = STDIN_NAME if text == STDIN else Path(text).name
+    return Task(Path(text), output.folder / name.removesuffix(Path(name).suffix))
+
+
+def _convert(task: Task, output: Output, drums: frozenset[int], notes: Notes, options: ScoreOptions) -> int:
+    """Returns how many formats are missing.
+
+    Raises:
+        ValueError, OSError: nothing, or not everything, could be written.
+    """
+    from mt3drum.formats.read_json import read_json
+    from mt3drum.formats.write import Rendering
+
+    result, beats = read_json(task.source)
+    if refusal := output.refusal(task):
+        raise ValueError(refusal)
+    known = options.bpm is not None or options.meter is not None
+    rendering = Rendering(result.only(drums), notes, options if known else replace(options, beats=beats))
+    paths = output.paths(task)
+    written = to_stdout(rendering, paths) if output.to_stdout else rendering.write(paths)
+    for warning in written.warnings[len(result.warnings) :]:
+        say(f"warning: {warning}", sys.stderr)
+    if written.files:
+        line = f"{task.source} -> {', '.join(map(str, written.files))}: {rendering.summary}"
+        say(line, sys.stderr if output.to_stdout else sys.stdout)
+    for lack in written.lacks:
+        error(f"{task.source}: {lack}")
+    return len(written.missing)

@@ -6,52 +6,29 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mt3drum.cli import convert, model_options, notation_options, review
-from mt3drum.decoding import DecodeConfig
+from mt3drum.cli import convert, demo, drum_options, model_options, notation_options, review
+from mt3drum.cli.parser import CommandParser, meant
+from mt3drum.decoding import DECODERS, DecodeConfig
 from mt3drum.files import SUFFIX
-from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
-def drum_classes(names: Sequence[str]) -> frozenset[int]:
-    """Classes of names of drums or families; where both have the name (kick, ride), the family is meant.
-
-    Raises:
-        ValueError: a name is neither.
-    """
-    chosen: set[int] = set()
-    for name in names:
-        if name in FAMILIES:
-            chosen |= {drum.index for drum in DRUMS if drum.family == name}
-        elif name in CLASS_INDEX:
-            chosen.add(CLASS_INDEX[name])
-        else:
-            raise ValueError(
-                f"{name!r} is no drum and no family; families: {', '.join(FAMILIES)}; drums: "
-                f"{', '.join(CLASS_INDEX)}"
-            )
-    return frozenset(chosen)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _formats(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(_names(text)))
-    if not names or set(names) - set(SUFFIX):
-        raise argparse.ArgumentTypeError(f"{text!r}: some of {', '.join(SUFFIX)} are wanted")
+    names = tuple(dict.fromkeys(drum_options.names(text)))
+    unknown = [name for name in names if name not in SUFFIX]
+    if not names or unknown:
+        hint = "".join(meant(name, SUFFIX) for name in unknown[:1])
+        raise argparse.ArgumentTypeError(f"{text!r}: some of {', '.join(SUFFIX)} are wanted{hint}")
     return names
 
 
 def build_parser() -> argparse.ArgumentParser:
     """All options of all subcommands."""
-    parser = argparse.ArgumentParser(prog="mt3drum", description="A recording of drums in, a score out.")
+    parser = CommandParser(prog="mt3drum", description="A recording of drums in, a score out.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     transcribe = commands.add_parser(
@@ -66,20 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="FILES",
         help="audio files, folders (searched through), tar files of recordings, patterns (globs, "
-        "{000..012}, {a,b}), and 'pipe:COMMAND': a shell command that writes a tar file",
+        "{000..012}, {a,b}), 'pipe:COMMAND': a shell command that writes a tar file, and -: standard input",
     )
-    add("--list", type=Path, metavar="FILE", help="a file of further paths, one a line")
-    add(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("."),
-        metavar="DIR",
-        help="folder for the results (default: .)",
-    )
-    formats = ", ".join(SUFFIX)
-    add("--format", type=_formats, default=("midi",), metavar="F,F", help=f"{formats} (default: midi)")
+    add("--list", type=Path, metavar="FILE", help="a file of further paths, one a line (-: standard input)")
+    add_output(transcribe)
     notation_options.add_options(transcribe)
+    drum_options.add_options(transcribe)
     add("--skip-existing", action="store_true", help="leave out recordings whose results are all there")
     add(
         "--manifest",
@@ -95,31 +64,66 @@ def build_parser() -> argparse.ArgumentParser:
         help="write results into tar files of N recordings each, results-RANK-NUMBER.tar (needs --manifest)",
     )
     add("--local_rank", help=argparse.SUPPRESS)  # given by the deepspeed launcher
-    add("--only", type=_names, default=[], metavar="D,D", help="only these drums or families")
-    add("--without", type=_names, default=[], metavar="D,D", help="none of these drums or families")
+    add(
+        "--vocabulary",
+        type=drum_options.names,
+        default=[],
+        metavar="D,D",
+        help="the drums or families that the recording holds, where it holds no others: all that sounds is "
+        "one of them (to choose what is written, use --only)",
+    )
     model_options.add_options(transcribe)
     add("--batch", type=int, metavar="N", help="segments decoded at once")
     kinds = "auto", "float32", "bfloat16"
     add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
     add("--quiet", action="store_true", help="no progress bar and no line for what went well")
+    add_decoding(transcribe)
+    review.add_parsers(commands)
+    convert.add_parser(commands, add_output)
+    demo.add_parser(commands)
+    return parser
+
+
+def add_decoding(parser: argparse.ArgumentParser) -> None:
+    """Add what replaces a checkpoint's decode settings."""
+    add = parser.add_argument
+    add(
+        "--decoder",
+        choices=DECODERS,
+        help="product: decoder and onset head together; frames: the onset head alone, faster "
+        "(default: product where the checkpoint has a decoder)",
+    )
     add("--beam", type=int, metavar="N", help="beams; 1 is greedy (default: the checkpoint's)")
     add(
-        "--prior-weight",
+        "--onset-weight",
         type=float,
         metavar="X",
         help="weight 0..1 of the onset head (default: the checkpoint's)",
     )
     add(
-        "--prior-bias",
+        "--onset-bias",
         type=float,
         metavar="X",
         help="added to the onset head's logits (default: the checkpoint's)",
     )
     add("--minimum-gap", type=float, metavar="S", help="least seconds between two strokes of one drum")
     add("--max-hits-per-second", type=int, metavar="N", help="most hits in any one second")
-    review.add_parsers(commands)
-    convert.add_parser(commands, _formats)
-    return parser
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add `-o`, `--format` and `--overwrite`."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR|FILE|-",
+        help="folder for the results, or for one recording a file (result.mid) or - (standard output); files "
+        "that are there are replaced. Default: the current folder, where nothing is replaced",
+    )
+    formats = ", ".join(SUFFIX)
+    parser.add_argument(
+        "--format", type=_formats, metavar="F,F", help=f"{formats} (default: by -o FILE, else midi)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results in the current folder too")
 
 
 def decode_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -128,14 +132,11 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: a value is out of range, a name unknown, or no class left.
     """
-    names = ("beam", "prior_weight", "prior_bias", "minimum_gap", "max_hits_per_second")
+    names = ("decoder", "beam", "onset_weight", "onset_bias", "minimum_gap", "max_hits_per_second")
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.only or args.without:
-        every = DecodeConfig().classes
-        options["classes"] = (drum_classes(args.only) if args.only else every) - drum_classes(args.without)
-        if not options["classes"]:
-            raise ValueError("--only and --without leave no drum")
-    replace(DecodeConfig(), **options)  # checks the ranges before anything heavy is imported
+    if args.vocabulary:
+        options["classes"] = drum_options.drum_classes(args.vocabulary)
+    DecodeConfig().with_options(options)  # checks the ranges before anything heavy is imported
     if args.batch is not None and args.batch < 1:
         raise ValueError(f"--batch {args.batch} is less than 1")
     if args.output_shards is not None and (args.output_shards < 1 or args.manifest is None):
@@ -166,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "review": review.review,
             "serve": review.serve,
             "convert": convert.convert,
+            "demo": demo.demo,
         }
         return run[args.command](args)
     except KeyboardInterrupt:
@@ -177,17 +179,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _transcribe(args: argparse.Namespace) -> int:
-    from mt3drum.batch import run
+    from mt3drum.batch.console import error
+    from mt3drum.batch.outputs import read_output
+    from mt3drum.batch.plan import TranscribeOptions
+    from mt3drum.batch.run import run
 
     try:
         if not args.files and args.list is None:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
-        options = decode_options(args)
-        args.notes, args.score = notation_options.score_options(args)
-    except (ValueError, OSError) as error:
-        run.error(str(error))
+        decoding, drums = decode_options(args), drum_options.chosen(args)
+        notes, score = notation_options.score_options(args)
+        options = TranscribeOptions(
+            files=args.files,
+            output=read_output(args.output, args.format, args.overwrite),
+            decoding=decoding,
+            notes=notes,
+            score=score,
+            drums=drums,
+            list=args.list,
+            manifest=args.manifest,
+            output_shards=args.output_shards,
+            skip_existing=args.skip_existing,
+            quiet=args.quiet,
+            checkpoint=args.checkpoint,
+            kit=args.kit,
+            device=args.device,
+            batch=args.batch,
+            precision=args.precision,
+        )
+    except (ValueError, OSError) as problem:
+        error(str(problem))
         return EXIT_USAGE
-    return run.run(args, options)
+    return run(options)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mt3drum.cli.parser import meant
 from mt3drum.formats.options import GRIDS
 
 if TYPE_CHECKING:
@@ -78,5 +79,8 @@ def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
     if args.notes not in ("gm", "td17"):
         from mt3drum.formats.note_map import read_note_map
 
+        if not Path(args.notes).is_file():
+            hint = meant(args.notes, ("gm", "td17"))
+            raise ValueError(f"--notes {args.notes}: neither gm nor td17, and no such file{hint}")
         notes = read_note_map(Path(args.notes))
     return notes, replace(known, grid=None if args.grid is None else GRIDS[args.grid])

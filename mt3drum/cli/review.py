@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mt3drum.batch.inputs import STDIN, STDIN_NAME, Task
+from mt3drum.batch.outputs import STDOUT, private_folder
+from mt3drum.batch.tars import renamed, staged
 from mt3drum.cli import model_options, notation_options
 
 if TYPE_CHECKING:
+    from mt3drum.formats.options import ScoreOptions
+    from mt3drum.result import Transcription
     from mt3drum.transcriber import Transcriber
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -25,10 +31,15 @@ def add_parsers(commands: Any) -> None:
         description="Transcribe a recording and write one HTML file with its sound, spectrogram and hits: "
         "play, correct and export in any browser, without a network. A page of an hour at most.",
     )
-    review.add_argument("file", type=Path, metavar="FILE", help="audio file")
+    review.add_argument("file", type=Path, metavar="FILE", help="audio file; -: standard input")
     review.add_argument(
-        "-o", "--output", type=Path, metavar="PAGE", help="page (default: the file's name with .html)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PAGE",
+        help="page; -: standard output (default: the file's name with .html, where nothing is replaced)",
     )
+    review.add_argument("--overwrite", action="store_true", help="replace the default page")
     notation_options.add_tempo_options(review)
     serve = commands.add_parser(
         "serve",
@@ -37,53 +48,98 @@ def add_parsers(commands: Any) -> None:
         "them. Only this machine can reach it. Needs the extra: pip install 'mt3drum[web]'.",
     )
     serve.add_argument("--port", type=int, default=8026, metavar="N", help="default: 8026")
+    serve.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="where recordings, scores and edits are kept (default: mt3drum in the user's data folder)",
+    )
     for parser in (review, serve):
         model_options.add_options(parser)
 
 
 def review(args: argparse.Namespace) -> int:
     """Returns the exit code."""
-    page = args.output or Path(args.file.with_suffix(".html").name)
+    piped = str(args.file) == STDIN
+    page = args.output or Path("standard-input.html" if piped else args.file.with_suffix(".html").name)
     try:
         options = notation_options.tempo_options(args)
+        if page.is_dir():
+            raise ValueError(f"-o {page}: is a folder; name the page, as in {page / 'song.html'}")
+        if page.exists() and args.file.exists() and page.samefile(args.file):
+            raise ValueError(f"{page}: would be written over; name another page with -o")
+        if args.output is None and page.exists() and not args.overwrite:
+            raise ValueError(f"{page} is there already; --overwrite replaces it, and -o names another page")
     except ValueError as error:
         return _error(str(error), EXIT_USAGE)
     transcriber = _load(args)
     if transcriber is None:
         return EXIT_FAILED
-    from mt3drum.formats.write import Rendering
-    from mt3drum.web.page import shown, write_page
+    from mt3drum.web.page import shown
 
-    try:
-        result = transcriber.transcribe_file(args.file)
-        rendering = Rendering(result, "gm", options)
-        write_page(result, args.file, page, replace(options, beats=rendering.grid))
-    except (ValueError, OSError) as error:
-        return _error(shown(str(error)))
-    print(shown(f"{args.file} -> {page}: {rendering.summary}"))
+    with private_folder() as scratch:
+        (path,) = staged([Task(args.file, page)], {}, scratch)
+        name = Path(STDIN_NAME) if piped else args.file
+        try:
+            result = renamed(transcriber.transcribe_file(path), name)
+            line = _write_page(result, path, name, page, options)
+        except (ValueError, OSError) as error:
+            return _error(shown(str(error).replace(str(path), str(name))))
+    for warning in result.warnings:
+        print(f"warning: {shown(warning)}", file=sys.stderr)
+    print(shown(line), file=sys.stderr if str(page) == STDOUT else sys.stdout)
     return 0
+
+
+def _write_page(result: Transcription, audio: Path, name: Path, page: Path, options: ScoreOptions) -> str:
+    """Returns what to say.
+
+    Args:
+        audio: the recording, which the user knows as `name`.
+    """
+    from mt3drum.files import write_whole
+    from mt3drum.formats.write import Rendering
+    from mt3drum.web.page import build_page
+
+    rendering = Rendering(result, "gm", options)
+    text = build_page(result, audio, name=name.name, options=replace(options, beats=rendering.grid))
+    if str(page) == STDOUT:
+        sys.stdout.buffer.write(text.encode())
+    else:
+        write_whole(page, text)
+    for doubt in rendering.warnings[len(result.warnings) :]:
+        print(f"warning: {doubt}", file=sys.stderr)
+    return f"{name} -> {page}: {rendering.summary}"
 
 
 def serve(args: argparse.Namespace) -> int:
     """Returns the exit code, when interrupted."""
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    missing = [name for name in ("starlette", "uvicorn", "platformdirs") if find_spec(name) is None]
     if missing:
-        return _error(
-            f"mt3drum serve needs {' and '.join(missing)}; install them with: pip install 'mt3drum[web]'"
-        )
+        return _error(f"mt3drum serve needs {', '.join(missing)}; install with: pip install 'mt3drum[web]'")
     if not 1 <= args.port <= 65_535:
         return _error(f"--port {args.port} is outside 1..65535", EXIT_USAGE)
     transcriber = _load(args)
     if transcriber is None:
         return EXIT_FAILED
     from mt3drum.web.app import run
+    from mt3drum.web.work import InUse, WorkFolder, default_folder
 
+    work = WorkFolder(args.work or default_folder())
     try:
-        run(transcriber, args.port)
+        with work.held():
+            return _run(lambda: run(transcriber, args.port, work), args.port)
+    except InUse as error:
+        return _error(f"{error}; stop that one, or choose another folder by --work")
     except OSError as error:
-        return _error(
-            f"port {args.port} cannot be used ({error.strerror or error}); choose another by --port"
-        )
+        return _error(f"--work {work.folder} cannot be used: {error.strerror or error}")
+
+
+def _run(server: Callable[[], None], port: int) -> int:
+    try:
+        server()
+    except OSError as error:
+        return _error(f"port {port} cannot be used ({error.strerror or error}); choose another by --port")
     return 0
 
 

@@ -3,9 +3,9 @@
 The score of a sequence is (1 - lambda) x log-probability of the decoder + lambda x log-probability of the
 onset head (`onset_head`), over times, drums and the end. Velocities do not count: given the drum the bin
 at the decoder's median is taken, so that beams differ in what is struck and a hit is not dropped to save the
-cost of its velocity (the mode, often the last bin, led later velocities astray: docs/experiments.md). Times
+cost of its velocity (the mode, often the last bin, led later velocities astray: docs/archive/). Times
 from step `until` on count as the end (their probabilities are added to its), so nothing is decoded that the
-next segment decodes better. Beam 1 is greedy.
+next segment decodes better. Beam 1 is greedy, and is decoded by draft and verification (`speculative`).
 """
 
 from __future__ import annotations
@@ -19,41 +19,49 @@ import torch
 from torch import Tensor
 
 from mt3drum.decode.constraints import Narrowing
-from mt3drum.decode.hypothesis import WINDOW, Hypothesis, Path, framewise, hypotheses
-from mt3drum.decode.onset_head import Prior, onset_probabilities, prior_log_probs, prior_tables, suppress
+from mt3drum.decode.hypothesis import WINDOW, Hypothesis, TokenPath, framewise, hypotheses
+from mt3drum.decode.onset_head import onset_probabilities, onset_tables, suppress
+from mt3drum.decode.product import score
+from mt3drum.decode.speculative import greedy
 from mt3drum.decoding import TO_FINISH, DecodeConfig
-from mt3drum.model.decoder_step import Cache, LeanDecoder, keep, reorder
-from mt3drum.model.inference import LeanModel
-from mt3drum.model.stem import Encoded
-from tokenizer.codec import BOS, EOS, MAX_VELOCITY, PAD, Codec
-from tokenizer.grammar import AFTER_DRUM
+from mt3drum.model.decoder_step import CachedDecoder, keep, reorder
+from mt3drum.model.inference import InferenceModel
+from mt3drum.model.stem import EncoderOutput
+from tokenizer.codec import BOS, EOS, MAX_VELOCITY, PAD
 
-_ILLEGAL = -1e9  # finite: an impossible neighbour of an expectation costs no NaN
 _COMPACT = 0.75  # rows leave the batch when at most this share is left
 
 
 @torch.inference_mode()
 def generate(
-    model: LeanModel, encoded: Encoded, config: DecodeConfig, until: int | None = None
+    model: InferenceModel, encoded: EncoderOutput, config: DecodeConfig, until: int | None = None
 ) -> list[Hypothesis]:
     """The best sequence of each segment.
 
     Args:
         encoded: segments in evaluation mode; their results do not depend on one another.
         until: steps from here on are not decoded (default: none).
+
+    Raises:
+        ValueError: the model has no decoder, and its onset head is not to decode alone.
     """
     codec = model.config.codec
     until = codec.segment_steps if until is None else until
-    probability = onset_probabilities(encoded.onset_logits, config.prior_bias)
+    probability = onset_probabilities(encoded.onset_logits, config.onset_bias)
     heard = (probability.amax((1, 2)) >= config.silence_gate).nonzero()[:, 0]
     found = [Hypothesis((EOS,), 0.0, (), ())] * len(probability)
     if len(heard):
         if len(heard) < len(probability):
-            encoded, probability = Encoded(*(part[heard] for part in encoded)), probability[heard]
-        if config.prior_weight == 1.0:
+            encoded, probability = EncoderOutput(*(part[heard] for part in encoded)), probability[heard]
+        if config.onset_weight == 1.0:
             results = framewise(codec, probability, encoded, config, until)
         else:
-            path = _search(model.decoder, encoded, probability, config, until)
+            if model.decoder is None:
+                raise ValueError(
+                    f"onset_weight {config.onset_weight}: the model has no decoder; it must be 1"
+                )
+            search = _greedy if config.beam == 1 else _search
+            path = search(model.decoder, encoded, probability, config, until)
             loudness = torch.sigmoid(encoded.velocity.float()) * MAX_VELOCITY
             results = hypotheses(codec, path, probability, loudness, config)
         for segment, result in zip(heard.tolist(), results, strict=True):
@@ -92,14 +100,32 @@ class _Finished:
     """[s] the search is over."""
 
 
+def _greedy(
+    decoder: CachedDecoder, encoded: EncoderOutput, probability: Tensor, config: DecodeConfig, until: int
+) -> TokenPath:
+    """One beam, by draft and verification; step by step where that is not certain."""
+    codec = decoder.config.codec
+    narrowing = Narrowing(codec, probability, config, until)
+    audible = suppress(probability, encoded.onset_logits) * narrowing.classes
+    tables = onset_tables(codec, audible, until)
+    settled = greedy(decoder, encoded, narrowing, tables, audible, config, until)
+    path = settled.path(config.length_penalty)
+    back = np.flatnonzero(settled.given_back)
+    if not len(back):
+        return path
+    rows = torch.from_numpy(back).to(probability.device)
+    again = EncoderOutput(*(part[rows] for part in encoded))
+    return path.replaced(back, _search(decoder, again, probability[rows], config, until))
+
+
 def _search(
-    decoder: LeanDecoder, encoded: Encoded, probability: Tensor, config: DecodeConfig, until: int
-) -> Path:
+    decoder: CachedDecoder, encoded: EncoderOutput, probability: Tensor, config: DecodeConfig, until: int
+) -> TokenPath:
     codec, beams, device = decoder.config.codec, config.beam, probability.device
     segments = len(probability)
     narrowing = Narrowing(codec, probability, config, until)
     audible = suppress(probability, encoded.onset_logits) * narrowing.classes
-    prior = prior_tables(codec, audible, until)
+    onsets = onset_tables(codec, audible, until)
     cache = decoder.begin(encoded, beams)
     active = torch.arange(segments, device=device)
     scores = torch.full((segments, beams), -math.inf, device=device)
@@ -109,15 +135,14 @@ def _search(
     tokens = torch.full((segments, beams), BOS, device=device)
     steps: list[_Step] = []
     for position in range(config.max_tokens):
-        log_probs, combined, velocity = _score(
-            codec, decoder, cache, tokens, narrowing, prior, config, until, position
-        )
-        top, parents, picks = _candidates(scores, combined)
+        must_end = position >= config.max_tokens - TO_FINISH
+        found = score(decoder.step(cache, tokens), narrowing, onsets, config, until, must_end)
+        top, parents, picks = _candidates(scores, found.combined)
         done = _finish(best, active, top, parents, picks, position, config)
         order = torch.argsort((picks == EOS).to(torch.uint8), dim=1, stable=True)[:, :beams]
         scores, parents, tokens = (x.gather(1, order) for x in (top, parents, picks))
-        window = _window(log_probs, parents, tokens)
-        steps.append(_Step(active, tokens, parents, window, velocity.gather(1, parents)))
+        window = _window(found.decoder, parents, tokens)
+        steps.append(_Step(active, tokens, parents, window, found.velocity.gather(1, parents)))
         going = (~done).nonzero()[:, 0]
         if not len(going):
             break
@@ -128,42 +153,9 @@ def _search(
         if len(going) <= _COMPACT * len(done):
             keep(cache, going, decoder.heads)
             narrowing.keep(going)
-            prior = prior.select(going)
+            onsets = onsets.select(going)
             active, scores, tokens = active[going], scores[going], tokens[going]
     return _backtrack(steps, best, segments)
-
-
-def _score(
-    codec: Codec,
-    decoder: LeanDecoder,
-    cache: Cache,
-    tokens: Tensor,
-    narrowing: Narrowing,
-    prior: Prior,
-    config: DecodeConfig,
-    until: int,
-    position: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probabilities [s beam v] of the next token: the decoder's; the product, -inf where not offered. And
-    the mean velocity bin [s beam]."""
-    logits = decoder.step(cache, tokens)
-    if until < codec.segment_steps:
-        late = logits[..., codec.first_time + until : codec.first_drum].logsumexp(-1)
-        logits[..., EOS] = torch.logaddexp(logits[..., EOS], late)
-    legal = narrowing.legal()
-    log_probs = torch.log_softmax(logits.masked_fill_(~legal, _ILLEGAL), dim=-1)
-    combined = log_probs.clone()
-    if config.prior_weight:
-        combined.lerp_(prior_log_probs(codec, prior, narrowing.state), config.prior_weight)
-    offered = narrowing.narrow(legal, position >= config.max_tokens - TO_FINISH)
-    combined.masked_fill_(~offered, -math.inf)
-    # Velocities cost nothing and do not branch.
-    striking = (narrowing.state.phase == AFTER_DRUM)[..., None]
-    mass = torch.softmax(log_probs[..., codec.first_velocity :], dim=-1)
-    velocity = mass @ torch.arange(codec.velocity_bins, dtype=mass.dtype, device=mass.device)
-    median = (mass.cumsum(-1) < 0.5).sum(-1, keepdim=True).clamp(max=codec.velocity_bins - 1)
-    free = torch.full_like(combined, -math.inf).scatter_(-1, codec.first_velocity + median, 0.0)
-    return log_probs, torch.where(striking, free, combined), velocity
 
 
 def _candidates(scores: Tensor, combined: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -214,7 +206,7 @@ def _window(log_probs: Tensor, parents: Tensor, tokens: Tensor) -> Tensor:
     return log_probs.flatten(1).gather(1, near.flatten(1)).unflatten(1, near.shape[1:])
 
 
-def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> Path:
+def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> TokenPath:
     """Follow the parents of the best end of every segment back to the start."""
     end, beam, length = best.step.cpu().numpy(), best.beam.cpu().numpy(), len(steps)
     tokens = np.full((segments, length), PAD, dtype=np.int64)
@@ -230,4 +222,4 @@ def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> Path:
         window[rows, position] = step.window.cpu().numpy()[on, at]
         velocity[rows, position] = step.velocity.cpu().numpy()[on, at]
         beam[rows] = step.parents.cpu().numpy()[on, at]
-    return Path(tokens, window, velocity, best.score.cpu().numpy())
+    return TokenPath(tokens, window, velocity, best.score.cpu().numpy())

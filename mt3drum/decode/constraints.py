@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,13 +11,18 @@ from torch import Tensor
 from mt3drum.decoding import DecodeConfig
 from tokenizer.codec import EOS, Codec
 from tokenizer.drums import NUM_CLASSES
-from tokenizer.grammar import AFTER_TIME, AFTER_VELOCITY, START, State, advance, mask_rows, mask_table
+from tokenizer.grammar import (
+    AFTER_TIME,
+    AFTER_VELOCITY,
+    START,
+    State,
+    advance,
+    mask_rows,
+    mask_table,
+    prefix_states,
+)
 
 _NEVER = -1_000_000  # steps: long before the segment
-HEARD = 0.1
-"""With classes left out, a time is offered only where the onset head gives one of the others this probability
-within `NEAR` steps: or a stroke of a drum left out would be written as the next best drum."""
-NEAR = 2
 
 
 class Narrowing:
@@ -34,14 +41,9 @@ class Narrowing:
         self.table = torch.from_numpy(table).to(device)
         self.steps = torch.arange(codec.segment_steps, device=device)
         self.only_end = torch.arange(codec.size, device=device) == EOS
-        self.whole = len(classes) == NUM_CLASSES
-        self.offered = torch.ones(segments, codec.size, dtype=torch.bool, device=device)
         self.classes = torch.from_numpy(np.isin(np.arange(NUM_CLASSES), list(classes))).to(device)
-        if not self.whole:
-            self.offered[:, codec.first_drum : codec.first_velocity] = self.classes
-            heard = probability[..., self.classes].amax(-1)[:, None]
-            heard = torch.nn.functional.max_pool1d(heard, 2 * NEAR + 1, 1, NEAR)[:, 0]
-            self.offered[:, codec.first_time : codec.first_drum] = heard >= HEARD
+        self.offered = torch.ones(codec.size, dtype=torch.bool, device=device)
+        self.offered[codec.first_drum : codec.first_velocity] = self.classes
         self.state = State(*(torch.full((segments, beams), v, device=device) for v in (START, -1, -1)))
         self.struck = torch.full((segments, beams, NUM_CLASSES), _NEVER, device=device)
         self.recent = torch.full((segments, beams, self.per_second or 1), _NEVER, device=device)
@@ -51,15 +53,15 @@ class Narrowing:
         times, drums = mask_rows(self.codec, self.state)
         return self.table[times] | self.table[drums]
 
-    def narrow(self, legal: Tensor, must_end: bool) -> Tensor:
+    def narrow(self, legal: Tensor, must_end: bool | Tensor) -> Tensor:
         """[s beam v]: what is offered of the legal. Never empty: EOS is never narrowed away, and a time is
         offered only where a drum can follow.
 
         Args:
-            must_end: a row that may end must.
+            must_end: a row that may end must; a tensor is [s beam].
         """
         codec, state = self.codec, self.state
-        offered = legal.clone() if self.whole else legal & self.offered[:, None]
+        offered = legal & self.offered
         times = offered[..., codec.first_time : codec.first_drum]
         drums = offered[..., codec.first_drum : codec.first_velocity]
         if self.gap:
@@ -71,8 +73,8 @@ class Narrowing:
             free = self.recent[..., 0] + codec.steps_per_second
             times &= self.steps >= free[..., None]
             drums &= ((state.phase == AFTER_TIME) | (free <= state.last_time))[..., None]
-        if must_end:
-            resting = (state.phase == START) | (state.phase == AFTER_VELOCITY)
+        if must_end is not False:
+            resting = ((state.phase == START) | (state.phase == AFTER_VELOCITY)) & must_end
             offered &= ~resting[..., None] | self.only_end
         return offered
 
@@ -96,14 +98,44 @@ class Narrowing:
         shifted = torch.cat((self.recent[..., 1:], state.last_time[..., None]), dim=-1)
         self.recent = torch.where(is_drum[..., None], shifted, self.recent)
 
+    def before(self, tokens: np.ndarray, first: np.ndarray, size: int) -> Narrowing:
+        """The masks before each of the tokens at `size` positions: rows [s w].
+
+        Args:
+            tokens: [s l] legal sequences, PAD after EOS; l >= first + size.
+            first: [s] the first of the positions.
+        """
+        codec, device = self.codec, self.table.device
+        rows, window = np.arange(len(tokens))[:, None], first[:, None] + np.arange(size)
+        state = prefix_states(codec, tokens)
+
+        def at_window(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(values[rows, window]).to(device)
+
+        found = copy.copy(self)
+        found.state = State(*map(at_window, (state.phase, state.last_time, state.last_drum)))
+        is_drum = (tokens >= codec.first_drum) & (tokens < codec.first_velocity)
+        row, at = np.nonzero(is_drum)
+        time = state.last_time[row, at]
+        if self.gap:
+            struck = np.full((*tokens.shape, NUM_CLASSES), _NEVER)
+            inside = at + 1 < tokens.shape[1]
+            drum = tokens[row, at] - codec.first_drum
+            struck[row[inside], at[inside] + 1, drum[inside]] = time[inside]
+            found.struck = at_window(np.maximum.accumulate(struck, axis=1))
+        if self.per_second is not None:
+            count = is_drum.cumsum(1)
+            times = np.full((len(tokens), self.per_second + count.max(initial=0) + 1), _NEVER)
+            times[row, self.per_second + count[row, at] - 1] = time
+            found.recent = at_window(times[rows, count - is_drum])[..., None]
+        return found
+
     def keep(self, segments: Tensor) -> None:
         """Keep only the given segments."""
         self.state = State(
             *(f[segments] for f in (self.state.phase, self.state.last_time, self.state.last_drum))
         )
-        self.offered, self.struck, self.recent = (
-            x[segments] for x in (self.offered, self.struck, self.recent)
-        )
+        self.struck, self.recent = self.struck[segments], self.recent[segments]
 
 
 def _gather_rows(values: Tensor, parents: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decode.hypothesis import Hypothesis
 from mt3drum.decode.onset_head import FLOOR, onset_probabilities
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.inference import LeanModel
+from mt3drum.model.inference import InferenceModel
 from mt3drum.model.stem import FRAMES_PER_STATE
 from tokenizer.drums import DRUMS, FAMILY_OF, INSTRUMENT_OF
 
@@ -60,7 +60,7 @@ class EnrolledKit:
     weight: float = WEIGHT
 
 
-def enrol(model: LeanModel, folder: Path) -> EnrolledKit:
+def enrol(model: InferenceModel, folder: Path) -> EnrolledKit:
     """Learn a kit from a folder of samples named by drum.
 
     Raises:
@@ -144,7 +144,7 @@ def discriminant(values: np.ndarray, drum: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def rescore(
-    model: LeanModel,
+    model: InferenceModel,
     audio: Tensor,
     onset_logits: Tensor,
     found: Sequence[Hypothesis],
@@ -167,7 +167,7 @@ def rescore(
     segment, step, drum = np.array(rows).T
     which = torch.tensor(open_, device=audio.device)
     values = features(model.stem(audio[which]), segment, step)
-    heard = onset_probabilities(onset_logits[which], config.prior_bias).cpu().numpy()
+    heard = onset_probabilities(onset_logits[which], config.onset_bias).cpu().numpy()
     near = (step[:, None] + np.arange(-1, 2)).clip(0, heard.shape[1] - 1)
     score = np.log(heard[segment[:, None], near].max(1) + FLOOR)
     score[np.arange(len(drum)), drum] += 1.0

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mt3drum.decode.onset_head import suppress
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.stem import Encoded
-from tokenizer.codec import EOS, MAX_VELOCITY, Codec
+from mt3drum.model.stem import EncoderOutput
+from tokenizer.codec import EOS, MAX_VELOCITY, PAD, Codec
 from tokenizer.hits import Hit
 
 WINDOW = 2
@@ -37,7 +37,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class Path:
+class TokenPath:
     """The chosen sequences of a batch."""
 
     tokens: np.ndarray
@@ -48,6 +48,24 @@ class Path:
     """[s l] the velocity bin that the decoder expects at each position; of use at velocity tokens."""
     score: np.ndarray
     """[s]"""
+
+    def replaced(self, segments: np.ndarray, other: TokenPath) -> TokenPath:
+        """With the sequences of `other` for the segments [n] given."""
+        length = max(self.tokens.shape[1], other.tokens.shape[1])
+
+        def joined(own: np.ndarray, new: np.ndarray, empty: int = 0) -> np.ndarray:
+            found = np.full((len(own), length, *own.shape[2:]), empty, dtype=own.dtype)
+            found[:, : own.shape[1]] = own
+            found[segments] = empty
+            found[segments, : new.shape[1]] = new
+            return found
+
+        score = self.score.copy()
+        score[segments] = other.score
+        tokens = joined(self.tokens, other.tokens, PAD)
+        return TokenPath(
+            tokens, joined(self.window, other.window), joined(self.velocity, other.velocity), score
+        )
 
 
 def expected_offset(weight: np.ndarray) -> np.ndarray:
@@ -71,7 +89,7 @@ def _neighbours(values: np.ndarray, segment: np.ndarray, step: np.ndarray) -> tu
 
 
 def hypotheses(
-    codec: Codec, path: Path, probability: Tensor, loudness: Tensor, config: DecodeConfig
+    codec: Codec, path: TokenPath, probability: Tensor, loudness: Tensor, config: DecodeConfig
 ) -> list[Hypothesis]:
     """Hits of every chosen sequence.
 
@@ -85,7 +103,7 @@ def hypotheses(
         probability: [s t c] of the onset head, before suppression.
         loudness: [s t c] its velocities, 0..127.
     """
-    tokens, weight = path.tokens, config.prior_weight
+    tokens, weight = path.tokens, config.onset_weight
     heard = probability.cpu().numpy()
     segment, velocity_at = np.nonzero(tokens >= codec.first_velocity)
     is_time = (tokens >= codec.first_time) & (tokens < codec.first_drum)
@@ -135,7 +153,7 @@ def _velocity(codec: Codec, velocity_bin: float, struck: float) -> int:
 
 
 def framewise(
-    codec: Codec, probability: Tensor, encoded: Encoded, config: DecodeConfig, until: int
+    codec: Codec, probability: Tensor, encoded: EncoderOutput, config: DecodeConfig, until: int
 ) -> list[Hypothesis]:
     """The onset head alone: its likeliest set of hits is every peak above one half.
 

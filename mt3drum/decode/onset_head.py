@@ -1,4 +1,4 @@
-"""The onset head as a second opinion: a log-probability for every legal token (DESIGN.md section 4).
+"""The onset head as a second opinion: a log-probability for every legal token.
 
 With p_c(t) the head's probabilities after non-maximum suppression, frames and classes taken as independent,
 a segment is a draw of one coin for every frame and class. The chain rule over the grammar's order then gives
@@ -26,7 +26,7 @@ SUPPRESS = 2
 
 
 @dataclass(frozen=True)
-class Prior:
+class OnsetTables:
     """Look-up tables of a batch of segments; all logarithms of probabilities."""
 
     ends: Tensor
@@ -40,9 +40,9 @@ class Prior:
     skipped: Tensor
     """[s t c+1]: not the classes before c."""
 
-    def select(self, segments: Tensor) -> Prior:
+    def select(self, segments: Tensor) -> OnsetTables:
         """The tables of some segments."""
-        return Prior(*(getattr(self, name)[segments] for name in self.__dataclass_fields__))
+        return OnsetTables(*(getattr(self, name)[segments] for name in self.__dataclass_fields__))
 
 
 def onset_probabilities(onset_logits: Tensor, bias: float) -> Tensor:
@@ -61,7 +61,7 @@ def suppress(probability: Tensor, onset_logits: Tensor) -> Tensor:
     return torch.where(onset_logits >= highest, probability, torch.zeros_like(probability))
 
 
-def prior_tables(codec: Codec, probability: Tensor, until: int) -> Prior:
+def onset_tables(codec: Codec, probability: Tensor, until: int) -> OnsetTables:
     """Tables from suppressed probabilities [s t c] in float32; the segment ends before step `until`."""
     p = probability.clamp(FLOOR, 1 - FLOOR)
     not_p = torch.log1p(-p)
@@ -73,10 +73,10 @@ def prior_tables(codec: Codec, probability: Tensor, until: int) -> Prior:
     ends = p.new_zeros(p.shape[0], codec.size)
     ends[:, codec.first_time : codec.first_drum] = nothing[:, :-1] + something
     ends[:, EOS] = nothing[:, -1]
-    return Prior(ends, nothing, something, skipped[..., :-1] + torch.log(p), skipped)
+    return OnsetTables(ends, nothing, something, skipped[..., :-1] + torch.log(p), skipped)
 
 
-def prior_log_probs(codec: Codec, prior: Prior, state: State) -> Tensor:
+def onset_log_probs(codec: Codec, tables: OnsetTables, state: State) -> Tensor:
     """Log-probabilities [s b v] of the next token in each state [s b]; no meaning where it is illegal.
 
     Velocity tokens get 0: the head's opinion on them is not part of the chain.
@@ -85,13 +85,15 @@ def prior_log_probs(codec: Codec, prior: Prior, state: State) -> Tensor:
     started = state.last_time >= 0
     at = state.last_time.clamp(min=0)
     after = state.last_drum + 1
-    struck = prior.skipped[segments, at, after]
+    struck = tables.skipped[segments, at, after]
     # What is left of the classes of the last time is "not"; then frames are counted from the one after it.
-    rest = (prior.skipped[segments, at, -1] - struck) * started - prior.nothing.gather(1, state.last_time + 1)
-    log_probs = prior.ends[:, None] + rest[..., None]
-    first = prior.something.gather(1, at) * (state.phase == AFTER_TIME)
+    rest = (tables.skipped[segments, at, -1] - struck) * started - tables.nothing.gather(
+        1, state.last_time + 1
+    )
+    log_probs = tables.ends[:, None] + rest[..., None]
+    first = tables.something.gather(1, at) * (state.phase == AFTER_TIME)
     log_probs[..., codec.first_drum : codec.first_velocity] = (
-        prior.drums[segments, at] - (struck + first)[..., None]
+        tables.drums[segments, at] - (struck + first)[..., None]
     )
     log_probs[..., codec.first_velocity :] = 0.0
     return log_probs

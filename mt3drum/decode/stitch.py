@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mt3drum.audio.recording import Recording
+from mt3drum.audio.recording import AudioSource
 from mt3drum.decode.hypothesis import Hypothesis
 from mt3drum.decoding import DecodeConfig
 from mt3drum.result import Failure, Transcription
-from tokenizer.hits import Hit, merge_close, one_way_at_a_time
+from tokenizer.hits import SAME_STROKE, Hit, merge_close, one_way_at_a_time
 
-SEAM = 0.02
-"""Seconds: strokes of one drum closer than this are one (a seam may yield one twice, a step apart)."""
 REFINED = 0.05
 """Seconds by which refinement may move a hit before its segment's first step: more than it does (20 ms)."""
 
 
 @dataclass
-class Job:
+class InProgress:
     """A recording under way."""
 
     path: Path | None
-    recording: Recording | None
+    recording: AudioSource | None
     failure: str = ""
     waiting: int = 0
     """Segments cut and not yet decoded."""
@@ -32,6 +30,8 @@ class Job:
     """Heard, and not yet settled."""
     settled: list[Hit] = field(default_factory=list)
     """Joined: nothing that is heard later changes them."""
+    candidates: list[Hit] = field(default_factory=list)
+    """Joined and left out: less certain than their family's bound."""
     warnings: list[str] = field(default_factory=list)
 
     def result(self) -> Transcription | Failure:
@@ -40,24 +40,29 @@ class Job:
             assert self.path is not None
             return Failure(self.path, self.failure)
         return Transcription(
-            tuple(self.settled), self.recording.seconds, self.path, (*self.recording.warnings, *self.warnings)
+            tuple(self.settled),
+            self.recording.seconds,
+            self.path,
+            (*self.recording.warnings, *self.warnings),
+            tuple(self.candidates),
         )
 
     def settle(self, config: DecodeConfig, until: float) -> list[Hit]:
         """Join what was heard, up to the last pause that parts it from all that follows, given that nothing
         heard later lies before `until` seconds. Returns what is new in `settled`."""
-        pause = max(SEAM, config.minimum_gap, config.exclusive_gap)
+        pause = max(SAME_STROKE, config.minimum_gap, config.exclusive_gap)
         self.hits.sort()
         end = len(self.hits)
         while end and until - self.hits[end - 1].time <= pause:
             until = min(until, self.hits[end - 1].time)
             end -= 1
         joined = one_way_at_a_time(
-            merge_close(self.hits[:end], max(SEAM, config.minimum_gap)), config.exclusive_gap
+            merge_close(self.hits[:end], max(SAME_STROKE, config.minimum_gap)), config.exclusive_gap
         )
         new = [hit for hit in joined if config.confident(hit)]
         del self.hits[:end]
         self.settled += new
+        self.candidates += [hit for hit in joined if not config.confident(hit)]
         return new
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from mt3drum.formats.marks import mark, marker
-from mt3drum.formats.notation import FEET, Event, bars
+from mt3drum.formats.notation import FEET, ChordRest, bars
 from mt3drum.formats.staff import SIGNS
 from mt3drum.rhythm.quantise import Note, Score
 from tokenizer.drums import DRUMS
@@ -137,7 +137,7 @@ def _directions(measure: ET.Element, score: Score, tempo: float | None, first: b
 
 
 def _voice(
-    measure: ET.Element, events: Sequence[Event], voice: str, limits: dict[int, tuple[float, float]]
+    measure: ET.Element, events: Sequence[ChordRest], voice: str, limits: dict[int, tuple[float, float]]
 ) -> None:
     for event in events:
         graces = _grace_chords(event.graces)
@@ -163,7 +163,7 @@ def _grace_chords(graces: Sequence[Note]) -> list[list[Note]]:
     ]
 
 
-def _rest(measure: ET.Element, event: Event, voice: str) -> None:
+def _rest(measure: ET.Element, event: ChordRest, voice: str) -> None:
     element = ET.SubElement(measure, "note")
     rest = ET.SubElement(element, "rest")
     ET.SubElement(element, "duration").text = str(_ticks(event.length))
@@ -177,7 +177,7 @@ def _rest(measure: ET.Element, event: Event, voice: str) -> None:
 
 def _note(
     measure: ET.Element,
-    event: Event,
+    event: ChordRest,
     note: Note,
     voice: str,
     limits: dict[int, tuple[float, float]],
@@ -220,7 +220,7 @@ def _note(
     _notations(element, event, marked, grace=note.grace or chord)
 
 
-def _value(element: ET.Element, event: Event) -> None:
+def _value(element: ET.Element, event: ChordRest) -> None:
     ET.SubElement(element, "type").text = event.value
     for _ in range(event.dots):
         ET.SubElement(element, "dot")
@@ -230,7 +230,7 @@ def _value(element: ET.Element, event: Event) -> None:
         ET.SubElement(ratio, "normal-notes").text = str(event.tuplet[1])
 
 
-def _notations(element: ET.Element, event: Event, marked: str, grace: bool) -> None:
+def _notations(element: ET.Element, event: ChordRest, marked: str, grace: bool) -> None:
     """A tuplet's bracket, a roll's strokes and an accent; `grace`: bracket and strokes are another note's."""
     edge = "" if grace else event.edge
     tremolo = 0 if grace else event.tremolo

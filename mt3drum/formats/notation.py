@@ -26,7 +26,7 @@ _COMPOUND_DIVISIONS = (1, 3, 6, 12, 24)
 
 
 @dataclass(frozen=True)
-class Event:
+class ChordRest:
     """A chord or a rest of one voice."""
 
     start: Fraction
@@ -54,8 +54,8 @@ class Event:
 class Bar:
     """One bar; a voice without notes is empty, but never both."""
 
-    hands: tuple[Event, ...]
-    feet: tuple[Event, ...]
+    hands: tuple[ChordRest, ...]
+    feet: tuple[ChordRest, ...]
 
 
 def bars(score: Score) -> list[Bar]:
@@ -71,7 +71,7 @@ def bars(score: Score) -> list[Bar]:
         contents[number - score.first_bar][note.hit.drum in FEET].append(
             replace(note, position=note.position - start, until=until)
         )
-    rest = (Event(Fraction(0), meter.bar_quarters, ""),)
+    rest = (ChordRest(Fraction(0), meter.bar_quarters, ""),)
     groups = _groups(score)
     return [
         Bar(
@@ -111,14 +111,14 @@ def _groups(score: Score) -> tuple[int, ...]:
 _TIMEKEEPERS = frozenset({"hihat", "ride", "aux"})
 
 
-def _voice(notes: Sequence[Note], meter: Meter, groups: tuple[int, ...]) -> tuple[Event, ...]:
+def _voice(notes: Sequence[Note], meter: Meter, groups: tuple[int, ...]) -> tuple[ChordRest, ...]:
     if not notes:
-        return (Event(Fraction(0), meter.bar_quarters, ""),)
+        return (ChordRest(Fraction(0), meter.bar_quarters, ""),)
     beats = [
         _group(notes, start * meter.beat_quarters, count, meter.beat_quarters)
         for start, count in zip(accumulate(groups, initial=0), groups, strict=False)
     ]
-    events: list[Event] = []
+    events: list[ChordRest] = []
     number = 0
     while number < len(beats):
         if (
@@ -128,7 +128,7 @@ def _voice(notes: Sequence[Note], meter: Meter, groups: tuple[int, ...]) -> tupl
         ):
             length = 2 * meter.beat_quarters
             value, dots = _value(length)
-            events.append(Event(beats[number][0].start, length, value, dots))
+            events.append(ChordRest(beats[number][0].start, length, value, dots))
             number += 2
             continue
         group = beats[number]
@@ -145,7 +145,7 @@ def _voice(notes: Sequence[Note], meter: Meter, groups: tuple[int, ...]) -> tupl
     return tuple(events)
 
 
-def _group(notes: Sequence[Note], start: Fraction, beats: int, beat: Fraction) -> list[Event]:
+def _group(notes: Sequence[Note], start: Fraction, beats: int, beat: Fraction) -> list[ChordRest]:
     """The events of a group of beats: of one span where its strokes can be written so, else beat by beat."""
     length = beats * beat
     division = _division(_places(notes, start, length), length)
@@ -172,7 +172,7 @@ def _division(places: Iterable[Fraction], length: Fraction) -> int | None:
     return next((d for d in divisions if all((place * d).denominator == 1 for place in places)), None)
 
 
-def _beat(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[Event]:
+def _beat(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[ChordRest]:
     places = _places(notes, start, length)
     division = _division(places, length)
     if division is None:
@@ -194,7 +194,7 @@ def _beat(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[Even
             own = chord if first else ()
             rolled = any(note.roll for note in own)
             events.append(
-                Event(
+                ChordRest(
                     start + length * at / division,
                     length * steps / division,
                     value,
@@ -236,16 +236,16 @@ def _value(length: Fraction) -> tuple[str, int]:
     raise ValueError(f"a note of {length} quarters cannot be written")
 
 
-def _two_eighths(events: Sequence[Event]) -> bool:
+def _two_eighths(events: Sequence[ChordRest]) -> bool:
     return len(events) == 2 and all(
         e.notes and e.value == "eighth" and not e.dots and not e.tuplet for e in events
     )
 
 
-def _beamed(events: list[Event]) -> list[Event]:
+def _beamed(events: list[ChordRest]) -> list[ChordRest]:
     """Beams over each run of notes shorter than a quarter; rests end a run."""
-    done: list[Event] = []
-    run: list[Event] = []
+    done: list[ChordRest] = []
+    run: list[ChordRest] = []
     for event in [*events, None]:
         if event is not None and event.notes and _flags(event.value):
             run.append(event)
@@ -261,7 +261,7 @@ def _flags(value: str) -> int:
     return max(0, VALUES.index(value) - VALUES.index("quarter"))
 
 
-def _run(run: list[Event]) -> list[Event]:
+def _run(run: list[ChordRest]) -> list[ChordRest]:
     flags = [_flags(event.value) for event in run]
     beamed = []
     for i, event in enumerate(run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -21,14 +22,21 @@ MAX_SECONDS = 1e5
 
 
 def read_json(path: Path) -> tuple[Transcription, Grid | None]:
-    """The score in a JSON file, and its beats where it holds any.
+    """The score in a JSON file (-: standard input), and its beats where it holds any.
 
     Raises:
         ValueError: it is no such file; the message names it and what is wrong.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
+    if str(path) == "-":
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    elif not path.is_file():
+        raise ValueError(
+            f"{path}: no such file; name a score in JSON, as `mt3drum transcribe --format json` writes"
+        )
+    else:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
     try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mt3drum.files import SUFFIX, write_whole
+from mt3drum.files import result_paths, write_whole
 from mt3drum.formats import tables
 from mt3drum.formats.options import ScoreOptions
 from mt3drum.result import Transcription
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from mt3drum.rhythm.grid import Grid
     from mt3drum.rhythm.quantise import Score
     from mt3drum.rhythm.tempo_map import TempoMap
+
+
+NO_GRID = "no steady beat"
+NEAR_TEMPO = 0.08
+"""A tempo given as known is not the strokes' if it is farther from it, from its half and from its double."""
+OTHER_TEMPO = 0.01
+"""... and another one than was used beyond this."""
 
 
 class NoGridError(ValueError):
@@ -39,9 +47,45 @@ def write(
 
     Raises:
         NoGridError: a format needs beats and there are none; the other formats have been written.
+        ValueError: a format cannot hold the hits; likewise.
         OSError: a file cannot be written; what was written before stays.
     """
-    return Rendering(result, notes, options or ScoreOptions()).write(base, formats)
+    written = Rendering(result, notes, options or ScoreOptions()).write(result_paths(base, formats))
+    for line in written.lacks:
+        raise NoGridError(line) if NO_GRID in written.missing.values() else ValueError(line)
+    return list(written.files)
+
+
+class WriteError(OSError):
+    """A file that cannot be written, and those that were written before it."""
+
+    def __init__(self, error: OSError, files: Sequence[Path]) -> None:
+        super().__init__(str(error))
+        self.files = tuple(files)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of the formats of one recording."""
+
+    files: tuple[Path, ...]
+    missing: Mapping[str, str]
+    """The formats that are impossible, and why."""
+    warnings: tuple[str, ...]
+    """Those of the transcription, and what is odd about its tempo."""
+
+    @property
+    def lacks(self) -> list[str]:
+        """What is missing and why, a line for each reason."""
+        lines = []
+        for reason in dict.fromkeys(self.missing.values()):
+            names = ", ".join(name for name in self.missing if self.missing[name] == reason)
+            lines.append(
+                f"no steady beat found, so no {names}; if there is one, give its tempo with --bpm"
+                if reason == NO_GRID
+                else f"cannot be written as {names}: {reason}"
+            )
+        return lines
 
 
 class Rendering:
@@ -51,30 +95,57 @@ class Rendering:
         self.result, self.notes, self.options = result, notes, options
         self.title = result.path.stem if result.path else "Untitled"
 
-    def write(self, base: Path, formats: tuple[str, ...]) -> list[Path]:
-        """As the function `write`."""
-        base.parent.mkdir(parents=True, exist_ok=True)
-        written, without_grid = [], []
-        for name in formats:
-            path = base.with_name(base.name + SUFFIX[name])
+    def write(self, paths: Mapping[str, Path]) -> Written:
+        """Write the formats that are possible to their files; makes the folders.
+
+        Raises:
+            WriteError: a file cannot be written; what was written before stays.
+        """
+        files: list[Path] = []
+        missing = {}
+        for name, path in paths.items():
             try:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 _WRITERS[name](self, path)
+            except OSError as error:
+                raise WriteError(error, files) from error
             except NoGridError:
-                without_grid.append(name)
-                continue
-            written.append(path)
-        if without_grid:
-            raise NoGridError(
-                f"no steady beat found, so no {', '.join(without_grid)}; if there is one, "
-                "give its tempo with --bpm"
-            )
-        return written
+                missing[name] = NO_GRID
+            except ValueError as error:
+                missing[name] = str(error)
+            else:
+                files.append(path)
+        return Written(tuple(files), missing, self.warnings)
 
     @property
     def summary(self) -> str:
         """One line: the hits and, where a format has asked for it, the tempo."""
         tempo = f"; {tempo_text(self.grid)}" if "grid" in vars(self) else ""
         return summary(self.result) + tempo
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of the transcription and, where a format has asked for the tempo, whether --bpm fits it."""
+        doubt = self._doubt if "grid" in vars(self) else None
+        return self.result.warnings if doubt is None else (*self.result.warnings, doubt)
+
+    @cached_property
+    def _doubt(self) -> str | None:
+        """What the strokes say of a tempo that was given as known."""
+        from mt3drum.rhythm.estimate import estimate
+
+        asked, grid, result = self.options.bpm, self.grid, self.result
+        if asked is None or grid is None or self.options.beats is not None:
+            return None
+        found = estimate(result.heard, result.seconds, meter=self.options.meter)
+        where = f"{result.path or 'audio array'}: --bpm {asked:g}"
+        if found is not None and all(abs(found.bpm / asked / n - 1) > NEAR_TEMPO for n in (0.5, 1, 2)):
+            return (
+                f"{where}: the strokes say {tempo_text(found)}; beats were put at {grid.bpm:.1f} bpm instead"
+            )
+        if abs(grid.bpm / asked - 1) > OTHER_TEMPO:
+            return f"{where}: the strokes fit {grid.bpm:.1f} bpm, which was used"
+        return None
 
     @cached_property
     def grid(self) -> Grid | None:
@@ -83,7 +154,9 @@ class Rendering:
 
         if self.options.beats is not None:
             return self.options.beats
-        return estimate(self.result.hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter)
+        return estimate(
+            self.result.heard, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
+        )
 
     @cached_property
     def score(self) -> Score:
@@ -95,7 +168,8 @@ class Rendering:
 
         if self.grid is None:
             raise NoGridError
-        return quantise(self.result.hits, self.grid, self.options.grid or "auto")
+        score = quantise(self.result.heard, self.grid, self.options.grid or "auto")
+        return score.without(self.result.left_out)
 
     @cached_property
     def hits(self) -> tuple[Hit, ...]:
@@ -131,7 +205,7 @@ def _json(rendering: Rendering, path: Path) -> None:
     result = rendering.result
     source = result.path.name if result.path else None
     tempo = tables.tempo_record(rendering.beats)
-    write_whole(path, tables.to_json(rendering.hits, result.seconds, source, result.warnings, tempo))
+    write_whole(path, tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo))
 
 
 def _jsonl(rendering: Rendering, path: Path) -> None:

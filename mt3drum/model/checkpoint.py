@@ -6,7 +6,6 @@ Nothing here unpickles. A file of another vocabulary, with missing, surplus or m
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from mt3drum.config import ModelConfig
 from mt3drum.decoding import DecodeConfig
+from mt3drum.extras import need
+from tokenizer.whole_file import whole_file
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from mt3drum.model.inference import LeanModel
+    from mt3drum.model.inference import InferenceModel
     from mt3drum.model.network import DrumModel
 
-FORMAT = "mt3drum-1"
+FORMAT = "mt3drum-2"
+_BY_NETWORK_NAMES = "mt3drum-1"  # weights were named by the attributes of the training network
 MAX_BYTES = 2**31
 
 
@@ -45,6 +47,7 @@ def save_checkpoint(
     """Write weights as fp16 with everything needed to use them; complete or absent.
 
     Args:
+        weights: by our names (`mt3drum.model.weight_names`).
         decoding: the decode settings chosen for these weights (fields of `DecodeConfig`).
         training: what made them (steps, seed, commit, data), for the record.
     """
@@ -65,16 +68,15 @@ def save_checkpoint(
         .contiguous()
         for name, value in weights.items()
     }
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(half, temporary, metadata=header)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        save_file(half, temporary, metadata=header)
 
 
 def read_header(path: Path) -> dict[str, Any]:
     """Configuration and record of a checkpoint, without its weights.
 
     Returns:
-        `config` (ModelConfig), `decoding` and `training` (dicts).
+        `format`, `config` (ModelConfig), `decoding` and `training` (dicts).
 
     Raises:
         CheckpointError: the file is missing, too large, not ours, or of another vocabulary.
@@ -90,7 +92,7 @@ def read_header(path: Path) -> dict[str, Any]:
             header = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
-    if header.get("format") != FORMAT:
+    if header.get("format") not in (FORMAT, _BY_NETWORK_NAMES):
         raise CheckpointError(
             f"{path}: format {header.get('format')!r} is not {FORMAT!r}: not a checkpoint of mt3drum"
         )
@@ -107,7 +109,7 @@ def read_header(path: Path) -> dict[str, Any]:
             f"{path}: made for vocabulary {header.get('fingerprint')}, this program has "
             f"{config.codec.fingerprint()}; use the version of mt3drum that made it"
         )
-    return {"config": config, "decoding": decoding, "training": training}
+    return {"format": header["format"], "config": config, "decoding": decoding, "training": training}
 
 
 def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
@@ -115,9 +117,11 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
 
     Raises:
         CheckpointError: see `read_header`; or the weights do not fit the configuration exactly.
+        MissingExtra: x-transformers is not installed; `load_inference_model` does without it.
     """
     import torch
 
+    need("train", "x_transformers")
     from mt3drum.model.network import DrumModel
 
     header, weights = _read(path)
@@ -127,9 +131,9 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
     return model.eval(), header
 
 
-def load_lean(
+def load_inference_model(
     path: Path, device: str = "cpu", dtype: torch.dtype | None = None
-) -> tuple[LeanModel, dict[str, Any]]:
+) -> tuple[InferenceModel, dict[str, Any]]:
     """The same for decoding alone, without the import of x-transformers.
 
     Args:
@@ -138,19 +142,20 @@ def load_lean(
     Raises:
         CheckpointError: as `load_model`.
     """
-    from mt3drum.model.inference import LeanModel, fastest_dtype
+    from mt3drum.model.inference import InferenceModel, fastest_dtype
 
     header, weights = _read(path)
     weights = {name: value.to(device) for name, value in weights.items()}
-    return LeanModel(header["config"], weights, dtype or fastest_dtype(device)), header
+    return InferenceModel(header["config"], weights, dtype or fastest_dtype(device)), header
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and weights, checked: exactly those of the configuration, and finite."""
+    """Header and weights, checked: exactly those of the configuration, floating-point and finite."""
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from mt3drum.model.inference import weight_shapes
+    from mt3drum.model.weight_names import to_own, weights_of
 
     header = read_header(path)
     if _least_weights(header["config"]) > path.stat().st_size:
@@ -162,7 +167,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         weights = load_file(path)
     except (RuntimeError, SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({_brief(error)})") from error
-    expected = weight_shapes(header["config"])
+    given = len(weights)
+    if header["format"] == _BY_NETWORK_NAMES:
+        weights = to_own(weights, header["config"])
+        if len(weights) < given:
+            raise CheckpointError(f"{path}: the weights do not fit the configuration: one is there twice")
+    expected = {weight.name: weight.shape for weight in weights_of(header["config"])}
     wrong = [
         name
         for name in sorted(expected.keys() | weights.keys())
@@ -174,7 +184,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{path}: the weights do not fit the configuration ({len(wrong)} of them, the first {wrong[0]}: "
             f"{found or 'missing'}, wanted {expected.get(wrong[0], 'none')})"
         )
+    floats = torch.float16, torch.bfloat16, torch.float32, torch.float64
     for name, value in weights.items():
+        counts = name.endswith("num_batches_tracked")  # of the batch norms; all else are weights
+        if value.dtype not in ((torch.int64,) if counts else floats):
+            kind = str(value.dtype).removeprefix("torch.")
+            wanted = "int64" if counts else "floating-point numbers"
+            raise CheckpointError(f"{path}: weight {name} is of {kind}, not of {wanted}")
         if value.is_floating_point() and not value.isfinite().all():
             raise CheckpointError(f"{path}: weight {name} is not finite")
     return header, weights

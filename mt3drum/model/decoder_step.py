@@ -1,4 +1,4 @@
-"""A lean decoder step: the weights of the x-transformers decoder, a preallocated cache, unmoved beams.
+"""A cached decoder step: the weights of the training network's decoder, a preallocated cache, unmoved beams.
 
 x-transformers rotates and concatenates every cached key again at every step. Here a key is rotated once, the
 cache has room ahead, and the keys and values of the cross-attention are computed once a segment and shared
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mt3drum.config import ModelConfig
-from mt3drum.model.stem import Encoded, sinusoid
+from mt3drum.model.stem import EncoderOutput, sinusoid
 from tokenizer.codec import NUM_SPECIAL
 
 _ROOM = 16  # positions: what the cache has room for before it is tidied
@@ -61,23 +61,23 @@ class Cache:
 
 
 def gain(weights: Mapping[str, Tensor], name: str) -> Tensor:
-    """The factor of a layer norm; x-transformers stores it less one, so that weight decay pulls it to 1."""
-    return weights[f"{name}.gamma"].float() + 1.0
+    """The factor of a layer norm."""
+    return weights[f"{name}.gain_less_one"].float() + 1.0
 
 
-def layers(
-    weights: Mapping[str, Tensor], stack: str, blocks: int, head_width: int, dtype: torch.dtype
-) -> list[Layer]:
-    """The layers of `encoder` (2 blocks each) or `decoder` (3: the middle one attends to the memory).
+def layers(weights: Mapping[str, Tensor], stack: str, head_width: int, dtype: torch.dtype) -> list[Layer]:
+    """The layers of `encoder` or `decoder`.
 
     Args:
-        weights: by the names of `DrumModel`'s state.
+        weights: by our names (`mt3drum.model.weight_names`).
         dtype: of the products.
     """
     count = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith(f"{stack}.layers."))
     found = []
-    for first in range(0, count, blocks):
-        own, cross, forward = (f"{stack}.layers.{at}" for at in (first, first + 1, first + blocks - 1))
+    for number in range(count):
+        own, cross, forward = (
+            f"{stack}.layers.{number}.{kind}" for kind in ("attention", "cross_attention", "feed_forward")
+        )
 
         def product(*names: str, scale: float = 1.0) -> Tensor:
             """Matrices side by side; `scale` is for the first, the queries."""
@@ -86,26 +86,26 @@ def layers(
 
         scale = 1.0 / math.sqrt(head_width)
         layer = Layer(
-            gain(weights, f"{own}.0.0"),
-            product(*(f"{own}.1.to_{x}.weight" for x in "qkv"), scale=scale),
-            product(f"{own}.1.to_out.weight"),
-            gain(weights, f"{forward}.0.0"),
-            (product(f"{forward}.1.ff.0.0.weight"), product(f"{forward}.1.ff.0.0.bias")),
-            (product(f"{forward}.1.ff.2.weight"), product(f"{forward}.1.ff.2.bias")),
+            gain(weights, f"{own}.norm"),
+            product(*(f"{own}.{x}.weight" for x in ("query", "key", "value")), scale=scale),
+            product(f"{own}.out.weight"),
+            gain(weights, f"{forward}.norm"),
+            (product(f"{forward}.in.weight"), product(f"{forward}.in.bias")),
+            (product(f"{forward}.out.weight"), product(f"{forward}.out.bias")),
         )
-        if blocks == 3:
+        if f"{cross}.query.weight" in weights:
             layer = replace(
                 layer,
-                cross_norm=gain(weights, f"{cross}.0.0"),
-                cross_q=product(f"{cross}.1.to_q.weight", scale=scale),
-                cross_kv=product(f"{cross}.1.to_k.weight", f"{cross}.1.to_v.weight"),
-                cross_out=product(f"{cross}.1.to_out.weight"),
+                cross_norm=gain(weights, f"{cross}.norm"),
+                cross_q=product(f"{cross}.query.weight", scale=scale),
+                cross_kv=product(f"{cross}.key.weight", f"{cross}.value.weight"),
+                cross_out=product(f"{cross}.out.weight"),
             )
         found.append(layer)
     return found
 
 
-def turn(heads: Tensor, angle: Tensor) -> None:
+def apply_rotary(heads: Tensor, angle: Tensor) -> None:
     """Rotary position, in place: heads [... k], pairs of neighbours turned by angle [... pair].
 
     Only the first 2 x pair numbers of a head are turned.
@@ -118,11 +118,11 @@ def turn(heads: Tensor, angle: Tensor) -> None:
         turned.copy_(exact)
 
 
-class LeanDecoder:
+class CachedDecoder:
     """The decoder, one token of every row at a time.
 
     Args:
-        weights: by the names of `DrumModel`'s state.
+        weights: by our names (`mt3drum.model.weight_names`).
         dtype: of the matrix products; norms, sums, logits and softmaxes of the output stay in float32.
     """
 
@@ -132,9 +132,9 @@ class LeanDecoder:
         self.config, self.width, self.dtype = config, config.width, dtype
         self.heads, self.head_width = config.width // config.head_width, config.head_width
         with torch.no_grad():
-            self.layers = layers(weights, "decoder", 3, config.head_width, dtype)
-            self.final_norm = gain(weights, "decoder.final_norm")
-            self.rate = weights["decoder.rotary_pos_emb.inv_freq"].float()
+            self.layers = layers(weights, "decoder", config.head_width, dtype)
+            self.final_norm = gain(weights, "decoder.norm")
+            self.rate = weights["decoder.rotary_frequency"].float()
             codec = config.codec
             self.embedding = weights["embedding.weight"].float().clone()
             code = sinusoid(codec.segment_steps, config.width).to(self.embedding.device)
@@ -146,19 +146,22 @@ class LeanDecoder:
             self.head_bias = torch.cat([weights[f"{name}.bias"].float() * by for name, by in heads])
         self.others = len(weights["other_head.bias"])
 
-    def begin(self, encoded: Encoded, beams: int = 1) -> Cache:
+    def begin(self, encoded: EncoderOutput, beams: int = 1) -> Cache:
         """A cache for the segments of `encoded`, `beams` rows each."""
-        segments, memory = encoded.memory.shape[0], encoded.memory.to(self.dtype)
-        cross, own = [], []
+        segments, cross = len(encoded.memory), self.cross_attention(encoded.memory)
+        empty = cross[0][0].new_empty(segments * self.heads, 0, self.head_width)
+        visible = empty.new_empty(1 if beams == 1 else segments, beams, 0)
+        return Cache(cross, [(empty, empty) for _ in cross], visible, encoded.time_keys)
+
+    def cross_attention(self, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Per layer: keys and values [(s h) m k] of the memory [s m d]."""
+        memory, found = memory.to(self.dtype), []
         for layer in self.layers:
             assert layer.cross_kv is not None
             both = functional.linear(memory, layer.cross_kv)
             key, value = rearrange(both, "s m (o h k) -> o (s h) m k", o=2, h=self.heads).contiguous()
-            cross.append((key, value))
-            empty = both.new_empty(segments * self.heads, 0, self.head_width)
-            own.append((empty, empty))
-        visible = memory.new_empty(1 if beams == 1 else segments, beams, 0)
-        return Cache(cross, own, visible, encoded.time_keys)
+            found.append((key, value))
+        return found
 
     def step(self, cache: Cache, tokens: Tensor) -> Tensor:
         """Logits [s beam v] of what follows `tokens` [s beam], given all earlier ones; advances the cache."""
@@ -197,7 +200,7 @@ class LeanDecoder:
         beams: int,
     ) -> Tensor:
         qkv = functional.linear(x, layer.self_qkv)
-        turn(qkv[:, : 2 * self.width].unflatten(-1, (-1, self.head_width)), angle)
+        apply_rotary(qkv[:, : 2 * self.width].unflatten(-1, (-1, self.head_width)), angle)
         query, key, value = (self._split(part, beams) for part in qkv.split(self.width, dim=-1))
         keys, values = stored
         end = cache.entries + beams

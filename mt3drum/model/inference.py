@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import ModelConfig
-from mt3drum.model.decoder_step import LeanDecoder, gain, layers, turn
-from mt3drum.model.stem import FRAMES_PER_STATE, Encoded, sinusoid
+from mt3drum.model.decoder_step import CachedDecoder, apply_rotary, gain, layers
+from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, sinusoid
 
 # Read at the first product. oneDNN compiles a program for every shape and keeps 1024, and recordings of all
 # lengths have many shapes (docs/reliability.md).
@@ -28,46 +28,6 @@ CHUNK = 4
 _EPSILON = 1e-5  # of the batch norms, torch's default
 
 
-def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of everything in `DrumModel`'s state, without making one."""
-    width, inner, codec = config.width, config.width * config.feed_forward, config.codec
-    bands, channels = len(config.audio.windows) * config.audio.mel_bands, config.stem_channels
-    flat = 2 * channels * config.audio.mel_bands // 8
-    shapes: dict[str, tuple[int, ...]] = {
-        "stem.convolutions.0.weight": (channels, len(config.audio.windows), 7, 3),
-        "stem.convolutions.3.weight": (2 * channels, channels, 3, 3),
-        "embedding.weight": (codec.size, width),
-    }
-    norms = ("normalise", bands), ("convolutions.1", channels), ("convolutions.4", 2 * channels)
-    for name, size in norms:
-        for part in ("weight", "bias", "running_mean", "running_var"):
-            shapes[f"stem.{name}.{part}"] = (size,)
-        shapes[f"stem.{name}.num_batches_tracked"] = ()
-    for stack, depth, kinds in (
-        ("encoder", config.encoder_layers, ("attention", "forward")),
-        ("decoder", config.decoder_layers, ("attention", "attention", "forward")),
-    ):
-        shapes[f"{stack}.final_norm.gamma"] = (width,)
-        shapes[f"{stack}.rotary_pos_emb.inv_freq"] = (config.head_width // 4,)
-        for at, kind in enumerate(kinds * depth):
-            block = f"{stack}.layers.{at}"
-            shapes[f"{block}.0.0.gamma"] = (width,)
-            if kind == "attention":
-                shapes |= {f"{block}.1.to_{x}.weight": (width, width) for x in ("q", "k", "v", "out")}
-            else:
-                shapes |= {f"{block}.1.ff.0.0.weight": (inner, width), f"{block}.1.ff.0.0.bias": (inner,)}
-                shapes |= {f"{block}.1.ff.2.weight": (width, inner), f"{block}.1.ff.2.bias": (width,)}
-    for name, out, into in (
-        ("stem.project", width, flat),
-        ("onset_head", FRAMES_PER_STATE * 2 * codec.num_drums, width),
-        ("other_head", codec.size - codec.segment_steps, width),
-        ("time_query", config.head_width, width),
-        ("time_key", FRAMES_PER_STATE * config.head_width, width),
-    ):
-        shapes |= {f"{name}.weight": (out, into), f"{name}.bias": (out,)}
-    return shapes
-
-
 def fastest_dtype(device: str) -> torch.dtype:
     """bfloat16 on a processor that multiplies it (AVX512-BF16, AMX), twice as fast there; else float32."""
     probe = getattr(torch.cpu, "get_capabilities", dict)  # newer than the oldest torch that is supported
@@ -75,11 +35,11 @@ def fastest_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if known.get("avx512_bf16") or known.get("amx_bf16") else torch.float32
 
 
-class LeanModel:
-    """Encoder, onset head and decoder for inference.
+class InferenceModel:
+    """Encoder, onset head and decoder (None where the configuration has no layers for it) for inference.
 
     Args:
-        weights: by the names of `DrumModel`'s state; batch norms as in evaluation.
+        weights: by our names (`mt3drum.model.weight_names`); batch norms as in evaluation.
         dtype: of the matrix products, float32 or bfloat16.
     """
 
@@ -87,15 +47,15 @@ class LeanModel:
         self, config: ModelConfig, weights: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
     ) -> None:
         self.config, self.dtype = config, dtype
-        self.device = weights["embedding.weight"].device
+        self.device = weights["onset_head.weight"].device
         self.features = LogMel(config.audio).to(self.device)
         with torch.no_grad():
-            self.decoder = LeanDecoder(config, weights, dtype)
-            self.layers = layers(weights, "encoder", 2, config.head_width, dtype)
-            self.final_norm = gain(weights, "encoder.final_norm")
-            self.rate = weights["encoder.rotary_pos_emb.inv_freq"].float()
+            self.decoder = CachedDecoder(config, weights, dtype) if config.decoder_layers else None
+            self.layers = layers(weights, "encoder", config.head_width, dtype)
+            self.final_norm = gain(weights, "encoder.norm")
+            self.rate = weights["encoder.rotary_frequency"].float()
             self._take_stem({name: value.float() for name, value in weights.items() if name[:5] == "stem."})
-            names = "onset_head", "time_key"
+            names = ("onset_head", "time_key") if config.decoder_layers else ("onset_head",)
             self.heads = {n: (weights[f"{n}.weight"].float(), weights[f"{n}.bias"].float()) for n in names}
             self.code = sinusoid(config.codec.segment_steps, config.width)[::FRAMES_PER_STATE].to(self.device)
 
@@ -110,12 +70,11 @@ class LeanModel:
         windows = len(self.config.audio.windows)
         self.level = tuple(rearrange(x, "(w m) -> m w", w=windows) for x in affine("stem.normalise"))
         self.kernels = []
-        for kernel, norm in (
-            ("stem.convolutions.0", "stem.convolutions.1"),
-            ("stem.convolutions.3", "stem.convolutions.4"),
-        ):
-            factor, bias = affine(norm)
-            folded = (weights[f"{kernel}.weight"] * factor[:, None, None, None]).transpose(2, 3)
+        for number in (1, 2):
+            factor, bias = affine(f"stem.norm_{number}")
+            folded = (weights[f"stem.convolution_{number}.weight"] * factor[:, None, None, None]).transpose(
+                2, 3
+            )
             folded = folded.to(self.dtype).contiguous(memory_format=torch.channels_last)
             self.kernels.append((folded, bias.to(self.dtype)))
         self.project = (
@@ -123,11 +82,11 @@ class LeanModel:
             weights["stem.project.bias"].to(self.dtype),
         )
 
-    def encode(self, audio: Tensor) -> Encoded:
+    def encode(self, audio: Tensor) -> EncoderOutput:
         """audio [b n], one segment each -> states and onset head."""
         size = CHUNK if audio.device.type == "cpu" else len(audio)
         parts = [self._encode(audio[at : at + size]) for at in range(0, len(audio), size)]
-        return Encoded(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        return EncoderOutput(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
     def stem(self, audio: Tensor) -> Tensor:
         """audio [b n] -> what the stem says [b t/2 d] in float32: one stroke, not yet its surroundings."""
@@ -135,13 +94,17 @@ class LeanModel:
         parts = [self._stem(self._picture(audio[at : at + size])) for at in range(0, len(audio), size)]
         return torch.cat(parts).float()
 
-    def _encode(self, audio: Tensor) -> Encoded:
+    def _encode(self, audio: Tensor) -> EncoderOutput:
         states = self._encoder(self._stem(self._picture(audio)))
         memory = states + self.code
-        keys = functional.linear(memory, *self.heads["time_key"])
+        keys = memory.new_empty(*memory.shape[:2], 0)
+        if self.decoder is not None:
+            keys = functional.linear(memory, *self.heads["time_key"])
         head = functional.linear(states, *self.heads["onset_head"])
         onset, velocity = rearrange(head, "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
-        return Encoded(memory, rearrange(keys, "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE), onset, velocity)
+        return EncoderOutput(
+            memory, rearrange(keys, "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE), onset, velocity
+        )
 
     def _picture(self, audio: Tensor) -> Tensor:
         """audio [b n] -> normalised bands [b t m w], one segment at a time on a processor."""
@@ -177,7 +140,7 @@ class LeanModel:
         for layer in self.layers:
             normed = functional.layer_norm(x, (width,), layer.self_norm).to(self.dtype)
             qkv = functional.linear(normed, layer.self_qkv)
-            turn(qkv[..., : 2 * width].unflatten(-1, (-1, head_width)), angle)
+            apply_rotary(qkv[..., : 2 * width].unflatten(-1, (-1, head_width)), angle)
             # Two plain products: in bfloat16 on a processor twice as fast as scaled_dot_product_attention.
             query, key, value = rearrange(qkv, "b s (o h k) -> o (b h) s k", o=3, k=head_width).contiguous()
             mixed = torch.bmm(torch.softmax(torch.bmm(query, key.transpose(1, 2)), dim=-1), value)

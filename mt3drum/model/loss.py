@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mt3drum.model.network import Encoded
+from mt3drum.model.network import EncoderOutput
 from tokenizer import grammar
 from tokenizer.codec import EOS, PAD, Codec
 from tokenizer.drums import FAMILIES, FAMILY_OF
@@ -133,7 +133,11 @@ def token_loss(
 
 
 def onset_loss(
-    encoded: Encoded, onset: Tensor, velocity: Tensor, config: LossConfig, class_weights: Tensor | None = None
+    encoded: EncoderOutput,
+    onset: Tensor,
+    velocity: Tensor,
+    config: LossConfig,
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """Sum over the batch of the onset head's loss, about the size of the mean token loss per segment.
 
@@ -178,14 +182,18 @@ def class_weights(counts: Sequence[int], exponent: float, device: torch.device) 
 
 def losses(
     codec: Codec,
-    encoded: Encoded,
-    logits: Tensor,
+    encoded: EncoderOutput,
+    logits: Tensor | None,
     tokens: Tensor,
     onset: Tensor,
     velocity: Tensor,
     config: LossConfig,
     weights: Tensor | None = None,
 ) -> LossSums:
-    """All terms of one batch."""
-    token_sum, by_kind = token_loss(codec, logits, tokens, config, weights)
+    """All terms of one batch; without logits those of tokens are 0."""
+    if logits is None:
+        token_sum = encoded.memory.new_zeros(())
+        by_kind = encoded.memory.new_zeros(4, 2)
+    else:
+        token_sum, by_kind = token_loss(codec, logits, tokens, config, weights)
     return LossSums(token_sum, onset_loss(encoded, onset, velocity, config, weights), by_kind)

@@ -2,13 +2,14 @@
 
 Time tokens are pointed at: the logit of step t is query(decoder state) . key(encoder state at t) / sqrt(d)
 (pointer networks, Vinyals et al. 2015, arXiv:1506.03134). After 8,000 segments the pointed time token cost
-1.6 nats and the classified one 3.7 (DESIGN.md section 7).
+1.6 nats and the classified one 3.7, when the design was tried out.
 """
 
 from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -18,12 +19,16 @@ from x_transformers import Decoder, Encoder
 
 from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import ModelConfig
-from mt3drum.model.stem import FRAMES_PER_STATE, Encoded, Stem, sinusoid
+from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, Stem, sinusoid
+from mt3drum.model.weight_names import to_network, to_own
 from tokenizer.codec import BOS, NUM_SPECIAL
 
 
 class DrumModel(nn.Module):
-    """Encoder, onset head and decoder. All sizes from a `ModelConfig`."""
+    """Encoder, onset head and decoder. All sizes from a `ModelConfig`.
+
+    Its state is by our names of weights (`mt3drum.model.weight_names`), whatever the modules are called.
+    """
 
     time_code: Tensor
 
@@ -48,29 +53,35 @@ class DrumModel(nn.Module):
         self.features = LogMel(config.audio)
         self.stem = Stem(config)
         self.encoder = Encoder(depth=config.encoder_layers, **layers)
-        self.decoder = Decoder(depth=config.decoder_layers, cross_attend=True, **layers)
+        if config.decoder_layers:
+            self.decoder = Decoder(depth=config.decoder_layers, cross_attend=True, **layers)
         self.onset_head = nn.Linear(width, FRAMES_PER_STATE * 2 * codec.num_drums)
-        self.embedding = nn.Embedding(codec.size, width)
-        self.other_head = nn.Linear(width, codec.size - codec.segment_steps)
-        self.time_query = nn.Linear(width, config.head_width)
-        self.time_key = nn.Linear(width, FRAMES_PER_STATE * config.head_width)
+        if config.decoder_layers:
+            self.embedding = nn.Embedding(codec.size, width)
+            self.other_head = nn.Linear(width, codec.size - codec.segment_steps)
+            self.time_query = nn.Linear(width, config.head_width)
+            self.time_key = nn.Linear(width, FRAMES_PER_STATE * config.head_width)
+            nn.init.normal_(self.embedding.weight, std=0.02)
         self.register_buffer("time_code", sinusoid(codec.segment_steps, width), persistent=False)
-        nn.init.normal_(self.embedding.weight, std=0.02)
         # Onsets are rare: start from about one frame in a hundred.
         with torch.no_grad():
             self.onset_head.bias.fill_(-4.0)
+        self.register_state_dict_post_hook(_name_as_ours)
+        self.register_load_state_dict_pre_hook(_name_as_modules)
 
-    def encode(self, audio: Tensor) -> Encoded:
+    def encode(self, audio: Tensor) -> EncoderOutput:
         """audio [b n], one segment each -> states and onset head."""
         return self.encode_features(self.features(audio))
 
-    def encode_features(self, mel: Tensor) -> Encoded:
+    def encode_features(self, mel: Tensor) -> EncoderOutput:
         """mel [b w m t] -> states and onset head."""
         states = self.encoder(self.stem(mel))
         memory = states + self.time_code[::FRAMES_PER_STATE]
-        keys = rearrange(self.time_key(memory), "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE)
+        keys = memory.new_empty(len(memory), self.config.codec.segment_steps, 0)
+        if self.config.decoder_layers:
+            keys = rearrange(self.time_key(memory), "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE)
         head = rearrange(self.onset_head(states), "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
-        return Encoded(memory, keys, head[0], head[1])
+        return EncoderOutput(memory, keys, head[0], head[1])
 
     def embed(self, tokens: Tensor) -> Tensor:
         """tokens [...] -> [... d]; a time token carries the code of its step."""
@@ -86,13 +97,35 @@ class DrumModel(nn.Module):
         time = torch.einsum("blk,btk->blt", query, time_keys).float()
         return torch.cat((other[..., :NUM_SPECIAL], time, other[..., NUM_SPECIAL:]), dim=-1)
 
-    def decode(self, tokens: Tensor, encoded: Encoded) -> Tensor:
+    def decode(self, tokens: Tensor, encoded: EncoderOutput) -> Tensor:
         """Teacher-forced logits [b l v] of tokens [b l] (no BOS): entry l has seen the tokens before l."""
         start = torch.full_like(tokens[:, :1], BOS)
         states = self.decoder(self.embed(torch.cat((start, tokens[:, :-1]), 1)), context=encoded.memory)
         return self.logits(states, encoded.time_keys)
 
-    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[Encoded, Tensor]:
-        """Log-mel [b w m t] and tokens [b l] -> encoder output and teacher-forced logits [b l v]."""
+    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[EncoderOutput, Tensor | None]:
+        """Log-mel [b w m t] and tokens [b l] -> encoder output and teacher-forced logits [b l v] (None: no
+        decoder)."""
         encoded = self.encode_features(mel)
-        return encoded, self.decode(tokens, encoded)
+        return encoded, self.decode(tokens, encoded) if self.config.decoder_layers else None
+
+
+def _name_as_ours(module: DrumModel, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """A hook of `state_dict`."""
+    _rename(state, prefix, to_own(_below(state, prefix), module.config))
+
+
+def _name_as_modules(module: DrumModel, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """A hook of `load_state_dict`; names of the modules themselves, as in earlier states, are read too."""
+    _rename(state, prefix, to_network(_below(state, prefix), module.config))
+
+
+def _below(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _rename(state: dict[str, Any], prefix: str, renamed: dict[str, Any]) -> None:
+    """Put `renamed` in the place of all that is below the prefix, in their order; the rest stays."""
+    for name in [name for name in state if name.startswith(prefix)]:
+        del state[name]
+    state.update((prefix + name, value) for name, value in renamed.items())

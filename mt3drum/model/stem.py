@@ -1,4 +1,4 @@
-"""What the network that is trained and the lean one that decodes share: stem, code of time, what is encoded.
+"""What the network that is trained and the one that decodes share: stem, code of time, what is encoded.
 
 No x-transformers here: its import takes a second, and decoding does without.
 """
@@ -17,7 +17,7 @@ from mt3drum.config import ModelConfig
 FRAMES_PER_STATE = 2  # an encoder state is 20 ms; each answers for two frames of 10 ms
 
 
-class Encoded(NamedTuple):
+class EncoderOutput(NamedTuple):
     """What the encoder says of a batch of segments."""
 
     memory: Tensor

@@ -43,7 +43,7 @@ BAND = 1.25
 
 
 @dataclass(frozen=True)
-class Path:
+class BeatPath:
     """The likeliest beats of one band of tempos."""
 
     likelihood: float
@@ -64,7 +64,7 @@ def likeliest(
     roles: Sequence[int] | np.ndarray,
     ranges: tuple[tuple[float, float], ...],
     pattern: Pattern = BEAT,
-) -> list[Path]:
+) -> list[BeatPath]:
     """Viterbi search, block by block: the best path of each range of lengths (seconds), in their order.
 
     A block is as long as the shortest beat, so that whatever a frame depends on lies in an earlier block.
@@ -82,7 +82,7 @@ def likeliest(
     mean = sum(hit.confidence for hit in hits) / len(hits)
     weights = [hit.confidence / mean if mean else 1.0 for hit in hits]
     return [
-        Path(likelihood, tuple((end + origin) * FRAME for end in ends))
+        BeatPath(likelihood, tuple((end + origin) * FRAME for end in ends))
         for likelihood, ends in search.run(frames, roles, weights)
     ]
 

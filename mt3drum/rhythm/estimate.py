@@ -51,9 +51,11 @@ def estimate(
     `MAX_SECONDS` counts, and of too few strokes the first begins a bar and the tempo is kept as given.
 
     Args:
-        hits: times in seconds, 0 or later. seconds: length of the recording; default: up to the last hit.
-        The beats reach from its start to its end. bpm: beats a minute (of the meter's beat: a dotted
-        quarter in 6/8), within 6 %. meter: the time signature, where it is known.
+        hits: times in seconds, 0 or later.
+        seconds: length of the recording; default: up to the last hit. The beats reach from its start to its
+            end.
+        bpm: beats a minute (of the meter's beat: a dotted quarter in 6/8), within 6 %.
+        meter: the time signature, where it is known.
     Raises:
         ValueError: the tempo is outside 20..500.
     """

@@ -56,7 +56,7 @@ def roles(hits: Sequence[Hit]) -> list[int]:
 
 
 @dataclass(frozen=True, eq=False)
-class Style:
+class BeatStyle:
     """One way to fill a beat."""
 
     share: float
@@ -73,7 +73,7 @@ class Pattern:
 
     on: Mapping[str, tuple[float, ...]]
     """Role (but `time`) to its strokes on each beat of the bar."""
-    styles: tuple[Style, ...]
+    styles: tuple[BeatStyle, ...]
     """A beat is filled in one of these ways, whatever the beats around it."""
     shortest: float
     usual: float
@@ -87,7 +87,7 @@ class Pattern:
         """Beats in a bar."""
         return len(self.on["kick"])
 
-    def rates(self, style: Style) -> np.ndarray:
+    def rates(self, style: BeatStyle) -> np.ndarray:
         """Strokes per beat in one style, float64 [roles, beats, 12]."""
         table = np.zeros((len(ROLES), self.beats, TICKS))
         for row, name in enumerate(ROLES):
@@ -106,7 +106,7 @@ class Pattern:
 
 _RARE = {3: 0.03, 4: 0.02, 6: 0.05, 8: 0.03, 9: 0.04}
 _STRAIGHT = (
-    Style(
+    BeatStyle(
         0.37,
         0.9,
         {  # eighths
@@ -119,7 +119,7 @@ _STRAIGHT = (
             "crash": {6: 0.006},
         },
     ),
-    Style(
+    BeatStyle(
         0.25,
         0.9,
         {  # sixteenths
@@ -132,7 +132,7 @@ _STRAIGHT = (
             "crash": {6: 0.006},
         },
     ),
-    Style(
+    BeatStyle(
         0.13,
         0.9,
         {  # triplets, swing, shuffle
@@ -145,7 +145,7 @@ _STRAIGHT = (
             "crash": {8: 0.004},
         },
     ),
-    Style(
+    BeatStyle(
         0.2,
         0.15,
         {  # nobody keeps time
@@ -156,7 +156,7 @@ _STRAIGHT = (
             "tom": {6: 0.03},
         },
     ),
-    Style(
+    BeatStyle(
         0.05,
         0.2,
         {  # a fill
@@ -170,7 +170,7 @@ _STRAIGHT = (
     ),
 )
 _TERNARY = (
-    Style(
+    BeatStyle(
         0.45,
         0.9,
         {
@@ -183,7 +183,7 @@ _TERNARY = (
             "crash": {4: 0.004, 8: 0.004},
         },
     ),
-    Style(
+    BeatStyle(
         0.15,
         0.9,
         {
@@ -195,7 +195,7 @@ _TERNARY = (
             "tom": {4: 0.03, 8: 0.03},
         },
     ),
-    Style(
+    BeatStyle(
         0.15,
         0.5,
         {
@@ -206,7 +206,7 @@ _TERNARY = (
             "time": {2: 0.3, 4: 0.5, 6: 0.3, 8: 0.5, 10: 0.3},
         },
     ),
-    Style(
+    BeatStyle(
         0.25,
         0.15,
         {
@@ -224,7 +224,7 @@ def _pattern(
     kick: tuple[float, ...],
     snare: tuple[float, ...],
     crash: tuple[float, ...],
-    styles: tuple[Style, ...] = _STRAIGHT,
+    styles: tuple[BeatStyle, ...] = _STRAIGHT,
     lasting: tuple[float, float, float] = (0.25, 0.52, 1.3),
 ) -> Pattern:
     n = len(kick)

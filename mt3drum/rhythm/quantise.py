@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -91,6 +91,17 @@ class Score:
         """When a position sounds, swing included."""
         return self.grid.seconds(self.swung(position) / float(self.grid.meter.beat_quarters))
 
+    def without(self, hits: Collection[Hit]) -> Score:
+        """The same score less some of its strokes."""
+        if not hits:
+            return self
+        gone = set(hits)
+        return replace(
+            self,
+            notes=tuple(note for note in self.notes if note.hit not in gone),
+            dropped=tuple(hit for hit in self.dropped if hit not in gone),
+        )
+
     def hits(self, lines: TempoMap | None = None) -> tuple[Hit, ...]:
         """The strokes at the times of their places, swing included; a grace note keeps its lead.
 
@@ -139,7 +150,7 @@ def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
 
     def divide(prices: Mapping[int, float]) -> dict[int, int]:
         return {
-            beat: _division(straight[inside] - beat, [hits[i] for i in inside], prices, beat_seconds)
+            beat: _division(straight[inside] - beat, [hits[int(i)] for i in inside], prices, beat_seconds)
             for beat, inside in members.items()
         }
 
@@ -156,7 +167,7 @@ def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
             step = round(float((straight[i] - beat) * division))
             # Nothing stands before the first bar: a stroke a little early there is on its beat.
             position = max(Fraction(0), beat + Fraction(step, division))
-            placed.append((position * grid.meter.beat_quarters, hits[i]))
+            placed.append((position * grid.meter.beat_quarters, hits[int(i)]))
     notes, dropped = _graces(placed, figures)
     return Score(tuple(notes), grid, swing, unit, tuple(dropped))
 

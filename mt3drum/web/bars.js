@@ -3,9 +3,14 @@
 class Bars {
   /** @param tempo what the server or `mt3drum review` found, or null: nothing steady, no grid */
   constructor(tempo) {
+    this.set(tempo);
+    this.shown = true;
+    this.division = 0; // hits snap to this many places a beat; 0: nowhere
+  }
+
+  set(tempo) {
     this.tempo = tempo;
     this.beats = tempo ? tempo.beats : [];
-    this.shown = true;
   }
 
   get text() {
@@ -17,6 +22,36 @@ class Bars {
     if (!this.tempo) return null;
     const i = Math.min(Math.max(lastAtMost(this.beats, time), 0), this.beats.length - 2);
     return this.tempo.first + i + (time - this.beats[i]) / (this.beats[i + 1] - this.beats[i]);
+  }
+
+  /** The time at a position; the inverse of `position`. */
+  timeAt(position) {
+    const at = position - this.tempo.first;
+    const i = Math.min(Math.max(Math.floor(at), 0), this.beats.length - 2);
+    return this.beats[i] + (at - i) * (this.beats[i + 1] - this.beats[i]);
+  }
+
+  get snapping() {
+    return Boolean(this.tempo) && this.division > 0;
+  }
+
+  /** The nearest place of the grid, or the time itself where nothing snaps. */
+  snap(time) {
+    return this.snapping ? this.timeAt(Math.round(this.position(time) * this.division) / this.division) : time;
+  }
+
+  /** The next place of the grid before (sign -1) or after (sign 1) a time. */
+  neighbour(time, sign) {
+    const at = this.position(time) * this.division;
+    const next = sign > 0 ? Math.floor(at + 1.001) : Math.ceil(at - 1.001);
+    return this.timeAt(next / this.division);
+  }
+
+  /** [start, end] of the bar around a time, in seconds; a stroke a little before the bar is meant for it. */
+  barAround(time) {
+    const { per_bar: beats } = this.tempo;
+    const bar = Math.floor((this.position(time) + 0.1) / beats);
+    return [this.timeAt(bar * beats), this.timeAt((bar + 1) * beats)];
   }
 
   /** "bar 3, beat 2.5", or "" where there is no grid. */
@@ -37,13 +72,16 @@ class Bars {
     return (60 * (to - from)) / (this.beats[to] - this.beats[from]);
   }
 
-  /** Lines between two times: [seconds, number of the bar that begins there, or 0]. */
-  lines(start, end) {
+  /** Lines between two times: [seconds, number of the bar that begins there, or 0].
+   * @param every beats from one line to the next: 1, or a whole number of bars */
+  lines(start, end, every = 1) {
     if (!this.tempo || !this.shown) return [];
     const found = [];
-    for (let i = Math.max(0, lastAtMost(this.beats, start)); i < this.beats.length && this.beats[i] <= end; i++) {
-      const beat = this.tempo.first + i;
-      found.push([this.beats[i], beat % this.tempo.per_bar ? 0 : beat / this.tempo.per_bar + 1]);
+    const { first, per_bar: perBar } = this.tempo;
+    const from = Math.max(0, lastAtMost(this.beats, start));
+    for (let i = from + ((every - ((first + from) % every)) % every); i < this.beats.length && this.beats[i] <= end; i += every) {
+      const beat = first + i;
+      found.push([this.beats[i], beat % perBar ? 0 : beat / perBar + 1]);
     }
     return found;
   }

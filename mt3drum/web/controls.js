@@ -5,12 +5,21 @@ function wireControls(app) {
   on("#play", "click", () => app.toggle());
   on("#undo", "click", () => app.undo());
   on("#redo", "click", () => app.redo());
+  on("#revert", "click", () => app.revert());
+  on("#loop", "click", () => app.toggleLoop());
+  on("#snap", "change", (event) => app.setSnap(Number(event.target.value)));
+  on("#candidates", "change", (event) => app.score.showCandidates(event.target.checked));
+  for (const name of ["recording", "score"]) {
+    on(`#level-${name}`, "input", (event) => app.player.setLevel(name, Number(event.target.value) / 100));
+  }
   on("#least", "click", () => app.jump(1));
   on("#less", "click", () => app.jump(-1));
   on("#zoom-in", "click", () => app.zoom(1.4));
   on("#zoom-out", "click", () => app.zoom(0.7));
   on("#open-help", "click", () => app.help());
   on("#close-help", "click", () => $("#help").close());
+  on("#help", "click", (event) => event.target === $("#help") && $("#help").close()); // the backdrop is the dialog's
+  listenToMenus();
   on("#speed", "change", (event) => app.setSpeed(Number(event.target.value)));
   on("#add", "click", () => {
     app.adding = !app.adding;
@@ -28,11 +37,6 @@ function wireControls(app) {
   for (const radio of document.querySelectorAll("input[name=hear]")) {
     radio.addEventListener("change", () => app.setMode(radio.value));
   }
-  on("#drum", "change", (event) => app.edit(app.selected, { drum: Number(event.target.value) }, "relabel"));
-  on("#hit-time", "change", (event) => app.edit(app.selected, { time: Number(event.target.value) }, "move"));
-  on("#velocity", "input", (event) => app.edit(app.selected, { velocity: Number(event.target.value) }, "velocity"));
-  on("#confirm", "click", () => app.confirm());
-  on("#delete", "click", () => app.remove());
   for (const button of document.querySelectorAll("button[data-format]")) {
     button.addEventListener("click", () => exportAs(app, button.dataset.format));
   }
@@ -48,6 +52,22 @@ function wireControls(app) {
   on("#audio", "error", () => {
     $("#problem").textContent = "This browser cannot play the recording; the score plays alone.";
     $("#audio").removeAttribute("src");
+  });
+}
+
+/** Menus close by Escape, by a click outside them, and when another one opens. */
+function listenToMenus() {
+  const open = () => [...document.querySelectorAll("details.menu[open]")];
+  document.addEventListener("pointerdown", (event) => {
+    for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !open().length) return;
+    for (const menu of open()) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+    event.stopImmediatePropagation(); // the chosen hit stays chosen
   });
 }
 
@@ -75,7 +95,7 @@ function fillPage(data) {
     const button = document.createElement("button");
     button.dataset.format = format;
     button.textContent = data.server.labels[format] || format;
-    $("#formats").append(button);
+    $("#more-formats").before(button);
   }
   for (const meter of data.server ? data.server.meters : []) $("#meter").append(new Option(meter, meter));
   for (const element of document.querySelectorAll("[data-needs]")) {
@@ -86,6 +106,7 @@ function fillPage(data) {
     item.textContent = warning;
     $("#warnings").append(item);
   }
+  $("#candidates-count").textContent = data.candidates.length;
   $("#no-audio").hidden = Boolean(data.audio);
   $("#home").hidden = !data.server;
 }

@@ -24,10 +24,9 @@ async function exportAs(app, format) {
       });
       download(await response.blob(), stem + app.data.server.formats[format]);
     }
-    app.saved = app.score.done.length;
     app.say(`Saved ${hits.length} hits as ${format}`);
   } catch (error) {
-    complain(app, error);
+    app.complain(error.message);
   }
 }
 
@@ -39,30 +38,30 @@ async function findBeats(app) {
       bpm: $("#bpm").value ? Number($("#bpm").value) : null,
       meter: $("#meter").value || null,
     });
-    app.bars.tempo = await response.json();
-    app.bars.beats = app.bars.tempo ? app.bars.tempo.beats : [];
-    app.onTempo();
+    app.setTempo(await response.json());
     app.say(app.bars.tempo ? `Beats found: ${app.bars.text}` : "Unsteady: no grid");
   } catch (error) {
-    complain(app, error);
+    app.complain(error.message);
   }
 }
 
 /** The server, about the hits that are shown. */
 async function ask(app, address, more) {
   const hits = app.score.visible().map((hit) => [hit.time, hit.drum, hit.velocity, hit.confidence]);
-  const response = await fetch(address, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ hits, ...more }),
-  });
-  if (!response.ok) throw new Error(await response.text());
+  let response;
+  try {
+    response = await fetch(address, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ hits, ...more }),
+    });
+  } catch {
+    throw new Error(`The server does not answer: start mt3drum serve again. ${app.store.local
+      ? "Your edits are kept in this browser" : "Do not close this page: your edits are nowhere else"}; MIDI, JSON, ` +
+      "JSONL and CSV as played can be exported without it.");
+  }
+  if (!response.ok) throw new Error((await response.text()).replace("error: ", ""));
   return response;
-}
-
-function complain(app, error) {
-  app.say(error.message);
-  $("#problem").textContent = error.message;
 }
 
 function download(blob, name) {

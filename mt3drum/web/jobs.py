@@ -1,22 +1,24 @@
-"""A queue of recordings for the web app: one worker thread, bounds on everything, files deleted after use."""
+"""A queue of recordings for the web app: one worker thread, bounds on everything, resumed after a restart."""
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from mt3drum.audio.recording import AudioError
 from mt3drum.files import AUDIO_SUFFIXES
 from mt3drum.transcriber import Failure, Transcriber
-from mt3drum.web.page import build_page, shown
+from mt3drum.web.page import page_data, shown
+from mt3drum.web.work import WorkFolder
 
 State = Literal["uploading", "waiting", "working", "done", "failed"]
+_log = logging.getLogger("mt3drum.web.jobs")
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,18 @@ class Limits:
     """Written at once; others wait."""
     waiting: int = 8
     """Recordings not yet done, those being uploaded included."""
-    kept: int = 20
-    """Finished recordings; the oldest is dropped first."""
+    kept: int = 100
+    """Transcribed recordings. None is dropped: with so many, no further one is taken."""
+    failed: int = 20
+    """Recordings that failed and are still listed; the oldest is dropped first."""
 
 
 class Busy(RuntimeError):
-    """The queue is full."""
+    """The queue is full; it will not be for long."""
+
+
+class Full(RuntimeError):
+    """As many recordings are kept as may be."""
 
 
 class _Stopped(Exception):
@@ -58,20 +66,66 @@ class Job:
     name: str
     """As shown; never used as a path."""
     upload: Path
-    page: Path
     state: State = "uploading"
     progress: float = 0.0
     """Share transcribed, 0..1."""
     message: str = ""
     """Why it failed, in one line."""
     seconds: float = 0.0
+    """Length of the recording, as soon as it is known."""
     hits: int = 0
     cancelled: bool = False
+    arrived: float = field(default_factory=time.time)
+    started: float = 0.0
+    """Of the work, on the monotonic clock."""
+    stepped: float = 0.0
+    """When `progress` last changed, on the same clock."""
 
-    def public(self) -> dict[str, Any]:
-        """What the browser is told."""
+    def public(self, pace: float | None = None) -> dict[str, Any]:
+        """What the browser is told.
+
+        Args:
+            pace: seconds of work for a second of sound, as far as known.
+        """
         names = ("id", "name", "state", "progress", "message", "seconds", "hits")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"left": self.left(pace)}
+
+    def left(self, pace: float | None) -> float | None:
+        """Seconds of work left of it, where they can be told."""
+        if self.state == "working" and self.progress:
+            spent = self.stepped - self.started
+            return max(0.0, spent * (1 / self.progress - 1) - (time.monotonic() - self.stepped))
+        if self.state in ("waiting", "working") and pace and self.seconds:
+            spent = time.monotonic() - self.started if self.state == "working" else 0.0
+            return max(0.0, pace * self.seconds - spent)
+        return None
+
+    def kept(self) -> dict[str, Any]:
+        """What is written to the disk: the inverse of `restored`."""
+        names = ("name", "state", "message", "seconds", "hits", "arrived")
+        return {name: getattr(self, name) for name in names} | {"upload": self.upload.name}
+
+
+def restored(identity: str, values: dict[str, Any], folder: Path) -> Job:
+    """A job from the disk; one whose work had begun begins again.
+
+    Raises:
+        ValueError, TypeError, KeyError: the values are not those of a job.
+    """
+    state = values["state"]
+    if state not in ("waiting", "working", "done", "failed"):
+        raise ValueError(f"state {state!r:.40}")
+    return Job(
+        identity,
+        shown(str(values["name"])),
+        folder / Path(str(values["upload"])).name,
+        "waiting" if state == "working" else state,
+        progress=1.0 if state == "done" else 0.0,
+        message=str(values["message"]),
+        seconds=float(values["seconds"]),
+        hits=int(values["hits"]),
+        arrived=float(values["arrived"]),
+    )
 
 
 class Queue:
@@ -79,22 +133,16 @@ class Queue:
 
     Args:
         transcriber: used by the worker thread alone.
-        folder: for uploads and pages.
+        work: where everything is kept.
         limits: see `Limits`.
-        server: what a page is told of its server, by job id.
     """
 
-    def __init__(
-        self,
-        transcriber: Transcriber,
-        folder: Path,
-        limits: Limits,
-        server: Callable[[str], Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, transcriber: Transcriber, work: WorkFolder, limits: Limits) -> None:
         self.transcriber = transcriber
-        self.folder = folder
+        self.work = work
         self.limits = limits
-        self.server = server
+        self.pace: float | None = None
+        """Seconds of work for a second of sound, of the last recording."""
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
@@ -102,11 +150,21 @@ class Queue:
         self._thread = threading.Thread(target=self._work, name="mt3drum-worker", daemon=True)
 
     def start(self) -> None:
-        """Start the worker."""
+        """Take up what is in the folder, and start the worker."""
+        for identity, values in self.work.jobs():
+            try:
+                job = restored(identity, values, self.work.recordings / identity)
+            except (ValueError, TypeError, KeyError) as error:
+                _log.warning("recording %s is damaged and left as it is: %s", identity, shown(str(error)))
+                continue
+            self._jobs[identity] = job
+            if job.state == "waiting":
+                self._waiting.append(job)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the worker to stop and wait for it (a batch of segments at most)."""
+        """Ask the worker to stop and wait for it (a batch of segments at most). The next start takes up its
+        job again."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -116,25 +174,30 @@ class Queue:
         """A job whose upload may begin.
 
         Raises:
-            Busy: too many are under way.
+            Busy: too many are under way. Full: too many are kept.
         """
         with self._changed:
-            if sum(job.state in ("uploading", "waiting", "working") for job in self._jobs.values()) >= (
-                self.limits.waiting
-            ):
+            states = [job.state for job in self._jobs.values()]
+            if sum(state in ("uploading", "waiting", "working") for state in states) >= self.limits.waiting:
                 raise Busy("the queue is full; wait until a recording is done")
+            if len(states) - states.count("failed") >= self.limits.kept:
+                raise Full(f"{self.limits.kept} recordings are kept here; remove some first")
             identity = secrets.token_urlsafe(12)
             # The suffix tells the reader the kind of file; anything else of the name stays out of the path.
             suffix = Path(name).suffix.lower()
-            upload = self.folder / (identity + (suffix if suffix in AUDIO_SUFFIXES else ""))
-            job = Job(identity, name, upload, self.folder / f"{identity}.html")
+            upload = self.work.add(identity) / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
+            job = Job(identity, name, upload)
             self._jobs[identity] = job
             return job
 
     def submit(self, job: Job) -> None:
         """Its upload is complete."""
+        if job.cancelled:
+            self.forget(job)
+            return
         with self._changed:
             job.state = "waiting"
+            self.work.save_job(job.id, job.kept())
             self._waiting.append(job)
             self._changed.notify_all()
 
@@ -160,8 +223,7 @@ class Queue:
             self._jobs.pop(job.id, None)
             if job in self._waiting:
                 self._waiting.remove(job)
-        job.upload.unlink(missing_ok=True)
-        job.page.unlink(missing_ok=True)
+        self.work.remove(job.id)
 
     def _work(self) -> None:
         while True:
@@ -173,24 +235,37 @@ class Queue:
                 job = self._waiting.popleft()
                 job.state = "working"
             state: State = "done"
+            job.started = job.stepped = time.monotonic()
             try:
                 self._transcribe(job)
+                self.pace = (time.monotonic() - job.started) / max(job.seconds, 1.0)
             except Exception as error:  # whatever a recording does, the next one is served
+                if self._stopping and isinstance(error, _Stopped):
+                    return  # still waiting, on the disk
                 # The reason names the file by its path here, which nobody outside knows: say its own name.
                 reason = str(error).replace(str(job.upload), job.name) or type(error).__name__
                 job.message, state = shown(" ".join(reason.split()))[:300], "failed"
+            self._finish(job, state)
+
+    def _finish(self, job: Job, state: State) -> None:
+        try:
+            self.work.save_job(job.id, {**job.kept(), "state": state})
             job.upload.unlink(missing_ok=True)
-            job.state = state  # last: who sees it may rely on the rest
-            if job.cancelled:
-                self.forget(job)
-            self._drop_old()
+        except OSError as error:
+            job.message, state = f"{job.name}: cannot be kept: {error.strerror}", "failed"
+        job.state = state  # last: who sees it may rely on the rest
+        if job.cancelled:
+            self.forget(job)
+        failed = [other for other in self.all() if other.state == "failed"]
+        for other in failed[: max(0, len(failed) - self.limits.failed)]:
+            self.forget(other)
 
     def _transcribe(self, job: Job) -> None:
         end = time.monotonic() + self.limits.work_seconds
-        check_length(job.upload, self.limits.seconds)
+        job.seconds = check_length(job.upload, self.limits.seconds) or 0.0
 
         def on_progress(path: Path, share: float) -> None:
-            job.progress = share
+            job.progress, job.stepped = share, time.monotonic()
             if job.cancelled or self._stopping:
                 raise _Stopped("stopped")
             if time.monotonic() > end:
@@ -201,20 +276,14 @@ class Queue:
             raise AudioError(result.reason)
         if result.seconds > self.limits.seconds:  # the header lied
             raise AudioError(too_long(job.upload, self.limits.seconds))
-        job.seconds, job.hits = result.seconds, len(result.hits)
-        page = build_page(result, job.upload, name=job.name, server=self.server(job.id))
-        job.page.write_text(page, encoding="utf-8")
-
-    def _drop_old(self) -> None:
-        finished = [job for job in self.all() if job.state in ("done", "failed")]
-        for job in finished[: max(0, len(finished) - self.limits.kept)]:
-            self.forget(job)
+        job.seconds, job.hits, job.progress = result.seconds, len(result.hits), 1.0
+        self.work.save_page(job.id, page_data(result, job.upload, name=job.name))
 
 
-def check_length(path: Path, most: float) -> None:
-    """Refuse a recording longer than `most` seconds by counting its samples, whatever its header says.
+def check_length(path: Path, most: float) -> float | None:
+    """Seconds of a recording by its samples, whatever its header says; refuses one longer than `most`.
 
-    Files that libsndfile cannot read pass: the transcriber says what is wrong, or ffmpeg reads them.
+    None for files that libsndfile cannot read: the transcriber says what is wrong, or ffmpeg reads them.
 
     Raises:
         AudioError: it is too long.
@@ -229,8 +298,9 @@ def check_length(path: Path, most: float) -> None:
                 frames += count
                 if frames > most_frames:
                     raise AudioError(too_long(path, most))
+            return frames / file.samplerate
     except (RuntimeError, TypeError, OSError):
-        return
+        return None
 
 
 def too_long(path: Path, most: float) -> str:

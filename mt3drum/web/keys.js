@@ -5,8 +5,8 @@ const SHORTCUTS = [
   ["Space", "Play or pause", (e) => e.key === " ", (app) => app.toggle()],
   ["← →", "Previous, next hit", (e) => plain(e) && arrow(e, "Left", "Right"), (app, e) => app.walk(sign(e))],
   ["↑ ↓", "Louder, softer", (e) => plain(e) && arrow(e, "Up", "Down"), (app, e) => app.louder(-4 * sign(e))],
-  ["Shift + ← →", "Move the hit by 5 ms", (e) => e.shiftKey && arrow(e, "Left", "Right"),
-    (app, e) => app.nudge(0.005 * sign(e))],
+  ["Shift + ← →", "Move the hit by 5 ms, or along the grid", (e) => e.shiftKey && arrow(e, "Left", "Right"),
+    (app, e) => app.nudge(sign(e))],
   ["Shift + ↑ ↓", "Make it the drum of the lane above, below", (e) => e.shiftKey && arrow(e, "Up", "Down"),
     (app, e) => app.relabel(sign(e))],
   ["Delete", "Delete the hit", (e) => ["Delete", "Backspace"].includes(e.key), (app) => app.remove()],
@@ -23,7 +23,12 @@ const SHORTCUTS = [
     (app, e) => app.setMode(["recording", "score", "ears", "both"][Number(e.key) - 1])],
   ["[ ]", "Slower, faster", (e) => "[]".includes(e.key), (app, e) => app.speed(e.key === "[" ? -1 : 1)],
   ["+ −", "Zoom in, out", (e) => "+=-".includes(e.key), (app, e) => app.zoom(e.key === "-" ? 0.7 : 1.4)],
+  ["L", "Loop the bar at the cursor, or play on", (e) => letter(e, "l"), (app) => app.toggleLoop()],
+  ["I, O", "The loop starts, ends at the cursor", (e) => letter(e, "i") || letter(e, "o"),
+    (app, e) => app.moveLoop(e.key.toLowerCase() === "i" ? "start" : "end")],
+  ["S", "Snap hits to sixteenths, or to nothing", (e) => letter(e, "s"), (app) => app.setSnap(app.bars.division ? 0 : 4)],
   ["G", "Show or hide bars and beats", (e) => letter(e, "g"), (app) => app.showBars(!app.bars.shown)],
+  ["Esc", "No hit chosen", (e) => e.key === "Escape", (app) => app.select(null)],
   ["?", "This help", (e) => e.key === "?", (app) => app.help()],
 ];
 

@@ -11,7 +11,8 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mt3drum.audio.recording import Recording, open_file
+from mt3drum.audio.recording import AudioSource, open_file
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import write_whole
 from mt3drum.formats.options import ScoreOptions
@@ -30,6 +31,7 @@ from mt3drum.rhythm.tempo_map import tempo_map
 from mt3drum.transcriber import Transcription
 from mt3drum.web.spectrogram import spectrogram_tiles
 from tokenizer.drums import DRUMS, FAMILIES
+from tokenizer.hits import Hit
 
 MAX_SECONDS = 3_600.0
 """A longer recording has no page: 1 h is 6 MB of spectrogram."""
@@ -62,35 +64,44 @@ _COMMON = (
 )
 _SCRIPTS = (
     "score",
+    "store",
     "export",
     "synth",
     "player",
     "bars",
+    "tiles",
+    "marks",
+    "overview",
     "view",
+    "panel",
+    "notation",
     "pointer",
     "keys",
+    "editor",
     "app",
     "files",
     "controls",
 )
 
 
-def build_page(
-    result: Transcription,
-    audio: Path,
-    *,
-    name: str | None = None,
-    server: Mapping[str, Any] | None = None,
-    options: ScoreOptions | None = None,
-) -> str:
-    """The page as text.
+@dataclass(frozen=True)
+class PageData:
+    """What a page shows, apart from its scripts: plain JSON values, and the sound."""
+
+    values: dict[str, Any]
+    sound: bytes
+    """As the page carries it; `values["audio"]` is its MIME type, None where there is none."""
+
+
+def page_data(
+    result: Transcription, audio: Path, *, name: str | None = None, options: ScoreOptions | None = None
+) -> PageData:
+    """Everything `render_page` needs.
 
     Args:
         result: what was heard.
         audio: the recording it was heard in.
         name: what the recording is called (default: the file's name).
-        server: of the web app: `export` and `tempo` (addresses), `formats` (name -> suffix), `labels` and
-            `meters`.
         options: tempo and meter, where they are known, or the beats.
 
     Raises:
@@ -105,30 +116,58 @@ def build_page(
     recording = open_file(audio)
     grid = Rendering(result, "gm", options or ScoreOptions()).grid
     kind, sound = embedded_audio(audio, recording)
-    source = shown(audio.name if name is None else name)
-    data = {
-        "source": source,
+    hits, candidates = _rows(result.hits), _rows(result.candidates)
+    with audio.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps([hits, candidates]).encode())
+    values = {
+        "key": digest.hexdigest()[:32],  # the browser keeps edits under it
+        "source": shown(audio.name if name is None else name),
         "seconds": round(result.seconds, 6),
         "warnings": [shown(warning) for warning in result.warnings],
-        "hits": [
-            (round(hit.time, 6), hit.drum, hit.velocity, round(hit.confidence, 4)) for hit in result.hits
-        ],
-        "drums": drum_table(),
-        "families": FAMILIES,
-        "lanes": [drum.index for family in _STAFF for drum in DRUMS if drum.family == family],
+        "hits": hits,
+        "candidates": candidates,
         "spectrogram": spectrogram_tiles(recording),
         "audio": kind,
         "tempo": page_tempo(grid),
+    }
+    return PageData(values, sound)
+
+
+def render_page(data: PageData, server: Mapping[str, Any] | None = None) -> str:
+    """The page as text.
+
+    Args:
+        data: see `page_data`.
+        server: of the web app: `export`, `tempo` and `edits` (addresses), `formats` (name -> suffix),
+            `labels` and `meters`.
+    """
+    seconds, source = int(data.values["seconds"]), str(data.values["source"])
+    static = {
+        "drums": drum_table(),
+        "families": FAMILIES,
+        "lanes": [drum.index for family in _STAFF for drum in DRUMS if drum.family == family],
         "server": server,
     }
     return fill(
         "review.html",
         _SCRIPTS,
         title=escape(source),
-        length=f"{int(result.seconds) // 60}:{int(result.seconds) % 60:02d}",
-        data=json_text(data),
-        audio=base64.b64encode(sound).decode("ascii"),
+        length=f"{seconds // 60}:{seconds % 60:02d}",
+        data=json_text({**data.values, **static}),
+        audio=base64.b64encode(data.sound).decode("ascii"),
     )
+
+
+def build_page(
+    result: Transcription, audio: Path, *, name: str | None = None, options: ScoreOptions | None = None
+) -> str:
+    """`render_page` of `page_data`: a page that stands alone."""
+    return render_page(page_data(result, audio, name=name, options=options))
+
+
+def _rows(hits: Iterable[Hit]) -> list[tuple[float, int, int, float]]:
+    return [(round(hit.time, 6), hit.drum, hit.velocity, round(hit.confidence, 4)) for hit in hits]
 
 
 def write_page(result: Transcription, audio: Path, page: Path, options: ScoreOptions | None = None) -> None:
@@ -176,7 +215,7 @@ def label(name: str) -> str:
     return re.sub(r"([a-z])(\d)", r"\1 \2", words).replace("_", " ")
 
 
-def embedded_audio(path: Path, recording: Recording) -> tuple[str | None, bytes]:
+def embedded_audio(path: Path, recording: AudioSource) -> tuple[str | None, bytes]:
     """MIME type and bytes of the recording as the page carries it; (None, b"") where it is too long."""
     kind = PLAYABLE.get(path.suffix.lower())
     if kind is not None and path.stat().st_size <= EMBED_BYTES:

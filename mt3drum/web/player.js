@@ -13,9 +13,14 @@ class Player {
     this.mode = "recording";
     this.rate = 1;
     this.playing = false;
+    this.levels = { recording: 1, score: 1 };
+    this.loop = null; // {start, end} in seconds
     this.from = 0; // where playback started, or where the cursor rests, in seconds of the recording
     this.onstate = () => {};
-    audio.addEventListener("ended", () => this.pause());
+    audio.addEventListener("ended", () => {
+      if (this.playing && this.loop) this.turn();
+      else this.pause();
+    });
   }
 
   get hasAudio() {
@@ -48,6 +53,8 @@ class Player {
   async play() {
     this.prepare();
     await this.context.resume();
+    const { loop } = this;
+    if (loop && (this.from < loop.start || this.from >= loop.end - 0.01)) this.from = loop.start;
     if (this.from >= this.score.seconds - 0.01) this.from = 0;
     if (this.hasAudio) {
       this.audio.preservesPitch = true;
@@ -56,7 +63,7 @@ class Player {
       await this.audio.play();
     }
     this.startedAt = this.context.currentTime;
-    this.scheduled = this.from;
+    this.scheduled = this.before = this.from;
     this.playing = true;
     this.timer = setInterval(() => this.schedule(), TICK_MS);
     this.schedule();
@@ -79,7 +86,18 @@ class Player {
     this.synth.silence();
     if (this.hasAudio) this.audio.currentTime = this.from;
     this.startedAt = this.context.currentTime;
-    this.scheduled = this.from;
+    this.scheduled = this.before = this.from;
+  }
+
+  /** From the end of the loop to its start; what still rings goes on. */
+  turn() {
+    this.from = this.loop.start;
+    if (this.hasAudio) {
+      this.audio.currentTime = this.from;
+      if (this.audio.paused) this.audio.play();
+    }
+    this.startedAt = this.context.currentTime;
+    this.scheduled = this.before = this.from;
   }
 
   setRate(rate) {
@@ -94,10 +112,16 @@ class Player {
     this.mode = mode;
     if (!this.context) return;
     const ears = mode === "ears";
-    this.buses.recording.gain.gain.value = mode === "score" ? 0 : 1;
-    this.buses.score.gain.gain.value = mode === "recording" ? 0 : 1;
+    this.buses.recording.gain.gain.value = mode === "score" ? 0 : this.levels.recording;
+    this.buses.score.gain.gain.value = mode === "recording" ? 0 : this.levels.score;
     this.buses.recording.pan.pan.value = ears ? -1 : 0;
     this.buses.score.pan.pan.value = ears ? 1 : 0;
+  }
+
+  /** @param name "recording" or "score" @param level 0 to 1.5 */
+  setLevel(name, level) {
+    this.levels[name] = level;
+    this.setMode(this.mode);
   }
 
   /** One drum at once, to hear what has been chosen. */
@@ -107,15 +131,21 @@ class Player {
   }
 
   schedule() {
-    const now = this.time;
-    if (now >= this.score.seconds) {
+    let now = this.time;
+    const { loop } = this;
+    if (loop && this.before < loop.end && now >= loop.end - 0.005) {
+      this.turn();
+      now = this.from;
+    } else if (now >= this.score.seconds) {
       this.pause();
       return;
     }
-    const until = now + AHEAD * this.rate;
+    this.before = now;
+    const until = Math.min(now + AHEAD * this.rate, loop && now < loop.end ? loop.end : Infinity);
     if (until <= this.scheduled) return;
-    for (const hit of this.score.visible()) {
-      if (hit.time < this.scheduled || hit.time >= until) continue;
+    const hits = this.score.visible();
+    for (let i = firstFrom(hits, this.scheduled); i < hits.length && hits[i].time < until; i++) {
+      const hit = hits[i];
       const when = this.context.currentTime + (hit.time - now) / this.rate;
       this.synth.strike(this.drums[hit.drum], hit.velocity, Math.max(when, this.context.currentTime));
     }

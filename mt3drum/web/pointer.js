@@ -1,14 +1,16 @@
 // Mouse and touch on the lanes and on the overview.
-// Click or tap: choose a hit, else set the cursor. Drag a hit: move it, over lanes: relabel it. Drag elsewhere:
-// scroll. Double click, long press, or a tap while "Add" is on: a new hit. Wheel or pinch with Ctrl: zoom.
+// Click or tap: choose a hit, else set the cursor. Drag a hit: move it, over lanes: relabel it. Drag along the ruler:
+// a loop. Drag elsewhere: scroll. Double click, long press, or a tap while "Add" is on: a new hit. Wheel or pinch with
+// Ctrl: zoom.
 
 const SLACK = 4; // pixels a pointer may wander in a click
 const LONG_PRESS_MS = 550;
 
 function listenToPointer(app) {
-  const { canvas, overview } = app.view;
+  const { canvas } = app.view;
+  const overview = app.view.overview.canvas;
   const fingers = new Map(); // pointer id -> {x, y}
-  let gesture = null; // {kind, x, y, start, hit, moved}
+  let gesture = null; // {kind: "hit", "loop" or "empty", x, y, start, down, hit, moved}
   let pinch = 0;
   let timer = 0;
 
@@ -23,14 +25,6 @@ function listenToPointer(app) {
     app.refresh();
   };
 
-  // A finger on the chosen hit drags it and two fingers zoom; up and down anywhere else scrolls the page.
-  canvas.addEventListener("touchstart", (event) => {
-    const box = canvas.getBoundingClientRect();
-    const [touch] = event.touches;
-    const hit = app.view.hitAt(touch.clientX - box.left, touch.clientY - box.top, 18);
-    if (event.touches.length > 1 || (hit && hit.id === app.view.selected)) event.preventDefault();
-  }, { passive: false });
-
   canvas.addEventListener("pointerdown", (event) => {
     const { x, y } = place(event);
     fingers.set(event.pointerId, { x, y });
@@ -44,7 +38,8 @@ function listenToPointer(app) {
     const touch = event.pointerType === "touch";
     const hit = app.view.hitAt(x, y, touch ? 18 : 12);
     const movable = hit && (!touch || hit.id === app.view.selected);
-    gesture = { kind: movable ? "hit" : "empty", x, y, start: app.view.start, hit, moved: false };
+    const kind = movable ? "hit" : y < app.view.spectrogramTop && x > app.view.gutter ? "loop" : "empty";
+    gesture = { kind, x, y, start: app.view.start, down: app.view.down, hit, moved: false };
     if (movable) app.select(hit);
     else if (touch && !hit && y > app.view.lanesTop) {
       timer = setTimeout(() => {
@@ -72,13 +67,16 @@ function listenToPointer(app) {
     if (!gesture || (!gesture.moved && Math.hypot(x - gesture.x, y - gesture.y) < SLACK)) return;
     gesture.moved = true;
     clearTimeout(timer);
-    if (gesture.kind === "hit") {
+    if (gesture.kind === "loop") {
+      app.setLoop([gesture.x, x].sort((a, b) => a - b).map((at) => app.view.timeAt(at)));
+    } else if (gesture.kind === "hit") {
       // A move along the lane keeps the drum until the pointer has clearly left the lane.
       const drum = Math.abs(y - gesture.y) > 14 ? app.view.drumAt(y) : gesture.hit.drum;
-      const time = gesture.hit.time + (x - gesture.x) / app.view.pixelsPerSecond;
+      const moved = gesture.hit.time + (x - gesture.x) / app.view.pixelsPerSecond;
+      const time = event.altKey || Math.abs(x - gesture.x) < SLACK ? moved : app.bars.snap(moved);
       app.view.dragged = app.score.clean({ ...gesture.hit, time, drum });
     } else {
-      app.view.scrollTo(gesture.start - (x - gesture.x) / app.view.pixelsPerSecond);
+      app.view.scrollTo(gesture.start - (x - gesture.x) / app.view.pixelsPerSecond, gesture.down - (y - gesture.y));
     }
     app.refresh();
   });
@@ -91,7 +89,7 @@ function listenToPointer(app) {
     stop();
     if (kind === "hit" && moved && dragged) {
       app.edit(hit, { time: dragged.time, drum: dragged.drum }, "move");
-    } else if (kind === "empty" && !moved) {
+    } else if (kind !== "hit" && !moved) {
       if (hit) app.select(hit);
       else if (app.adding && y > app.view.lanesTop) app.addAt(app.view.timeAt(x), app.view.drumAt(y));
       else if (x > app.view.gutter) app.seek(app.view.timeAt(x));
@@ -113,9 +111,10 @@ function listenToPointer(app) {
     if (event.ctrlKey || event.metaKey) {
       app.view.zoom(Math.exp(-event.deltaY / 300), place(event).x);
     } else {
-      const delta = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
-      if (!delta) return; // a plain wheel scrolls the page
-      app.view.scrollTo(app.view.start + delta / app.view.pixelsPerSecond);
+      const [along, down] = event.shiftKey ? [event.deltaX || event.deltaY, 0] : [event.deltaX, event.deltaY];
+      const before = [app.view.start, app.view.down];
+      app.view.scrollTo(app.view.start + along / app.view.pixelsPerSecond, app.view.down + down);
+      if (before[0] === app.view.start && before[1] === app.view.down) return; // the page may scroll
     }
     event.preventDefault();
     app.refresh();

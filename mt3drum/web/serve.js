@@ -1,51 +1,37 @@
-// The list of recordings: send, watch, open. Names are set as text, never as markup.
+// The list of recordings: send, watch, open, download. Names are set as text, never as markup.
 
-const POLL_MS = 700;
+const POLL_MS = 700; // while something is under way
+const IDLE_MS = 4000; // otherwise: another window may have sent something
 const $ = (selector) => document.querySelector(selector);
-const uploads = new Map(); // key -> {name, progress, message}: what is on its way or was refused
-let polling = false;
-
-function send(file) {
-  const key = `${file.name} ${Date.now()} ${Math.random()}`;
-  const entry = { name: file.name, state: "uploading", progress: 0, message: "" };
-  uploads.set(key, entry);
-  const request = new XMLHttpRequest(); // fetch has no progress of an upload
-  request.open("POST", `/api/jobs?name=${encodeURIComponent(file.name)}`);
-  request.upload.onprogress = (event) => {
-    entry.progress = event.total ? event.loaded / event.total : 0;
-    show();
-  };
-  request.onloadend = () => {
-    if (request.status === 202) uploads.delete(key);
-    else Object.assign(entry, { state: "failed", message: request.responseText || "the server does not answer" });
-    poll();
-  };
-  request.send(file);
-  show();
-}
+const told = JSON.parse($("#data").textContent);
+const uploads = new Uploads(told.bytes, () => show());
+const rows = new Map(); // key -> {item, as: what it was drawn from}
+let jobs = [];
+let answering = true;
 
 async function poll() {
-  if (polling) return;
-  polling = true;
-  let jobs = [];
+  clearTimeout(poll.timer);
   try {
     const response = await fetch("/api/jobs");
     if (!response.ok) throw new Error(await response.text());
     jobs = await response.json();
+    if (!answering) uploads.next();
+    answering = true;
     $("#problem").textContent = "";
   } catch {
-    $("#problem").textContent = "The server does not answer. Is mt3drum serve still running?";
+    answering = false;
+    $("#problem").textContent = "The server does not answer. Is mt3drum serve still running? Nothing is lost: what was " +
+      "transcribed is there again when it is.";
   }
-  polling = false;
-  announce(jobs);
-  window.jobs = jobs;
+  announce();
   show();
-  if (jobs.some((job) => !["done", "failed"].includes(job.state))) setTimeout(poll, POLL_MS);
+  const busy = jobs.some((job) => !["done", "failed"].includes(job.state));
+  if (document.visibilityState === "visible") poll.timer = setTimeout(poll, busy && answering ? POLL_MS : IDLE_MS);
 }
 
 const states = new Map(); // id -> state last announced
 
-function announce(jobs) {
+function announce() {
   for (const job of jobs) {
     if (states.get(job.id) === job.state) continue;
     states.set(job.id, job.state);
@@ -54,58 +40,159 @@ function announce(jobs) {
   }
 }
 
+/** Draw what has changed; what has the focus or is open stays as it is. */
 function show() {
-  const entries = [...(window.jobs || []), ...uploads.values()].reverse();
-  const focused = document.activeElement && document.activeElement.dataset.key;
-  $("#jobs").replaceChildren(...entries.map(row));
-  if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  const sent = jobs.filter((job) => job.state !== "uploading" || !uploads.entries.some(({ state }) => state === "uploading"));
+  const entries = [...uploads.entries].reverse().concat([...sent].reverse());
+  const list = $("#jobs");
+  const keep = new Set();
+  entries.forEach((entry, at) => {
+    const key = entry.key || entry.id;
+    keep.add(key);
+    const { file, request, began, tries, progress, left, ...fixed } = entry;
+    const as = JSON.stringify(fixed);
+    let row = rows.get(key);
+    if (!row || row.as !== as) {
+      const made = { item: draw(entry), as };
+      if (row) row.item.replaceWith(made.item);
+      rows.set(key, made);
+      row = made;
+    }
+    update(row.item, entry);
+    if (list.children[at] !== row.item) list.insertBefore(row.item, list.children[at] || null);
+  });
+  for (const [key, { item }] of rows) {
+    if (keep.has(key)) continue;
+    item.remove();
+    rows.delete(key);
+  }
 }
 
-function row(job) {
-  const item = document.createElement("li");
-  const name = document.createElement(job.state === "done" ? "a" : "span");
-  name.textContent = job.name;
-  name.className = "name";
-  if (job.state === "done") {
-    name.href = `/jobs/${encodeURIComponent(job.id)}`;
-    name.dataset.key = `open ${job.id}`;
-  }
-  const state = document.createElement("span");
-  state.className = job.state === "failed" ? "bad" : "quiet";
-  state.textContent = { uploading: "sending", waiting: "in the queue", working: "being transcribed",
-    done: `${job.hits} hits in ${Math.round(job.seconds)} s`, failed: job.message }[job.state];
-  item.append(name, state);
-  if (["uploading", "working"].includes(job.state)) {
-    const bar = document.createElement("progress");
-    bar.value = job.progress;
-    bar.setAttribute("aria-label", `${job.name}: ${state.textContent}`);
+function draw(entry) {
+  const item = element("li");
+  const done = entry.state === "done";
+  const name = element(done ? "a" : "span", "name", entry.name);
+  if (done) name.href = `/jobs/${encodeURIComponent(entry.id)}`;
+  item.append(name, element("span", entry.state === "failed" ? "bad state" : "quiet state"));
+  if (["uploading", "working"].includes(entry.state)) {
+    const bar = element("progress");
+    bar.setAttribute("aria-label", entry.name);
     item.append(bar);
   }
-  if (job.id && job.state !== "uploading") item.append(dropButton(job));
+  const buttons = element("span", "buttons");
+  if (done) buttons.append(button("MIDI", `Download ${entry.name} as MIDI`, () => download(entry, "midi")), menu(entry));
+  const file = entry.key ? entry.file : uploads.files.get(entry.id);
+  if (entry.state === "failed" && file && entry.message !== "the file is empty") {
+    buttons.append(button("Retry", `Retry ${entry.name}`, () => retry(entry, file)));
+  }
+  const word = ["done", "failed"].includes(entry.state) ? "Remove" : "Cancel";
+  buttons.append(button(word, `${word} ${entry.name}`, () => remove(entry)));
+  item.append(buttons);
   return item;
 }
 
-function dropButton(job) {
-  const button = document.createElement("button");
-  button.textContent = ["done", "failed"].includes(job.state) ? "Remove" : "Cancel";
-  button.setAttribute("aria-label", `${button.textContent} ${job.name}`);
-  button.dataset.key = `drop ${job.id}`;
-  button.onclick = async () => {
-    await fetch(`/api/jobs/${encodeURIComponent(job.id)}`, { method: "DELETE" });
-    poll();
+/** What changes while it goes on. */
+function update(item, entry) {
+  const left = entry.left === null || entry.left === undefined ? "" : `, about ${span(entry.left)} left`;
+  const text = {
+    queued: "waits to be sent", uploading: `sending${left}`, waiting: `in the queue${left}`,
+    working: `being transcribed${left}`, done: `${entry.hits} hits in ${span(entry.seconds)}`, failed: entry.message,
+  }[entry.state];
+  const state = item.querySelector(".state");
+  if (state.textContent !== text) state.textContent = text;
+  const bar = item.querySelector("progress");
+  if (bar) bar.value = entry.progress;
+}
+
+function span(seconds) {
+  const whole = Math.max(1, Math.round(seconds));
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+function element(tag, className = "", text = "") {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+function button(text, label, action) {
+  const made = element("button", "", text);
+  made.setAttribute("aria-label", label);
+  made.onclick = action;
+  return made;
+}
+
+/** All other formats. */
+function menu(job) {
+  const select = element("select");
+  select.setAttribute("aria-label", `Download ${job.name} as another format`);
+  select.append(new Option("Download …", ""));
+  for (const format of Object.keys(told.formats)) {
+    select.append(new Option(told.labels[format] || format.toUpperCase(), format));
+  }
+  select.onchange = () => {
+    download(job, select.value);
+    select.value = "";
   };
-  return button;
+  return select;
+}
+
+/** The score as it was edited last. */
+async function download(job, format) {
+  $("#problem").textContent = "";
+  try {
+    const response = await fetch(`/api/jobs/${encodeURIComponent(job.id)}/export/${format}`);
+    if (!response.ok) throw new Error(`${job.name}: ${(await response.text()).replace("error: ", "")}`);
+    const link = element("a");
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = (job.name.replace(/\.[^.]*$/, "") || "score") + told.formats[format];
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  } catch (error) {
+    $("#problem").textContent = error.message;
+  }
+}
+
+async function retry(entry, file) {
+  if (entry.key) return uploads.retry(entry);
+  uploads.files.delete(entry.id);
+  await drop(entry);
+  uploads.add([file]);
+}
+
+async function remove(entry) {
+  if (entry.key) return uploads.remove(entry);
+  const question = `Remove ${entry.name} with its score and all edits? This cannot be undone.`;
+  if (entry.state === "done" && !confirm(question)) return;
+  uploads.files.delete(entry.id);
+  await drop(entry);
+}
+
+async function drop(job) {
+  try {
+    await fetch(`/api/jobs/${encodeURIComponent(job.id)}`, { method: "DELETE" });
+    localStorage.removeItem(`mt3drum edits ${job.id}`);
+  } catch {
+    // The server or the storage is not there: the next poll shows what is.
+  }
+  await poll();
 }
 
 $("#files").addEventListener("change", (event) => {
-  for (const file of event.target.files) send(file);
+  uploads.add(event.target.files);
   event.target.value = "";
+  poll();
 });
 for (const kind of ["dragover", "drop", "dragleave"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
     $("#drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") for (const file of event.dataTransfer.files) send(file);
+    if (kind === "drop") uploads.add(event.dataTransfer.files);
   });
 }
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && poll());
+addEventListener("beforeunload", (event) => {
+  if (uploads.entries.some(({ state }) => state !== "failed")) event.preventDefault(); // they are nowhere else
+});
 poll();

@@ -1,4 +1,4 @@
-"""The spectrogram of a recording as small PNG tiles, for the review page."""
+"""The spectrogram of a recording as a pyramid of small PNG tiles, for the review page."""
 
 from __future__ import annotations
 
@@ -10,37 +10,44 @@ from typing import Any
 
 import numpy as np
 
-from mt3drum.audio.recording import Recording
+from mt3drum.audio.recording import AudioSource
 from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
 
 TILE_FRAMES = 2_000
 """20 s of 10 ms: a tile is 2,000 pixels wide."""
 BANDS = 80
 LOW_HZ, HIGH_HZ = 30.0, 16_000.0
+AUDIO = AudioConfig(windows=(2048,), mel_bands=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ)
+"""Its mel bank is in `assets/mel_banks.npz`: after a change here run scripts/make_mel_banks.py."""
 RANGE = 60 / 20 * np.log(10)
 """Shades span 60 dB, in the natural logarithm of the amplitude."""
+STEP = 4
+"""Columns of a level that make one column of the next coarser level."""
 SHADES = 16  # four bits a pixel: half a megabyte for five minutes
 _TOP_QUANTILE = 0.997
 _EDGE = 5  # frames on both sides of a tile that are computed and not drawn
 
 
-def spectrogram_tiles(recording: Recording) -> dict[str, Any]:
-    """What the page needs to draw a recording.
+def spectrogram_tiles(recording: AudioSource) -> dict[str, Any]:
+    """What the page needs to draw a recording at any zoom with a few tiles.
 
     Returns:
-        `tiles` (base64 PNG images, 16 shades of grey, white is loud, low notes at the bottom; the last may be
-        narrower), `tile_frames`, `frames_per_second`, `low_hz`, `high_hz`.
+        `levels`: from the finest to the first that fits one tile, each with `step` (frames a column: 1, 4,
+        16, ...) and `tiles` (base64 PNG images of up to `tile_frames` columns, 16 shades of grey, white is
+        loud, low notes at the bottom; the last may be narrower); `tile_frames`, `frames_per_second`,
+        `low_hz`, `high_hz`.
     """
-    levels = [tile.astype(np.float16) for tile in _levels(recording)]
-    loud = np.concatenate([tile.ravel()[::7] for tile in levels]).astype(np.float32)
+    blocks = [tile.astype(np.float16) for tile in _levels(recording)]
+    loud = np.concatenate([tile.ravel()[::7] for tile in blocks]).astype(np.float32)
     floor = float(np.log(AudioConfig().floor))
-    top = max(float(np.quantile(loud, _TOP_QUANTILE)), floor + RANGE / 2)  # silence stays dark
-    tiles = []
-    for level in levels:
-        shade = ((level.astype(np.float32) - (top - RANGE)) / RANGE * SHADES).clip(0, SHADES - 1)
-        tiles.append(base64.b64encode(grey_png(shade.astype(np.uint8)[::-1])).decode("ascii"))
+    top = max(float(np.quantile(loud, _TOP_QUANTILE)), floor + RANGE)  # silence stays dark
+    level, step = np.concatenate(blocks, axis=1), 1
+    levels = [{"step": step, "tiles": _tiles(level, top)}]
+    while level.shape[1] > TILE_FRAMES:
+        level, step = coarser(level), step * STEP
+        levels.append({"step": step, "tiles": _tiles(level, top)})
     return {
-        "tiles": tiles,
+        "levels": levels,
         "tile_frames": TILE_FRAMES,
         "frames_per_second": SAMPLE_RATE // HOP,
         "low_hz": round(LOW_HZ),
@@ -48,13 +55,29 @@ def spectrogram_tiles(recording: Recording) -> dict[str, Any]:
     }
 
 
-def _levels(recording: Recording) -> Iterator[np.ndarray]:
+def coarser(level: np.ndarray) -> np.ndarray:
+    """[bands frames] -> [bands ceil(frames / STEP)]: means of `STEP` columns; the last column repeats."""
+    short = -level.shape[1] % STEP
+    whole = np.pad(level, ((0, 0), (0, short)), mode="edge")
+    return whole.reshape(len(level), -1, STEP).mean(axis=2, dtype=np.float32).astype(level.dtype)
+
+
+def _tiles(level: np.ndarray, top: float) -> list[str]:
+    tiles = []
+    for start in range(0, level.shape[1], TILE_FRAMES):
+        part = level[:, start : start + TILE_FRAMES].astype(np.float32)
+        shade = ((part - (top - RANGE)) / RANGE * SHADES).clip(0, SHADES - 1)
+        tiles.append(base64.b64encode(grey_png(shade.astype(np.uint8)[::-1])).decode("ascii"))
+    return tiles
+
+
+def _levels(recording: AudioSource) -> Iterator[np.ndarray]:
     """Log-mel levels [bands frames] of one tile after the other."""
     import torch
 
     from mt3drum.audio.log_mel import LogMel
 
-    features = LogMel(AudioConfig(windows=(2048,), mel_bands=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ))
+    features = LogMel(AUDIO)
     edge, length = _EDGE * HOP, TILE_FRAMES * HOP
     held = np.zeros(edge, dtype=np.float32)
     blocks = recording.blocks()

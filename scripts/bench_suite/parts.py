@@ -16,13 +16,13 @@ import numpy as np
 import soundfile
 import torch
 
-from data.kits.sample import SAMPLE_RATE
 from data.kits.synth import synthesise_kit
 from data.render.drums import render_drums
+from mt3drum.config import SAMPLE_RATE
 from mt3drum.model.checkpoint import bundled, load_model
-from mt3drum.model.decoder_step import LeanDecoder
-from mt3drum.model.inference import LeanModel
-from mt3drum.model.network import DrumModel, Encoded
+from mt3drum.model.decoder_step import CachedDecoder
+from mt3drum.model.inference import InferenceModel
+from mt3drum.model.network import DrumModel, EncoderOutput
 from mt3drum.transcriber import Transcriber
 from tokenizer.codec import BOS
 from tokenizer.hits import Hit
@@ -148,7 +148,7 @@ def decoding(setting: Setting) -> list[Row]:
     work = {
         "greedy": speed(_transcribe(setting, path, "--beam", "1")),
         "beam 4": speed(_transcribe(setting, path, "--beam", "4")),
-        "onset head alone": speed(_transcribe(setting, path, "--beam", "1", "--prior-weight", "1")),
+        "onset head alone": speed(_transcribe(setting, path, "--decoder", "frames")),
     }
     for name, text in setting.peers:
         filled = [w.format(audio=path, output=setting.scratch / "peer") for w in shlex.split(text)]
@@ -217,16 +217,16 @@ def encoder(setting: Setting) -> list[Row]:
     torch.set_num_threads(1)
     model, length = setting.model, setting.model.config.segment_samples
     audio = torch.from_numpy(setting.dense[: SEGMENTS * length].astype(np.float32)).view(SEGMENTS, length)
-    exactly = LeanModel(model.config, model.state_dict())
-    rounded = LeanModel(model.config, model.state_dict(), torch.bfloat16)
+    exactly = InferenceModel(model.config, model.state_dict())
+    rounded = InferenceModel(model.config, model.state_dict(), torch.bfloat16)
     quantised = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)
 
-    ways: dict[str, Callable[[], Encoded]] = {
+    ways: dict[str, Callable[[], EncoderOutput]] = {
         "x-transformers, float32, 32 at once": lambda: model.encode(audio),
         "x-transformers, float32, 4 at once": lambda: _in_parts(model, audio),
         "x-transformers, int8 (dynamic), 4 at once": lambda: _in_parts(quantised, audio),
-        "lean, float32": lambda: exactly.encode(audio),
-        "lean, bfloat16": lambda: rounded.encode(audio),
+        "inference, float32": lambda: exactly.encode(audio),
+        "inference, bfloat16": lambda: rounded.encode(audio),
     }
     exact = model.encode(audio).onset_logits
     errors = {
@@ -238,19 +238,19 @@ def encoder(setting: Setting) -> list[Row]:
     return rows + [{"name": name, "unit": unit, "values": [100 * error]} for name, error in errors.items()]
 
 
-def _in_parts(model: DrumModel, audio: torch.Tensor, size: int = 4) -> Encoded:
+def _in_parts(model: DrumModel, audio: torch.Tensor, size: int = 4) -> EncoderOutput:
     parts = [model.encode(audio[at : at + size]) for at in range(0, len(audio), size)]
-    return Encoded(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    return EncoderOutput(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 @torch.inference_mode()
 def decoder_step(setting: Setting) -> list[Row]:
-    """Tokens per CPU second of a cached decoder step: x-transformers' own, and the lean one."""
+    """Tokens per CPU second of a cached decoder step: x-transformers' own, and ours."""
     torch.set_num_threads(1)
     model = setting.model
     config, steps = model.config, model.config.codec.segment_steps
     rng = torch.Generator().manual_seed(0)
-    encoded = Encoded(
+    encoded = EncoderOutput(
         torch.randn(ROWS, steps // 2, config.width, generator=rng),
         torch.randn(ROWS, steps, config.head_width, generator=rng),
         torch.zeros(ROWS, steps, config.codec.num_drums),
@@ -267,8 +267,8 @@ def decoder_step(setting: Setting) -> list[Row]:
             )
             model.logits(states[:, -1:], encoded.time_keys)
 
-    def lean(kind: torch.dtype) -> Callable[[], None]:
-        decoder = LeanDecoder(config, model.state_dict(), kind)
+    def cached(kind: torch.dtype) -> Callable[[], None]:
+        decoder = CachedDecoder(config, model.state_dict(), kind)
 
         def work() -> None:
             cache = decoder.begin(encoded)
@@ -279,8 +279,8 @@ def decoder_step(setting: Setting) -> list[Row]:
 
     ways = {
         "x-transformers, cached": library,
-        "lean, float32": lean(torch.float32),
-        "lean, bfloat16": lean(torch.bfloat16),
+        "inference, float32": cached(torch.float32),
+        "inference, bfloat16": cached(torch.bfloat16),
     }
     for way in ways.values():
         way()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eval.metrics.score import score
+from eval.metrics.f_measure import f_measure
 from mt3drum.transcriber import Transcriber
 from scripts.bench_suite.parts import Row, Setting
 from tokenizer.hits import Hit
@@ -33,7 +33,7 @@ def precision(setting: Setting) -> list[Row]:
         for group in groups_of(config):
             found = {name: _hear(transcriber, source) for name, source in group.audio.items()}
             heard[kind] += found.values()
-            f = score(group.hits, found, scheme="5", window=0.05, unjudged=group.unjudged).micro.f
+            f = f_measure(group.hits, found, scheme="5", window=0.05, unjudged=group.unjudged).micro.f
             rows.append({"name": kind, "unit": f"micro F, {group.name}", "values": [f]})
     pairs = [near for pair in zip(*heard.values(), strict=True) for near in alike(*pair)]
     total = sum(map(len, heard["float32"]))

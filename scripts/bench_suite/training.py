@@ -22,20 +22,17 @@ from typing import Any
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from data.augment import AugmentConfig  # noqa: E402
-from data.clips.clip import Palette, RenderConfig  # noqa: E402
-from data.clips.makers import RenderedShards  # noqa: E402
-from data.kits.synth import synthesise_kit  # noqa: E402
-from data.loader import Batch, LoaderConfig, make_loader  # noqa: E402
-from data.render.drums import render_drums  # noqa: E402
-from data.shards.write import make_shards, shard_paths  # noqa: E402
-from mt3drum.config import PRESETS  # noqa: E402
-from mt3drum.model.network import DrumModel  # noqa: E402
-from scripts.bench_suite.parts import HITS_PER_SECOND, Row, Setting, a_cpu_second, cpu_seconds, in_turn  # noqa: E402
-from tokenizer.hits import Hit  # noqa: E402
+from data.augment import AugmentConfig
+from data.clips.clip import Palette, RenderConfig
+from data.clips.makers import RenderedShards
+from data.kits.synth import synthesise_kit
+from data.loader import Batch, LoaderConfig, make_loader
+from data.render.drums import render_drums
+from data.shards.write import make_shards, shard_paths
+from mt3drum.config import PRESETS
+from mt3drum.model.network import DrumModel
+from scripts.bench_suite.parts import HITS_PER_SECOND, Row, Setting, a_cpu_second, cpu_seconds, in_turn
+from tokenizer.hits import Hit
 
 UNIT = "segments per CPU-s"
 BATCH = 16
@@ -52,7 +49,7 @@ def shards_of(setting: Setting) -> list[str]:
 
 
 class PlainEngine:
-    """What `train.run.Run` needs of DeepSpeed's engine, in plain torch."""
+    """What `train.step` needs of DeepSpeed's engine, in plain torch."""
 
     def __init__(self, model: DrumModel, clip: float, bfloat16: bool) -> None:
         self.module, self.clip, self.bfloat16 = model, clip, bfloat16
@@ -84,8 +81,10 @@ def _batches(shards: list[str], augment: AugmentConfig) -> Iterator[Batch]:
 def training(setting: Setting) -> list[Row]:
     """Segments per CPU second, one rank and one thread: reading, mixing and the step, apart and together."""
     from train.config import TrainConfig
-    from train.main import make_engine, set_up_ranks
-    from train.run import Run, build_model
+    from train.launch import set_up_ranks
+    from train.main import make_engine
+    from train.run import build_model, start_run
+    from train.step import StopRequest, training_step
 
     torch.set_num_threads(1)
     set_up_ranks()
@@ -97,21 +96,23 @@ def training(setting: Setting) -> list[Row]:
         "plain torch, bfloat16": PlainEngine(build_model(config), config.clip, True),
         "plain torch, float32": PlainEngine(build_model(config), config.clip, False),
     }
-    runs = {name: Run(config, engine, setting.scratch, 0, 1) for name, engine in engines.items()}
+    runs = {name: start_run(config, engine, setting.scratch, 0, 1) for name, engine in engines.items()}
     run = runs["DeepSpeed, bfloat16"]
     fixed, mixed = next(_batches(shards, config.augment)), _batches(shards, config.augment)
     plain = _batches(shards, AugmentConfig.none())
 
+    go_on = StopRequest()
+
     def rendered_step() -> None:
         _render(BATCH)
-        run.step([fixed])
+        training_step(run, [fixed], go_on)
 
     work: dict[str, Callable[[], object]] = {
-        f"step alone, {name}": partial(one.step, [fixed]) for name, one in runs.items()
+        f"step alone, {name}": partial(training_step, one, [fixed], go_on) for name, one in runs.items()
     }
     work |= {
-        "step with reading and augmentation": lambda: run.step([next(mixed)]),
-        "step with reading alone": lambda: run.step([next(plain)]),
+        "step with reading and augmentation": lambda: training_step(run, [next(mixed)], go_on),
+        "step with reading alone": lambda: training_step(run, [next(plain)], go_on),
         "reading and augmentation alone": lambda: next(mixed),
         "reading alone": lambda: next(plain),
         "rendering anew (drums of one kit, no band)": partial(_render, BATCH),
@@ -173,19 +174,21 @@ def rendering(setting: Setting) -> list[Row]:
 def rank_main(folder: str, steps: int) -> float:
     """CPU seconds of so many steps of this rank, after two that warm up."""
     from train.config import TrainConfig
-    from train.main import make_engine, set_up_ranks
-    from train.run import Run
+    from train.launch import set_up_ranks
+    from train.main import make_engine
+    from train.run import start_run
+    from train.step import StopRequest, training_step
 
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     torch.set_num_threads(1)
     rank, world = set_up_ranks()
     config = TrainConfig(shards=folder, batch=BATCH, workers=0)
     with contextlib.redirect_stdout(io.StringIO()):
-        run = Run(config, make_engine(config, None), Path(folder), rank, world)
+        run = start_run(config, make_engine(config, None), Path(folder), rank, world)
     batch = next(_batches(shard_paths(Path(folder)), config.augment))
     for _ in range(2):
-        run.step([batch])
-    return cpu_seconds(lambda: [run.step([batch]) for _ in range(steps)])
+        training_step(run, [batch], StopRequest())
+    return cpu_seconds(lambda: [training_step(run, [batch], StopRequest()) for _ in range(steps)])
 
 
 PARTS: dict[str, Callable[[Setting], list[Row]]] = {

@@ -15,10 +15,9 @@ from typing import Any
 
 from eval.inputs.annotations import annotation_files, read_annotation
 from eval.inputs.names import match_names
+from mt3drum.files import AUDIO_SUFFIXES, is_hidden
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS, LabelMap
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif", ".m4a")
 
 
 @dataclass
@@ -60,7 +59,12 @@ def read_references(args: argparse.Namespace) -> References:
     Raises:
         ValueError, OSError: they cannot be read; the message names what.
     """
-    references = _corpus(args) if args.corpus else _reference_folder(args)
+    if args.corpus:
+        references = _corpus(args)
+    elif args.reference is not None:
+        references = _reference_folder(args)
+    else:
+        return _nothing_played(args.drumless)
     if not references.hits:
         globs = " ".join(args.tracks or ())
         raise ValueError(f"--tracks {globs}: no track fits; there are {', '.join(references.names)}")
@@ -68,6 +72,16 @@ def read_references(args: argparse.Namespace) -> References:
         files = audio_files(args.audio)
         pairs = match_names(references.names, files)
         references.audio |= {name: files[pairs[name]] for name in references.hits if name in pairs}
+    return references
+
+
+def _nothing_played(folder: Path) -> References:
+    """Recordings without drums as references in their own right: every hit in them is a false alarm."""
+    references = References(f"{folder.resolve().name} (no drums)", LABEL_MAPS["gm"])
+    for name, path in audio_files(folder).items():
+        references.names.append(name)
+        references.add(name, (), {}, {})
+        references.audio[name] = path
     return references
 
 
@@ -143,14 +157,15 @@ def audio_files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder}: not a folder")
     found: dict[str, Path] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES):
+    seen = (p for p in folder.rglob("*") if not is_hidden(p.relative_to(folder)))
+    for path in sorted(p for p in seen if p.suffix.lower() in AUDIO_SUFFIXES):
         if path.stem in found:
             raise ValueError(
                 f"{found[path.stem]} and {path} have one stem: keep one, or give the inner folder"
             )
         found[path.stem] = path
     if not found:
-        raise ValueError(f"{folder}: no recordings in it ({', '.join(AUDIO_SUFFIXES)})")
+        raise ValueError(f"{folder}: no recordings in it ({', '.join(sorted(AUDIO_SUFFIXES))})")
     return found
 
 

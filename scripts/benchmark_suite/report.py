@@ -9,10 +9,11 @@ from pathlib import Path
 
 from eval.evaluate import Evaluation, Settings, evaluate
 from eval.metrics.bootstrap import paired
+from eval.metrics.match import get_scheme
 from eval.report.report import Comparison, Report
 from scripts.benchmark_suite.inputs import References, audio_files, audio_lengths, read_references
 from scripts.benchmark_suite.systems import System, read_systems
-from tokenizer.drums import SCHEMES
+from tokenizer.drums import DRUMS, SCHEMES
 
 
 def build_report(args: argparse.Namespace, command: str) -> tuple[Report, dict[str, Path]]:
@@ -25,7 +26,8 @@ def build_report(args: argparse.Namespace, command: str) -> tuple[Report, dict[s
         ValueError, OSError: an input cannot be read or does not fit; the message names it.
     """
     references = read_references(args)
-    drumless = {} if args.drumless is None else audio_files(args.drumless)
+    beside = args.drumless is not None and bool(args.corpus or args.reference)
+    drumless = audio_files(args.drumless) if beside else {}
     systems = read_systems(args, references, drumless)
     settings = _settings(args, references, systems)
     seconds = audio_lengths(references.audio | drumless)
@@ -75,6 +77,9 @@ def _settings(args: argparse.Namespace, references: References, systems: Sequenc
         raise ValueError(
             f"--scheme {scheme}: {references.label_map.name} labels can judge {', '.join(judged)} classes"
         )
+    unjudged = references.label_map.unjudged.union(*[system.unjudged for system in systems])
+    if args.labels:
+        unjudged |= _other_classes(args.labels, scheme)
     try:
         windows = tuple(float(window) / 1000 for window in args.windows.split(","))
     except ValueError:
@@ -84,9 +89,24 @@ def _settings(args: argparse.Namespace, references: References, systems: Sequenc
         schemes=judged,
         window=args.window / 1000,
         windows=windows,
-        unjudged=references.label_map.unjudged.union(*[system.unjudged for system in systems]),
+        unjudged=unjudged,
         merge=args.merge / 1000,
         samples=args.bootstrap,
         seed=args.seed,
         seam_period=args.seam or next((system.seam for system in systems if system.seam), None),
     )
+
+
+def _other_classes(labels: str, scheme: str) -> frozenset[str]:
+    """Names of the classes that none of these labels of the scheme covers.
+
+    Raises:
+        ValueError: the scheme has no such label.
+    """
+    wanted, table = labels.split(","), get_scheme(scheme)
+    unknown = sorted(set(wanted) - set(table.labels))
+    if unknown:
+        known = ", ".join(table.labels)
+        raise ValueError(f"--labels {labels}: scheme {scheme} has no {', '.join(unknown)}; known: {known}")
+    kept = {table.labels.index(label) for label in wanted}
+    return frozenset(drum.name for drum in DRUMS if table.of_class[drum.index] not in kept)

@@ -13,6 +13,7 @@ from typing import Any
 
 from eval.inputs.annotations import annotation_files, read_annotation
 from eval.inputs.names import match_names
+from mt3drum.files import write_whole
 from scripts.benchmark_suite.inputs import References, key_value, label_map_of, literal
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
@@ -105,14 +106,29 @@ def _decoded(args: argparse.Namespace, references: References, drumless: Mapping
     options = {key: literal(value) for key, value in map(key_value, args.decode)}
     systems = []
     for item in checkpoints:
-        given, _, file = item.rpartition("=")
+        system, own = _own_options(item)
+        given, _, file = system.rpartition("=")
         name = given or ("mt3drum" if file == "bundled" else Path(file).stem)
         systems.append(
-            _decode(name, None if file == "bundled" else Path(file), options, references, drumless)
+            _decode(
+                name,
+                None if file == "bundled" else Path(file),
+                options | own,
+                references,
+                drumless,
+            )
         )
         if args.output is not None:
             _keep(args.output / "estimates" / name, systems[-1].hits | systems[-1].drumless)
     return systems
+
+
+def _own_options(item: str) -> tuple[str, dict[str, Any]]:
+    """`name=file@key=value,key=value` -> `name=file` and the options; an @ of a path is left alone."""
+    system, at, given = item.rpartition("@")
+    if not at or "=" not in given:
+        return item, {}
+    return system, {key: literal(value) for key, value in map(key_value, given.split(","))}
 
 
 def _decode(
@@ -127,7 +143,7 @@ def _decode(
     from mt3drum.transcriber import Failure
 
     known = [option.name for option in fields(DecodeConfig)]
-    more = ("device", "precision")
+    more = ("decoder", "device", "precision")
     unknown = sorted(set(options) - {*known, *more})
     if unknown:
         raise ValueError(f"--decode: no option {', '.join(unknown)}; known: {', '.join((*more, *known))}")
@@ -156,7 +172,4 @@ def _keep(folder: Path, hits: Mapping[str, Sequence[Hit]]) -> None:
             {"time": h.time, "drum": DRUMS[h.drum].name, "velocity": h.velocity, "confidence": h.confidence}
             for h in of_track
         ]
-        path = folder / f"{track}.json"
-        temporary = path.with_name(f".{path.name}.part")
-        temporary.write_text(json.dumps({"hits": rows}, indent=0) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_whole(folder / f"{track}.json", json.dumps({"hits": rows}, indent=0) + "\n")

@@ -1,13 +1,16 @@
-"""Fuzzing guided by coverage: atheris, in a fork for every target, since libFuzzer ends its process."""
+"""Fuzzing guided by coverage: atheris, in a process for every target, since libFuzzer ends its own.
+
+scripts/fuzz.py starts them as `python -m scripts.fuzzing.guided TARGET COUNT SEED FAILURES SCRATCH`.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
-import traceback
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,36 +52,35 @@ SEEDS = 30
 
 
 def load_targets() -> tuple[Target, ...]:
-    """The targets, instrumented; to be called before anything of ours is imported.
+    """The targets that can be guided.
 
     Raises:
         ValueError: atheris is not installed.
     """
     if find_spec("atheris") is None:
         raise ValueError("atheris is not installed; pip install 'mt3drum[fuzz]'")
-    import atheris
+    from scripts.fuzzing.targets import TARGETS
 
-    with atheris.instrument_imports(include=_MODULES, enable_loader_override=False):
-        from scripts.fuzzing.targets import TARGETS
     return tuple(target for target in TARGETS if target.name in READ_IN_PYTHON)
 
 
 def guided(target: Target, count: int, seed: int, failures: Path | None) -> Counter[str]:
     """Outcomes of `count` cases; a process that ends before its time is a failure more."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
-        log, counts = Path(scratch) / "log", Path(scratch) / "counts.json"
-        child = os.fork()
-        if not child:
-            try:
-                out = os.open(log, os.O_WRONLY | os.O_CREAT)
-                os.dup2(out, 1)
-                os.dup2(out, 2)
-                _fuzz(target, count, seed, failures, Path(scratch))
-            except BaseException:
-                traceback.print_exc()
-            os._exit(99)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        text = log.read_text(encoding="utf-8", errors="replace")
+        command = [
+            sys.executable,
+            "-m",
+            __name__,
+            target.name,
+            str(count),
+            str(seed),
+            str(failures or ""),
+            scratch,
+        ]
+        with open(Path(scratch) / "log", "wb") as log:
+            code = subprocess.run(command, stdout=log, stderr=log, check=False).returncode
+        text = (Path(scratch) / "log").read_text(encoding="utf-8", errors="replace")
+        counts = Path(scratch) / "counts.json"
         found = Counter(json.loads(counts.read_text())) if counts.exists() else Counter()
     for line in text.splitlines():
         if "FAILED" in line:
@@ -89,14 +91,15 @@ def guided(target: Target, count: int, seed: int, failures: Path | None) -> Coun
     return found
 
 
-def _fuzz(target: Target, count: int, seed: int, failures: Path | None, scratch: Path) -> None:
-    """Never returns: `count` cases, then the process ends."""
+def _fuzz(name: str, count: int, seed: int, failures: Path | None, scratch: Path) -> None:
+    """Never returns: `count` cases, then the process ends. Nothing of ours may be imported before."""
     import atheris
-    import torch
 
+    with atheris.instrument_imports(include=_MODULES, enable_loader_override=False):
+        from scripts.fuzzing.targets import TARGETS
     from scripts.fuzzing.attempt import attempt
 
-    torch.set_num_threads(1)  # the threads of the parent are not there after a fork
+    (target,) = (target for target in TARGETS if target.name == name)
     counts: Counter[str] = Counter()
     path, corpus = target.prepare(scratch / "file"), scratch / "corpus"
     corpus.mkdir()
@@ -111,3 +114,8 @@ def _fuzz(target: Target, count: int, seed: int, failures: Path | None, scratch:
 
     atheris.Setup([sys.argv[0], str(corpus), f"-seed={seed + 1}", "-timeout=120", "-rss_limit_mb=4096"], one)
     atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    _name, _count, _seed, _failures, _scratch = sys.argv[1:]
+    _fuzz(_name, int(_count), int(_seed), Path(_failures) if _failures else None, Path(_scratch))

@@ -19,7 +19,7 @@ from eval.inputs.annotations import read_annotation
 from eval.metrics.match import Events, TrackMatch, get_scheme, match_tracks, reduce_hits
 from mt3drum import Transcriber
 from mt3drum.audio.log_mel import LogMel
-from mt3drum.audio.recording import Recording, open_file, segments
+from mt3drum.audio.recording import AudioSource, open_file, segments
 from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
 from mt3drum.decode.onset_head import onset_probabilities
 from tokenizer.drums import DRUMS, SCHEMES
@@ -72,7 +72,7 @@ class Levels:
         return np.array([self.rise(time, low, high) >= ONSET for low, high in GROUPS])
 
 
-def measure(recording: Recording) -> Levels:
+def measure(recording: AudioSource) -> Levels:
     """Levels of a recording at the loudness the model hears it."""
     config = AudioConfig(windows=(_WINDOW,))
     audio = np.concatenate(list(recording.blocks())) * np.float32(recording.gain)
@@ -97,7 +97,7 @@ def head_opinion(transcriber: Transcriber, path: Path) -> np.ndarray:
     for segment in segments(recording, codec, margin):
         with torch.inference_mode():
             encoded = transcriber.model.encode(torch.from_numpy(segment.audio)[None])
-            heard = onset_probabilities(encoded.onset_logits, transcriber.config.prior_bias)
+            heard = onset_probabilities(encoded.onset_logits, transcriber.config.onset_bias)
         middle = heard[0, margin : codec.segment_steps - margin].numpy()
         start = segment.start + margin
         for label in range(len(LABELS)):

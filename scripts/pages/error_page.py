@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.metrics.score import Counts
+from eval.metrics.f_measure import Counts
 from mt3drum.files import write_whole
+from scripts.pages.doc_block import filled
 from scripts.pages.error_hits import (
     DOUBTED,
     HEARD,
@@ -25,7 +26,6 @@ from scripts.pages.error_hits import (
     Wrong,
     near,
 )
-from scripts.update_results import fill
 from tokenizer.drums import DRUMS, SCHEMES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,8 +69,7 @@ def write_page(
         parts.append("\n\n".join(part for part in text if part))
         if not caption:
             print(f"no caption for {take.song} {take.mix} {start:.1f}")
-    text_of_page = fill(page.read_text(encoding="utf-8"), "\n\n".join(parts) + "\n", str(page))
-    write_whole(folder / "errors.md", text_of_page)
+    write_whole(folder / "errors.md", filled(page, "results", "\n\n".join(parts)))
     print(f"wrote {folder / 'errors.md'} and {len(moments)} pictures")
 
 

@@ -59,8 +59,8 @@ def _after(training: Mapping[str, Any], suffix: str, initial: str) -> tuple[list
 
 def _tune(training: Mapping[str, Any], checkpoints: list[str], output: str) -> list[str]:
     """The commands that choose the decode settings of a checkpoint, or of the mean of several."""
-    clips, prior = training["tuning"]["clips"], given_prior(training["tuning"])
-    given = f" --prior {prior['weight']} {prior['bias']}" if prior else ""
+    clips, chosen = training["tuning"]["clips"], given_onset(training["tuning"])
+    given = f" --onset {chosen['weight']} {chosen['bias']}" if chosen else ""
     return [
         "git checkout main",
         "python scripts/make_shards.py --output datasets/validation --split validation "
@@ -70,7 +70,7 @@ def _tune(training: Mapping[str, Any], checkpoints: list[str], output: str) -> l
     ]
 
 
-def given_prior(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def given_onset(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Weight and bias, where `scripts/tune_decoding.py` was given them and so tried nothing else."""
     trials = tuning.get("trials", ())
     return trials[0] if len(trials) == 1 else None

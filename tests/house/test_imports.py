@@ -69,7 +69,7 @@ def test_imports_go_one_way(package: str) -> None:
 # What each part of a package may import of the others, lowest first: modules and folders by name.
 LAYERS: dict[str, list[set[str]]] = {
     "mt3drum": [
-        {"config", "decoding", "files", "memory", "rhythm"},
+        {"config", "decoding", "extras", "files", "memory", "rhythm"},
         {"audio", "result"},
         {"formats", "model"},
         {"decode"},
@@ -169,6 +169,29 @@ def test_nothing_is_unpickled(package: str) -> None:
     assert wrong == []
 
 
+POSIX_MODULES = {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"}
+POSIX_CALLS = re.compile(
+    r"os\.(fork\w*|pread\w*|pwrite\w*|mkfifo|mknod|killpg|setsid|get[ug]id|sched_\w+|chown|lchown|wait\w*|uname)"
+    r"|signal\.(alarm|setitimer|pause|sigwait|pthread_\w+|SIGALRM|SIGKILL|SIGHUP|SIGPIPE|SIGUSR[12])"
+)
+
+
+@pytest.mark.parametrize("package", ["tokenizer", "mt3drum"])
+def test_what_is_shipped_calls_nothing_that_windows_lacks(package: str) -> None:
+    assert POSIX_CALLS.fullmatch("os.pread") and POSIX_CALLS.fullmatch("signal.SIGALRM")
+    wrong = []
+    for path in files(package):
+        wrong += [
+            f"{where} imports {name}" for where, name in imported(path) if name.split(".")[0] in POSIX_MODULES
+        ]
+        wrong += [
+            f"{path.relative_to(ROOT)}:{node.lineno} uses {ast.unparse(node)}"
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute) and POSIX_CALLS.fullmatch(ast.unparse(node))
+        ]
+    assert wrong == []
+
+
 def dependency_modules() -> set[str]:
     """Names that the project's dependencies, all extras included, are imported by."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -205,3 +228,13 @@ def test_light_modules_stay_light() -> None:
     loaded = {name.split(".")[0] for name in run.stdout.split()}
     assert "mido" in loaded
     assert not loaded & heavy
+
+
+def test_a_name_is_one_class() -> None:
+    """Two classes of one name are told apart by nobody who reads an error or a search result."""
+    places: dict[str, list[str]] = {}
+    for path in chain.from_iterable(map(files, PACKAGES)):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

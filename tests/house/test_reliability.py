@@ -58,5 +58,11 @@ def test_a_block_is_replaced_between_its_marks(tmp_path: Path) -> None:
     replace_block(page, "x", "new\n\\1")
     assert page.read_text() == "a\n<!-- x: begin -->\nnew\n\\1\n<!-- x: end -->\nb\n"
     assert block_in(page, "x") == "new\n\\1"
-    with pytest.raises(ValueError, match="marks"):
-        block_in(page, "y")
+    page.write_text("before <!-- x:begin -->old<!-- x:end --> after")  # as pages had them before
+    replace_block(page, "x", "new\n")
+    assert page.read_text() == "before <!-- x:begin -->\nnew\n<!-- x:end --> after"
+    for wrong in ("", "<!-- y: end --> <!-- y: begin -->", 2 * "<!-- y: begin --><!-- y: end -->"):
+        page.write_text(wrong)
+        with pytest.raises(ValueError, match=r"page.md: must hold <!-- y: begin -->"):
+            replace_block(page, "y", "new")
+        assert page.read_text() == wrong

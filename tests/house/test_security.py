@@ -201,10 +201,10 @@ def test_members_of_a_shard_stay_inside_it(tmp_path: Path) -> None:
     assert Counter(tmp_path.rglob("*")) == before
 
 
-FAKE_FFMPEG = """#!{python}
-import os, sys
-open({log!r}, "w").write("\\n".join(sys.argv[1:]))
-sys.exit(1)
+FAKE = """#!{python}
+import sys
+open(sys.argv[0] + ".log", "w").write("\\n".join(sys.argv[1:]))
+print('{{"streams": [{{"index": 0, "codec_type": "audio", "codec_name": "aac"}}], "format": {{}}}}')
 """
 
 
@@ -212,19 +212,24 @@ def test_ffmpeg_is_called_without_a_shell_for_one_local_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name is a name, whatever it looks like; playlists, which name other files, are no format."""
-    log = tmp_path / "arguments"
-    program = tmp_path / "bin" / "ffmpeg"
-    program.parent.mkdir()
-    program.write_text(FAKE_FFMPEG.format(python=sys.executable, log=str(log)))
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", str(program.parent))
+    (tmp_path / "bin").mkdir()
+    for name in ("ffmpeg", "ffprobe"):
+        program = tmp_path / "bin" / name
+        program.write_text(FAKE.format(python=sys.executable))
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.chdir(tmp_path)
     name = "-i http:;touch owned;$(touch owned).m3u8"
-    Path(name).write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
-    with pytest.raises(AudioError, match="neither libsndfile nor ffmpeg"):
-        next(open_file(Path(name)).blocks())
-    arguments = log.read_text().split("\n")
-    assert arguments[arguments.index("-i") + 1] == f"file:{tmp_path / name}"
+    Path(name).write_text("\n#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
+    with pytest.raises(AudioError, match="no audio in it|neither libsndfile nor ffmpeg"):
+        open_file(Path(name))
+    for called in ("ffmpeg", "ffprobe"):
+        check_arguments((tmp_path / "bin" / f"{called}.log").read_text().split("\n"), tmp_path / name)
+    assert not (tmp_path / "owned").exists()
+
+
+def check_arguments(arguments: list[str], path: Path) -> None:
+    assert arguments[arguments.index("-i") + 1] == f"file:{path}"
     assert arguments[arguments.index("-protocol_whitelist") + 1] == "file,pipe"
     formats = arguments[arguments.index("-format_whitelist") + 1].split(",")
     assert {"mov", "matroska", "asf"} <= set(formats)
@@ -240,6 +245,5 @@ def test_ffmpeg_is_called_without_a_shell_for_one_local_file(
         "sdp",
         "rtsp",
     } & set(formats)
-    assert not (tmp_path / "owned").exists()
     # What is whitelisted is for the input, so it stands before it.
     assert arguments.index("-format_whitelist") < arguments.index("-i")

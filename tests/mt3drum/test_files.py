@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import resource
 import signal
+import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import mido
 import pytest
 
 from mt3drum.cli.main import main
-from tests.processes import recordings, run, start, tiny_checkpoint, wait
+from tests.processes import kill, recordings, start, tiny_checkpoint, transcribe, wait
 
 
 @pytest.fixture(scope="module")
@@ -52,21 +55,20 @@ def test_a_disk_that_is_full_for_one_file_costs_that_file_alone(
     assert everything_in(tmp_path / "out") == ["00.json", "00.mid", "02.json", "02.mid"]
 
 
+def limited(tell: Connection, *arguments: str) -> int:
+    """The command where no file may grow past 60 bytes; it tells what it says: a pipe has no size."""
+    sys.stderr = os.fdopen(os.dup(tell.fileno()), "w")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
+    return transcribe(*arguments)
+
+
 def test_a_limit_of_the_kernel_leaves_nothing_half_written(tmp_path: Path, checkpoint: str) -> None:
-    """No file may grow past 60 bytes: what a full disk is to a program, without a disk."""
+    """What a full disk is to a program, without a disk."""
     recordings(tmp_path / "in", 3, 0.2)
-    told, tell = os.pipe()
-
-    def limited() -> int:
-        import sys
-
-        sys.stderr = os.fdopen(tell, "w")  # a pipe has no size
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
-        return main(["transcribe", *command(tmp_path, checkpoint)])
-
-    child = start(limited, tmp_path / "said")
-    os.close(tell)
-    with os.fdopen(told) as pipe:
+    told, tell = multiprocessing.Pipe(duplex=False)
+    child = start(limited, tmp_path / "said", tell, *command(tmp_path, checkpoint))
+    tell.close()
+    with os.fdopen(os.dup(told.fileno())) as pipe:
         lines = pipe.read().splitlines()
     assert wait(child) == 1
     assert len(lines) == 4 and all("cannot write the result: [Errno 27]" in line for line in lines[:3])
@@ -100,27 +102,28 @@ def test_a_read_only_folder_is_one_line_a_file(
     assert everything_in(tmp_path / "out") == []
 
 
+def hanging(reached: Path, *arguments: str) -> int:
+    """The command, which makes `reached` and stands still before its second MIDI file has its name."""
+    replace = os.replace
+
+    def hang(source: Path, target: Path) -> None:
+        if str(target).endswith("01.mid"):
+            reached.touch()
+            time.sleep(1000)
+        replace(source, target)
+
+    os.replace = hang  # type: ignore[assignment]
+    return transcribe(*arguments)
+
+
 def test_killed_while_writing(tmp_path: Path, checkpoint: str) -> None:
     recordings(tmp_path / "in", 2, 0.2)
     reached = tmp_path / "reached"
-
-    def slow() -> int:
-        replace = os.replace
-
-        def hang(source: Path, target: Path) -> None:
-            if str(target).endswith("01.mid"):
-                reached.touch()
-                time.sleep(1000)
-            replace(source, target)
-
-        os.replace = hang  # type: ignore[assignment]
-        return run(command(tmp_path, checkpoint))()
-
-    child = start(slow, tmp_path / "said")
+    child = start(hanging, tmp_path / "said", reached, *command(tmp_path, checkpoint))
     deadline = time.monotonic() + 200
     while not reached.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
+    kill(child)
     assert wait(child) == -signal.SIGKILL
     results = {p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(".")}
     assert results == {"00.mid", "00.json"}
@@ -133,7 +136,8 @@ def test_two_processes_on_one_output_folder(tmp_path: Path, checkpoint: str) -> 
     recordings(tmp_path / "in", 6, 0.2)
     assert main(["transcribe", *command(tmp_path, checkpoint, tmp_path / "alone"), "--batch", "1"]) == 0
     both = [
-        start(run([*command(tmp_path, checkpoint), "--batch", "1"]), tmp_path / f"said{n}") for n in (0, 1)
+        start(transcribe, tmp_path / f"said{n}", *command(tmp_path, checkpoint), "--batch", "1")
+        for n in (0, 1)
     ]
     assert [wait(child) for child in both] == [0, 0]
     assert everything_in(tmp_path / "out") == everything_in(tmp_path / "alone")

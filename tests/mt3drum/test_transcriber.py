@@ -23,8 +23,8 @@ from mt3drum.audio.recording import AudioError
 from mt3drum.config import HOP, PRESETS, SAMPLE_RATE
 from mt3drum.decode.hypothesis import Hypothesis
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.checkpoint import CheckpointError, bundled, load_lean, save_checkpoint
-from mt3drum.model.inference import LeanModel
+from mt3drum.model.checkpoint import CheckpointError, bundled, load_inference_model, save_checkpoint
+from mt3drum.model.inference import InferenceModel
 from mt3drum.model.network import DrumModel
 from mt3drum.transcriber import Failure, Transcriber, Transcription, pick_device
 from tokenizer.codec import EOS
@@ -32,7 +32,7 @@ from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
 from tokenizer.midi import read_midi
 
-OPTIONS = DecodeConfig(prior_weight=0.3, silence_gate=0.0, max_tokens=60)
+OPTIONS = DecodeConfig(onset_weight=0.3, silence_gate=0.0, max_tokens=60)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def same(a: Sequence[Hit], b: Sequence[Hit], kind: torch.dtype = torch.float32) 
 # ------------------------------------------------------------------ seams
 
 
-class Listener(LeanModel):
+class Listener(InferenceModel):
     """Stands for a model: hears every sample over one half exactly, and nothing else."""
 
     def __init__(self) -> None:
@@ -146,7 +146,7 @@ def groove(seconds: float, seed: int) -> np.ndarray:
 @pytest.mark.parametrize(("beam", "kind"), [(1, torch.float32), (1, torch.bfloat16), (3, torch.bfloat16)])
 def test_company_changes_nothing(tmp_path: Path, beam: int, kind: torch.dtype) -> None:
     """With the trained weights: random ones have near ties everywhere, which rounding decides."""
-    trained = load_lean(bundled(), dtype=kind)[0]
+    trained = load_inference_model(bundled(), dtype=kind)[0]
     config = DecodeConfig(beam=beam)
     lengths = (0.01, 7.3, 1.0, 10.0, 3.0)
     paths = [write(tmp_path / f"{i}.wav", groove(seconds, i)) for i, seconds in enumerate(lengths)]
@@ -184,7 +184,7 @@ def test_a_file_that_vanishes_while_it_is_read(
     paths = [write(tmp_path / "a.wav", noise(3)), write(tmp_path / "b.wav", noise(1))]
     real = module.open_file
 
-    def opened(path: Path) -> recording.Recording:
+    def opened(path: Path) -> recording.AudioSource:
         recording = real(path)
         if path == paths[0]:
             path.unlink()
@@ -225,7 +225,7 @@ def test_damage_is_told(tmp_path: Path, transcriber: Transcriber) -> None:
 
 
 def test_the_token_limit_is_told(model: DrumModel) -> None:
-    config = DecodeConfig(prior_weight=0.99, prior_bias=20.0, max_tokens=10)
+    config = DecodeConfig(onset_weight=0.99, onset_bias=20.0, max_tokens=10)
     result = Transcriber(model, config).transcribe_array(noise(1))
     assert "over 10 tokens (max_tokens) in the 4 s from 0.0 s" in result.warnings[0]
 
@@ -243,7 +243,7 @@ def test_progress_and_mode(tmp_path: Path, model: DrumModel) -> None:
 
 def test_only_some_classes(model: DrumModel) -> None:
     classes = frozenset({2, 9, 25})
-    config = DecodeConfig(prior_weight=0.3, prior_bias=8.0, classes=classes, max_tokens=60)
+    config = DecodeConfig(onset_weight=0.3, onset_bias=8.0, classes=classes, max_tokens=60)
     hits = Transcriber(model, config).transcribe_array(noise(5)).hits
     assert hits and {hit.drum for hit in hits} <= classes
 
@@ -298,7 +298,7 @@ def test_an_hour_in_constant_memory(model: DrumModel, monkeypatch: pytest.Monkey
     """The real chain on 60 minutes from a generator: under 600 MB over what one minute takes."""
 
     def minutes(count: int) -> Transcription:
-        def stream(raw: object, rate: int, name: str, notes: list[str]) -> Iterator[np.ndarray]:
+        def stream(*_: object) -> Iterator[np.ndarray]:
             for index in range(count):
                 yield noise(60, index)
 

@@ -65,13 +65,3 @@ def test_the_table_gives_differences_and_the_spread_of_seeds() -> None:
     (row,) = [line for line in text.splitlines() if line.startswith("| SpecAugment off")]
     assert row.endswith("| no difference seen |")
     assert "one window" not in text, "not measured: no row"
-
-
-def test_the_page_keeps_what_stands_around_the_table(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("before\n<!-- ablations:begin -->\nold\n<!-- ablations:end -->\nafter\n")
-    script().write(page, "new")
-    assert page.read_text() == "before\n<!-- ablations:begin -->\nnew\n<!-- ablations:end -->\nafter\n"
-    page.write_text("no marks")
-    with pytest.raises(ValueError, match="ablations:begin"):
-        script().write(page, "new")

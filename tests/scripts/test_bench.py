@@ -11,7 +11,7 @@ import pytest
 
 import scripts.bench_suite.parts as parts
 import scripts.bench_suite.training as training
-from scripts.bench import BEGIN, END, ROOT, fill, main, table
+from scripts.bench import ROOT, fill, main, table
 from scripts.bench_suite.parts import Row, Setting
 from scripts.bench_suite.precision import _mean, alike
 from tokenizer.hits import Hit
@@ -36,21 +36,22 @@ def test_ratios_are_of_medians_to_the_first_row_of_the_unit() -> None:
 
 def test_only_the_marked_block_of_the_page_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    page.write_text("before\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nafter\n")
     report = {"rows": [{"part": "decoding", "machine": {"cpu": "x"}, **row} for row in ROWS]}
     fill(page, report)
     fill(page, report)
     text = page.read_text()
-    assert text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n")
+    assert text.startswith("before\n<!-- bench: begin -->\n")
+    assert text.endswith("<!-- bench: end -->\nafter\n")
     assert "old" not in text and text.count("| fast |") == 1 and "*cpu x*" in text
     page.write_text("nothing")
-    with pytest.raises(ValueError, match=r"page\.md: no <!-- bench"):
+    with pytest.raises(ValueError, match=r"page\.md: must hold <!-- bench"):
         fill(page, report)
 
 
 def test_the_page_has_its_markers() -> None:
     text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    assert text.index(BEGIN) < text.index(END)
+    assert text.index("<!-- bench: begin -->") < text.index("<!-- bench: end -->")
 
 
 def test_unknown_parts_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,6 +148,36 @@ def test_corpus_and_drumless(folders: Path, capsys: pytest.CaptureFixture[str]) 
     assert report["false_alarms"]["per_minute"] == 2.0
 
 
+def test_drumless_recordings_need_no_references(folders: Path) -> None:
+    (folders / "quiet").mkdir()
+    for name in ("rain", "cello"):
+        soundfile.write(folders / "quiet" / f"{name}.wav", np.zeros(30 * RATE), RATE)
+    write_midi([Hit(1.0, 0, 90), Hit(2.0, 0, 90), Hit(3.0, 1, 90)], folders / "theirs" / "cello.mid")
+    arguments = ["--drumless", f"{folders}/quiet", "--estimate", f"{folders}/theirs", "--output"]
+    assert main([*arguments, f"{folders}/out", "--formats", "json,md"]) == 0
+    alarms = json.loads((folders / "out" / "report.json").read_text())["systems"]["theirs"]["false_alarms"]
+    assert alarms["tracks"] == 2 and alarms["minutes"] == pytest.approx(1.0)
+    assert alarms["per_minute"] == pytest.approx(3.0) and alarms["by_label"] == {"KD": 2, "SD": 1}
+    assert alarms["by_track"] == {"cello": 3, "rain": 0}
+    shown = (folders / "out" / "report.md").read_text()
+    assert "| theirs | 2 | 1.00 | 3 | 3.000 | KD 2, SD 1 | cello 3 |" in shown
+
+
+def test_labels_that_the_references_hold_are_scored_alone(folders: Path) -> None:
+    """References of kicks and hats: the estimate's snares are neither right nor wrong."""
+    (folders / "partial").mkdir()
+    rows = [f"{h.time:.3f} {'KD' if h.drum == 0 else 'HH'}\n" for h in beat() if h.drum != 1]
+    (folders / "partial" / "one.txt").write_text("".join(rows))
+    arguments = ["--reference", f"{folders}/partial", "--reference-map", "mdb_class"]
+    arguments += ["--estimate", f"{folders}/good", "--output", f"{folders}/out", "--formats", "json"]
+    precision = {}
+    for labels in ([], ["--labels", "KD,HH"]):
+        assert main([*arguments, *labels]) == 0
+        report = json.loads((folders / "out" / "report.json").read_text())
+        precision[bool(labels)] = report["systems"]["good"]["headline"]["micro"]["precision"]
+    assert precision == {False: 12 / 16, True: 1.0}
+
+
 def test_checkpoint_is_decoded_first(folders: Path) -> None:
     from mt3drum.config import PRESETS
     from mt3drum.model.checkpoint import save_checkpoint
@@ -196,6 +226,19 @@ def test_checkpoint_is_decoded_first(folders: Path) -> None:
         (["--reference", "refs", "--estimate", "good", "--windows", "wide"], "--windows 'wide'"),
         (["--reference", "refs", "--estimate", "good", "--estimate-map", "x=gm"], "no system called x"),
         (["--reference", "refs"], "no recording of Demo_one_class, Demo_two_class to decode"),
+        (
+            [
+                "--reference",
+                "refs",
+                "--reference-map",
+                "mdb_class",
+                "--estimate",
+                "good",
+                "--labels",
+                "KD,XX",
+            ],
+            "--labels KD,XX: scheme 5 has no XX; known: KD, SD, TT, HH, CY",
+        ),
         (["--corpus", "xyz", "refs"], "unknown corpus 'xyz'; known: "),
         (["--corpus", "mdb", "refs", "--corpus-option", "colour=red"], "--corpus mdb: .*colour"),
         (["--corpus", "mdb", "refs", "--corpus-option", "red"], "'red': wanted KEY=VALUE"),
@@ -217,4 +260,7 @@ def test_errors_are_one_line_and_exit_1(
 def test_references_are_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as error:
         main(["--estimate", "x"])
-    assert error.value.code == 2 and "--reference DIR or --corpus NAME PATH" in capsys.readouterr().err
+    assert (
+        error.value.code == 2
+        and "--reference DIR, --corpus NAME PATH or --drumless DIR" in capsys.readouterr().err
+    )

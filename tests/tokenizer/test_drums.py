@@ -37,7 +37,7 @@ def test_td17_notes_are_distinct_and_general_midi_merges_exactly_four() -> None:
     assert len({drum.gm_note for drum in DRUMS}) == 22
 
 
-@pytest.mark.parametrize("key", ["26", "16", "8", "5", "3"])
+@pytest.mark.parametrize("key", ["26", "16", "12", "8", "5", "3"])
 def test_schemes_are_total_and_use_every_label(key: str) -> None:
     scheme = SCHEMES[key]
     assert scheme.name == key
@@ -56,7 +56,7 @@ def reduced(key: str) -> dict[str, list[str]]:
 
 
 def test_only_the_coarsest_schemes_leave_classes_out() -> None:
-    assert [reduced(key)["-"] for key in ("26", "16", "8")] == [[], [], []]
+    assert [reduced(key)["-"] for key in ("26", "16", "12", "8")] == [[], [], [], []]
     assert reduced("5")["-"] == ["aux1", "aux2"]
     kept = {"kick", "snare", "rim", "hihat"}
     assert reduced("3")["-"] == [drum.name for drum in DRUMS if drum.family not in kept]
@@ -76,7 +76,7 @@ def test_what_the_schemes_join() -> None:
     assert sixteen["ride_bell"] == ["ride_bell"]
 
 
-@pytest.mark.parametrize(("fine", "coarse"), [("16", "8"), ("8", "5"), ("5", "3")])
+@pytest.mark.parametrize(("fine", "coarse"), [("16", "12"), ("8", "5"), ("5", "3")])
 def test_a_coarser_scheme_never_splits_what_a_finer_one_joined(fine: str, coarse: str) -> None:
     pairs = {(SCHEMES[fine].of_class[c], SCHEMES[coarse].of_class[c]) for c in range(NUM_CLASSES)}
     pairs = {pair for pair in pairs if pair[0] >= 0}

@@ -7,7 +7,19 @@ import pytest
 from tokenizer.drums import CLASS_INDEX, DRUMS, SCHEMES
 from tokenizer.maps import LABEL_MAPS, LabelMap
 
-NAMES = ("gm", "td17", "gmd", "egmd", "mdb_class", "mdb_subclass", "enst", "idmt_smt", "rbma13", "slakh")
+NAMES = (
+    "gm",
+    "td17",
+    "gmd",
+    "egmd",
+    "mdb_class",
+    "mdb_subclass",
+    "mdb_midi",
+    "enst",
+    "idmt_smt",
+    "rbma13",
+    "slakh",
+)
 
 
 def test_the_maps_are_these() -> None:

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-import train.loop
-import train.run
 from mt3drum.model.checkpoint import read_header
 from tests.small_runs import (
     bare,
-    one_thread,
     run_main,
-    write_run,
 )
 from train.config import TrainConfig, load_config
 from train.main import main
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("data"))
+from train.optim import blank, learning_rate
 
 
 def test_set_overrides_the_file(config: Path) -> None:
@@ -149,7 +134,7 @@ def test_example_shows_what_the_model_eats(config: Path, tmp_path: Path) -> None
 
 def test_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
     config = TrainConfig("x", steps=110, warmup_steps=10, learning_rate=0.01, final_learning_rate=0.1)
-    rates = [train.run.learning_rate(config, step) for step in range(111)]
+    rates = [learning_rate(config, step) for step in range(111)]
     np.testing.assert_allclose(rates[:10], 0.001 * np.arange(1, 11))
     assert rates[10] == pytest.approx(0.01)
     assert rates[60] == pytest.approx(0.01 * (0.1 + 0.9 * 0.5))
@@ -159,14 +144,14 @@ def test_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
 
 def test_blanking_is_a_function_of_its_integers() -> None:
     mel = torch.randn(16, 2, 64, 100, generator=torch.Generator().manual_seed(0))
-    first, again, other = (train.run.blank(mel.clone(), 0.5, seed) for seed in ((0, 3), (0, 3), (0, 4)))
+    first, again, other = (blank(mel.clone(), 0.5, seed) for seed in ((0, 3), (0, 3), (0, 4)))
     assert torch.equal(first, again) and not torch.equal(first, other)
-    assert torch.equal(train.run.blank(mel.clone(), 0.0, (0, 3)), mel)
+    assert torch.equal(blank(mel.clone(), 0.0, (0, 3)), mel)
 
 
 def test_blanking_takes_a_band_or_a_short_stretch() -> None:
     mel = torch.randn(64, 2, 64, 100, generator=torch.Generator().manual_seed(0))
-    changed = train.run.blank(mel.clone(), 1.0, (1,)) != mel
+    changed = blank(mel.clone(), 1.0, (1,)) != mel
     bands = changed.all(3).all(1).sum(1)
     stretches = changed.all(2).all(1).sum(1)
     assert bands.min() >= 1 and bands.max() <= 1 + 0.12 * 64

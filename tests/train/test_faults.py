@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import random
 import re
 import signal
 import time
-from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +17,22 @@ import torch
 from safetensors.torch import load_file
 
 from data.shards.write import make_shards, shard_paths
-from tests.processes import PATIENCE
+from tests.processes import PATIENCE, kill, start, wait
 from tests.small_runs import (
     RANKS,
     BeepShards,
     at_step,
     bare,
     curve,
-    one_thread,
     run_main,
     same_curves,
-    write_run,
 )
-from train.run import REMEDY, Run
+from train import loop
+from train.run import Run
 from train.state import newest_state
+from train.step import REMEDY, StepResult, StopRequest
 
 KILLS = 10
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("data"))
 
 
 def spoilt(folder: Path, bad: int) -> Path:
@@ -90,15 +78,15 @@ def test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good(
 ) -> None:
     short = bare(config, tmp_path, steps=10)
     assert run_main(short, tmp_path / "whole") == 0
-    step = Run.step
+    step = loop.training_step
 
-    def poisoned(run: Run, micro_batches: Any) -> dict[str, float]:
+    def poisoned(run: Run, micro_batches: Any, stop: StopRequest) -> StepResult:
         if run.progress.step == 7:
             micro_batches[0].audio[0, 1000] = float("nan")
-        return step(run, micro_batches)
+        return step(run, micro_batches, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "step", poisoned)
+        patch.setattr(loop, "training_step", poisoned)
         assert run_main(short, tmp_path / "cut") == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error == f"error: the loss is not finite at step 7; {REMEDY}"
@@ -107,29 +95,22 @@ def test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good(
     same_curves(*(curve(tmp_path / name / "losses.jsonl") for name in ("cut", "whole")))
 
 
-def quietly(config: str, output: str) -> None:
-    """The command in a process of its own."""
-    torch.set_num_threads(1)
-    for name in RANKS:  # of a run in the process that began this one
+def run_alone(config: str, output: str) -> int:
+    """The command, alone, whatever ran in the process that begins this one."""
+    for name in RANKS:
         os.environ.pop(name, None)
-    os._exit(run_main(Path(config), Path(output)))
+    return run_main(Path(config), Path(output))
 
 
 @pytest.mark.slow  # twelve runs
 def test_killed_at_ten_random_moments_gives_the_same_curve(config: Path, tmp_path: Path) -> None:
     """Before the first step, within steps, while a state is written, after the last: wherever it falls."""
-    server = multiprocessing.get_context("forkserver")  # its children need no new interpreter
-    server.set_forkserver_preload(["deepspeed", "train.main", "train.run", "train.loop", "tests.small_runs"])
     settings = bare(config, tmp_path, steps=60, save_every=3)
 
-    def begin(output: str) -> Any:
-        process = server.Process(target=quietly, args=(str(settings), str(tmp_path / output)))
-        process.start()
-        return process
+    def begin(output: str) -> BaseProcess:
+        return start(run_alone, tmp_path / "said", str(settings), str(tmp_path / output))
 
-    whole = begin("whole")
-    whole.join(PATIENCE)
-    assert whole.exitcode == 0
+    assert wait(begin("whole")) == 0, (tmp_path / "said").read_text()
     expected = curve(tmp_path / "whole" / "losses.jsonl")
     rng, losses, moments = random.Random(0), tmp_path / "cut" / "losses.jsonl", []
     for _ in range(KILLS):
@@ -140,13 +121,10 @@ def test_killed_at_ten_random_moments_gives_the_same_curve(config: Path, tmp_pat
             assert time.monotonic() < deadline
             time.sleep(0.002)
         time.sleep(rng.random() * 0.2)
-        os.kill(process.pid, signal.SIGKILL)
-        process.join(PATIENCE)
-        assert process.exitcode == -signal.SIGKILL
+        kill(process)
+        assert wait(process) == -signal.SIGKILL
         moments.append(len(curve(losses)) if losses.exists() else 0)
-    last = begin("cut")
-    last.join(PATIENCE)
-    assert last.exitcode == 0
+    assert wait(begin("cut")) == 0, (tmp_path / "said").read_text()
     assert 0 < max(moments) < 60, moments
     same_curves(curve(losses), expected)
     one, other = (load_file(tmp_path / name / "last.safetensors") for name in ("cut", "whole"))

@@ -13,9 +13,11 @@ import pytest
 import torch
 
 import train.loop
-import train.run
+import train.record
+import train.step
 from data.loader import LoaderConfig, make_loader
 from data.shards.write import make_shards, shard_paths
+from mt3drum.config import PRESETS
 from mt3drum.model.checkpoint import read_header
 from mt3drum.model.loss import losses
 from tests.small_runs import (
@@ -23,27 +25,17 @@ from tests.small_runs import (
     at_step,
     bare,
     curve,
-    one_thread,
     run_main,
     same_curves,
-    write_run,
 )
 from train.config import TrainConfig, load_config
-from train.main import make_engine, set_up_ranks
-from train.run import Run
+from train.launch import set_up_ranks
+from train.main import make_engine
+from train.optim import learning_rate
+from train.run import Run, build_model, start_run
 from train.state import newest_state
+from train.step import StopRequest, training_step
 from train.validate import Group, Validation
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("data"))
 
 
 def engine_of(config: Path, folder: Path, **settings: Any) -> Any:
@@ -56,7 +48,7 @@ def engine_of(config: Path, folder: Path, **settings: Any) -> Any:
 def batches_of(config: TrainConfig, number: int) -> Iterator[Any]:
     loader = make_loader(
         shard_paths(Path(config.shards)),
-        train.run.PRESETS[config.preset].codec,
+        PRESETS[config.preset].codec,
         LoaderConfig(config.batch, 0, config.seed, config.augment),
     )
     for batch, _ in zip(loader, range(number), strict=False):
@@ -70,11 +62,11 @@ def steps_of(config: Path, folder: Path, batch: int, accumulation: int) -> tuple
     for module in engine.module.modules():
         if "BatchNorm" in type(module).__name__:
             module.eval()
-    run = Run(settings, engine, folder, 0, 1)
+    run = start_run(settings, engine, folder, 0, 1)
     batches = batches_of(settings, 3 * accumulation)
     found = []
     for _ in range(3):
-        found.append(run.step([next(batches) for _ in range(accumulation)]))
+        found.append(training_step(run, [next(batches) for _ in range(accumulation)], StopRequest()).scalars)
         run.progress.step += 1
     return run, found
 
@@ -93,14 +85,14 @@ def test_accumulated_steps_equal_whole_ones_and_plain_torch(config: Path, tmp_pa
 
 def plain_steps(config: TrainConfig) -> dict[str, torch.Tensor]:
     """The same without DeepSpeed: one loss, one clipping, AdamW."""
-    model = train.run.build_model(config)
+    model = build_model(config)
     for module in model.modules():
         if "BatchNorm" in type(module).__name__:
             module.eval()
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=config.weight_decay)
     for number, batch in enumerate(batches_of(config, 3)):
         for group in optimizer.param_groups:
-            group["lr"] = train.run.learning_rate(config, number)
+            group["lr"] = learning_rate(config, number)
         encoded, logits = model(model.features(batch.audio), batch.tokens)
         sums = losses(
             model.config.codec, encoded, logits, batch.tokens, batch.onset, batch.velocity, config.loss
@@ -135,20 +127,17 @@ def test_a_signal_between_exchanges_does_not_part_the_ranks(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The flag a signal sets is looked at in the next exchange only, never to decide alone."""
-    run = Run(load_config(bare(config, tmp_path), {}), engine_of(config, tmp_path), tmp_path, 0, 1)
+    run = start_run(load_config(bare(config, tmp_path), {}), engine_of(config, tmp_path), tmp_path, 0, 1)
     batches = list(batches_of(run.config, 2))
-    run.step(batches[:1])
-    run.stop_asked = True
-    assert not run.stopping
-    run.step(batches[1:])
-    assert run.stopping
+    assert not training_step(run, batches[:1], StopRequest()).stop
+    assert training_step(run, batches[1:], StopRequest(asked=True)).stop
 
 
 def test_early_stopping_keeps_the_best(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter((0.1, 0.5, 0.4, 0.5, 0.9))
-    monkeypatch.setattr(train.run, "groups_of", lambda _: [Group("beeps", {}, {}, frozenset())])
+    monkeypatch.setattr(train.loop, "groups_of", lambda _: [Group("beeps", {}, {}, frozenset())])
     monkeypatch.setattr(
-        train.run, "validate", lambda *_: Validation(f := next(scores), {"beeps": f}, {"beeps/KD": f})
+        train.record, "validate", lambda *_: Validation(f := next(scores), {"beeps": f}, {"beeps/KD": f})
     )
     assert run_main(bare(config, tmp_path, validate_every=2, patience=2), tmp_path / "run") == 0
     assert [line["f_measure"] for line in curve(tmp_path / "run" / "validations.jsonl")] == [
@@ -172,17 +161,17 @@ def test_a_loss_that_is_not_finite_stops(
         return losses(*arguments)._replace(tokens=torch.tensor(float("nan"), requires_grad=True))
 
     with monkeypatch.context() as patch:
-        at_step(patch, 6, lambda: patch.setattr(train.run, "losses", spoilt))
+        at_step(patch, 6, lambda: patch.setattr(train.step, "losses", spoilt))
         assert run_main(short, tmp_path / "run") == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error == f"error: the loss is not finite at step 6; {train.run.REMEDY}"
+    assert error == f"error: the loss is not finite at step 6; {train.step.REMEDY}"
     assert newest_state(tmp_path / "run") == tmp_path / "run" / "state-5"
 
 
 def test_a_gradient_that_is_not_finite_stops(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(train.run, "gradient_norm", lambda _: float("inf"))
+    monkeypatch.setattr(train.step, "gradient_norm", lambda _: float("inf"))
     assert run_main(bare(config, tmp_path), tmp_path / "run") == 1
     assert "error: the gradient is not finite at step 0; the last saved state" in capsys.readouterr().err
 

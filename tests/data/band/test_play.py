@@ -7,12 +7,13 @@ import pytest
 import soundfile as sf
 
 from data.band import notes, parts, synthetic, voice
+from data.band.events import Event
+from data.band.levels import PEAK
 from data.band.notes import NoteBank, join, load_loops, load_notes, sustain, trim
-from data.band.parts import Event
-from data.band.play import PEAK, perform, render_band
+from data.band.play import make_bank, perform, render_band
 from data.band.song import STYLES, Song, bar_phase, compose
 from data.dsp import tones
-from data.dsp.tones import SAMPLE_RATE
+from mt3drum.config import SAMPLE_RATE
 
 KICKS = [0.25 + 0.5 * index for index in range(12)]
 
@@ -249,6 +250,21 @@ def test_loops_leave_out_what_may_hold_drums(tmp_path: Path) -> None:
         ("sonicpi", "repo: https://example.org/x | licence: CC0-1.0")
     ]
     assert found[0][0].dtype == np.int16
+
+
+def test_what_is_held_out_is_played_by_one_side_only(tmp_path: Path) -> None:
+    names = ("Cello", "Violin", "Finger_Bass", "Slap_Bass_2")
+    rows = [{"file": "a.flac", "instrument": name, "midi_note": 57} for name in names]
+    write_folder(tmp_path, "freepats-notes", rows)
+    place = write_folder(tmp_path, "stargate-loops")
+    for name in ("Melody_B_Minor_73BPM.flac", "Guitar_Db_Minor_74BPM.flac", "Bass_A_Major_72BPM.flac"):
+        sf.write(place / name, np.ones(1000) * 0.1, SAMPLE_RATE)
+    trained, tested = load_notes(tmp_path), load_notes(tmp_path, held_out=True)
+    assert {item.name for item in trained.instruments} == {"violin", "slap_bass_2"}
+    assert {item.name for item in tested.instruments} == {"cello", "finger_bass"}
+    assert (len(trained.loops), len(tested.loops)) == (3, 1)  # a.flac of the folder is a loop, too
+    in_tests = make_bank(tmp_path, np.random.default_rng(0), held_out=True)
+    assert {item.source for item in in_tests.instruments} == {"freepats-notes"}
 
 
 def test_banks_join(bank: NoteBank, tmp_path: Path) -> None:

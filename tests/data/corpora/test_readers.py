@@ -24,7 +24,9 @@ from data.corpora.readers import (
     read_rbma13,
     read_slakh_drums,
 )
-from tokenizer.drums import DRUMS
+from tokenizer.drums import CLASS_INDEX, DRUMS
+from tokenizer.hits import Hit
+from tokenizer.midi import write_midi
 
 
 def write_notes(path: Path, notes: list[int], bpm: float = 120.0) -> None:
@@ -191,10 +193,26 @@ def test_mdb_published_layout_and_development_layout(tmp_path: Path, folder: str
     assert names(fine) == ["crash1", "snare_head", "snare_cross_stick"]
     with pytest.raises(ValueError, match="with audio in audio/pseudo_mix"):
         read_mdb(tmp_path, mix="pseudo_mix")
-    with pytest.raises(ValueError, match="annotation 'beats' is not class or subclass"):
+    with pytest.raises(ValueError, match="annotation 'beats' is not one of class, subclass, midi"):
         read_mdb(tmp_path, annotation="beats")
     with pytest.raises(ValueError, match="mix 'loud' is not one of"):
         read_mdb(tmp_path, mix="loud")
+
+
+def test_mdb_read_from_the_second_annotators_midi(tmp_path: Path) -> None:
+    make_mdb(tmp_path)
+    folder = tmp_path / "annotations/midi_reannotated"
+    folder.mkdir()
+    hits = [Hit(0.5, CLASS_INDEX["kick"], 31), Hit(0.75, CLASS_INDEX["hihat_open"], 99)]
+    write_midi(hits, folder / "MusicDelta_Punk_Drum.mid", notes="gm")
+    (punk,) = read_mdb(tmp_path, annotation="midi")
+    assert punk.name == "MusicDelta_Punk" and punk.split == "test"
+    assert punk.audio == tmp_path / "audio/drum_only/MusicDelta_Punk_Drum.wav"
+    assert [(DRUMS[hit.drum].name, hit.velocity) for hit in punk.hits] == [("kick", 31), ("hihat_open", 99)]
+    with pytest.raises(
+        ValueError, match=r"annotations/midi_reannotated/\*_Drum\.mid with audio in audio/pseudo"
+    ):
+        read_mdb(tmp_path, annotation="midi", mix="pseudo_mix")
 
 
 @pytest.mark.parametrize(

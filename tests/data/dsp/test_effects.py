@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from data.dsp import effects
+from mt3drum.config import SAMPLE_RATE
 
-RATE = effects.SAMPLE_RATE
+RATE = SAMPLE_RATE
 SAMPLES = 30_011  # odd on purpose
 Effect = Callable[[effects.Audio, np.random.Generator], effects.Audio]
 EFFECTS: list[Effect] = [

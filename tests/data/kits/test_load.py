@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from data.kits.load import kit_split, load_kits
-from data.kits.sample import SAMPLE_RATE, to_float
+from data.kits.sample import to_float
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 
 BEFORE = 0.003  # seconds of silence before the attack, the most the kits have

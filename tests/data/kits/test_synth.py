@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data.kits.sample import SAMPLE_RATE, Kit, to_float
+from data.kits.sample import Kit, to_float
 from data.kits.synth import brush_strokes, synthesise_kit
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX, NUM_CLASSES
 
 

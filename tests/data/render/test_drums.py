@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from data.grooves.patterns import generate
-from data.kits.sample import SAMPLE_RATE, Kit, Sample
+from data.kits.sample import Kit, Sample
 from data.kits.synth import synthesise_kit
 from data.render.drums import Rendered, render_drums
 from data.render.room import mix_down
 from data.render.strike import GROUP_OF, LEVEL_DB
+from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX, DRUMS, NUM_CLASSES
 from tokenizer.hits import Hit
 

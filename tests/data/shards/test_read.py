@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.kits.sample import SAMPLE_RATE
 from data.shards.read import read_clips
 from data.shards.write import make_shards, shard_paths
+from mt3drum.config import SAMPLE_RATE
 from tests.small_runs import BeepShards
 
 MAKER = BeepShards("validation", shards=2, per_shard=2, seconds=1.0)

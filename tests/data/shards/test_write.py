@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -185,6 +187,22 @@ def test_a_failure_leaves_no_half_shard(tmp_path: Path, workers: int) -> None:
         read_manifest(tmp_path)
 
 
+class Killed(Broken):
+    """Its second shard is the end of whoever makes it, as where the kernel is out of memory."""
+
+    def clips(self, shard: int) -> Iterator[Clip]:
+        if shard == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().clips(shard)
+
+
+@pytest.mark.timeout(60)  # it would wait for ever
+def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a worker was killed") as error:
+        make_shards(tmp_path, Killed(), workers=2)
+    assert str(tmp_path) in str(error.value) and not (tmp_path / "manifest.json").exists()
+
+
 def test_flac_keeps_16_bit_audio_and_turns_down_what_is_too_loud() -> None:
     audio = np.array([0, 0.5, -1.0, 1 / 32767], np.float32)
     back, _ = soundfile.read(io.BytesIO(encode_flac(audio)), dtype="int16")
@@ -272,7 +290,7 @@ def test_bands_and_negatives(tmp_path: Path) -> None:
     from data.band.play import synthetic_notes
 
     notes = synthetic_notes(np.random.default_rng(0), per_kind=1, noises=1)
-    config = RenderConfig(seconds=1.0, band=0.5, negatives=0.3)
+    config = RenderConfig(seconds=1.0, electronic=0.0, band=0.5, negatives=0.3)
     maker = RenderedShards(config, Palette((performance(),), notes=notes), 0, 24, per_shard=24)
     manifest = make_shards(tmp_path, maker)
     samples = list(samples_of(tmp_path / "train-000000.tar").values())
@@ -287,7 +305,7 @@ def test_bands_and_negatives(tmp_path: Path) -> None:
             band, _ = soundfile.read(io.BytesIO(members["band.flac"]))
             assert np.abs(band).max() > 0.5 and len(band) == len(audio)
         else:
-            assert np.abs(audio).max() > 0.5
+            assert np.abs(audio).max() > 0.5 or not labels["hits"]  # a second of a sparse take
     assert 8 <= bands <= 23 and 3 <= drumless <= 13
     assert manifest["corpora"]["no drums"]["clips"] == drumless
     assert list(manifest["sources"]["accompaniment"]) == ["synthesised"]

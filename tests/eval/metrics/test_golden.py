@@ -11,8 +11,8 @@ import pytest
 from eval.inputs.annotations import read_annotation
 from eval.metrics.calibration import precision_recall, reliability
 from eval.metrics.conventions import adtof
+from eval.metrics.f_measure import f_measure
 from eval.metrics.match import match_tracks
-from eval.metrics.score import score
 from eval.metrics.velocity import score_with_velocity
 from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
@@ -34,14 +34,14 @@ def test_plain() -> None:
     expected = json.loads((GOLDEN / "plain" / "expected.json").read_text())
     references, estimates = pair("plain", expected["reference_map"])
     unjudged = LABEL_MAPS[expected["reference_map"]].unjudged
-    scores = score(references, estimates, unjudged=unjudged)
+    scores = f_measure(references, estimates, unjudged=unjudged)
     for label, counts in scores.classes.items():
         assert [counts.tp, counts.fp, counts.fn] == expected["classes"][label]
     micro = scores.micro
     for name, value in {"precision": micro.precision, "recall": micro.recall, "f": micro.f}.items():
         assert value == pytest.approx(float(Fraction(expected[name])), abs=EXACT)
     assert scores.macro_f == pytest.approx(float(Fraction(expected["macro_f"])), abs=EXACT)
-    theirs = adtof(score(references, estimates, unjudged=unjudged, merge=0.0))
+    theirs = adtof(f_measure(references, estimates, unjudged=unjudged, merge=0.0))
     assert theirs.mean_f == pytest.approx(float(Fraction(expected["adtof_mean_f"])), abs=EXACT)
 
 

@@ -10,11 +10,11 @@ from eval.metrics.bootstrap import intervals, paired
 from eval.metrics.calibration import has_confidence, precision_recall, reliability
 from eval.metrics.confusion import confusion
 from eval.metrics.conventions import adtof
+from eval.metrics.f_measure import FMeasures, count_matches, f_measure
 from eval.metrics.match import TrackMatch, match_tracks
 from eval.metrics.recall import false_alarms, recall_by_company, recall_by_gap, recall_by_loudness
-from eval.metrics.score import Scores, score, score_matches
 from eval.metrics.timing import best_offset, seams, timing
-from eval.metrics.velocity import score_with_velocity, velocity_agreement, with_levels_known
+from eval.metrics.velocity import rank_agreement, score_with_velocity, velocity_agreement, with_levels_known
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
@@ -60,6 +60,38 @@ def test_velocity_rule_equals_mir_eval(seed: int) -> None:
     )
     assert 0.2 < f < 0.95
     assert (ours.precision, ours.recall, ours.f) == pytest.approx((precision, recall, f), abs=1e-12)
+
+
+def strokes(name: str, velocities: list[int], start: float = 0.0) -> list[Hit]:
+    """One a second."""
+    return [hit(start + second, name, velocity) for second, velocity in enumerate(velocities)]
+
+
+def test_rank_agreement_by_hand() -> None:
+    """Kick: ranks 1 2 3 4 5 against 2 1 3 4 5, so 1 - 6 * 2 / (5 * 24) = 0.9. Snare, with a
+    tie: played ranks 1 2.5 2.5 4 5 6 against 6 5 4 3 2 1, covariance -17 over roots of 17 and 17.5."""
+    played = strokes("kick", [10, 20, 30, 40, 50]) + strokes("snare_head", [1, 9, 9, 70, 80, 90], 0.5)
+    heard = strokes("kick", [61, 60, 62, 63, 127]) + strokes("snare_head", [9, 8, 7, 6, 5, 4], 0.5)
+    snare = -17 / np.sqrt(17 * 17.5)
+    found = rank_agreement(match(played, heard))
+    assert found is not None and found.pairs == 11
+    assert found.correlation == pytest.approx((5 * 0.9 + 6 * snare) / 11)
+    quieter = [hit(h.time, "kick", h.velocity - 59) for h in heard[:5]] + heard[5:]  # one drum's level
+    assert rank_agreement(match(played, quieter)) == found
+
+
+def test_rank_agreement_of_constant_and_of_few() -> None:
+    played = strokes("kick", [10, 20, 30, 40, 50]) + strokes("snare_head", [100] * 6, 0.5)
+    constant = rank_agreement(
+        match(played, strokes("kick", [64] * 5) + strokes("snare_head", [1, 2, 3, 4, 5, 6], 0.5))
+    )
+    assert constant is not None and (constant.correlation, constant.pairs) == (0.0, 5)
+    assert rank_agreement(match(played[:4], played[:4])) is None  # fewer than five
+    two = match_tracks(
+        {"a": played, "b": played}, {"a": played, "b": strokes("kick", [5, 4, 3, 2, 1])}, scheme="5"
+    )
+    both = rank_agreement(two)
+    assert both is not None and both.correlation == pytest.approx(0.0) and both.pairs == 10  # 1 in a, -1 in b
 
 
 def test_velocity_agreement() -> None:
@@ -153,7 +185,7 @@ def test_confusion_keeps_true_positives_and_pairs_the_rest_in_time() -> None:
     reference, estimate = spaced(7)
     matches = match(reference, estimate)
     diagonal = np.diag(confusion(matches, 5, 0.05))[:5]
-    counts = score_matches(matches, scheme="5", window=0.05).classes
+    counts = count_matches(matches, scheme="5", window=0.05).classes
     assert diagonal.tolist() == [counts[label].tp for label in LABELS]
 
 
@@ -174,16 +206,16 @@ def test_calibration() -> None:
 
 
 def test_adtof_counts_silent_classes_as_perfect() -> None:
-    figures = adtof(score({"x": [hit(0.0), hit(1.0)]}, {"x": [hit(0.0)]}, merge=0.0))
+    figures = adtof(f_measure({"x": [hit(0.0), hit(1.0)]}, {"x": [hit(0.0)]}, merge=0.0))
     assert figures.sum_f == pytest.approx(2 / 3, abs=1e-12)
     assert figures.mean_f == pytest.approx((2 / 3 + 4) / 5, abs=1e-12)
 
 
-def tracks(shares: list[float]) -> Scores:
+def tracks(shares: list[float]) -> FMeasures:
     """One track per share: 20 kicks played, that share found."""
     references = {str(i): [hit(float(t)) for t in range(20)] for i in range(len(shares))}
     estimates = {str(i): [hit(float(t)) for t in range(round(20 * share))] for i, share in enumerate(shares)}
-    return score(references, estimates)
+    return f_measure(references, estimates)
 
 
 def test_bootstrap_is_seeded_and_brackets_the_value() -> None:

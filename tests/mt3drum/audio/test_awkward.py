@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import resource
-import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +28,7 @@ from mt3drum.transcriber import Failure, Transcriber, Transcription
 RATE = 44_100
 HITS, SILENT, EITHER = "hits", "no hits", "hits or one line"
 REFUSED = "not audio that libsndfile reads|neither libsndfile nor ffmpeg"
-PATIENCE = 240  # seconds until a hang is called one; the machines that run tests are shared
-FRAMEWISE = DecodeConfig(prior_weight=1.0, prior_bias=0.0)
+FRAMEWISE = DecodeConfig(onset_weight=1.0, onset_bias=0.0)
 
 
 @dataclass(frozen=True)
@@ -139,10 +137,10 @@ CASES = [
     Case("zeros.flac", raw(bytes(5000)), REFUSED),
     Case("headerless.raw", raw(PCM), REFUSED),
     Case("pickle.wav", raw(b"\x80\x04cos\nsystem\n(S'false'\ntR."), REFUSED),
-    Case("playlist.m3u8", raw(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"), REFUSED),
+    Case("playlist.m3u8", raw(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"), "a playlist; name the"),
     Case("header cut.wav", raw(wav(PCM)[:20]), REFUSED),
     Case("header cut.flac", raw(b"fLaC\x00\x00\x00\x22"), REFUSED),
-    Case("picture.mp3", raw(b"\x89PNG\r\n\x1a\n" + bytes(500)), REFUSED),
+    Case("picture.mp3", raw(b"\x89PNG\r\n\x1a\n" + bytes(500)), "a document or a picture; name a recording"),
     # Headers that lie, or ask too much.
     Case("no samples.wav", raw(wav(b"")), "no audio in it"),
     Case("rate 0.wav", raw(wav(PCM, rate=0)), f"{REFUSED}|sample rate"),
@@ -153,11 +151,11 @@ CASES = [
     Case("channels 33.wav", raw(wav(PCM, channels=33)), "33 channels, at most 32"),
     Case("channels 65535.wav", raw(wav(PCM, channels=65_535)), f"{REFUSED}|channels"),
     Case("bits 13.wav", raw(wav(PCM, bits=13)), EITHER),
-    Case("longer claimed.wav", raw(wav(PCM, claim=40 * len(PCM))), HITS),
+    Case("longer claimed.wav", raw(wav(PCM, claim=40 * len(PCM))), HITS, "cut off: it holds 2%"),
     Case("endless claimed.wav", raw(wav(PCM, claim=0xFFFFFFFF)), HITS),
     Case("shorter claimed.wav", raw(wav(PCM, claim=len(PCM) // 2)), HITS),
-    Case("nothing claimed.wav", raw(wav(PCM, claim=0)), EITHER),
-    Case("rate claimed 8000.wav", raw(wav(PCM, rate=8000)), HITS),
+    Case("nothing claimed.wav", raw(wav(PCM, claim=0)), HITS, "never finished by its recorder .* all 0.6 s"),
+    Case("rate claimed 8000.wav", raw(wav(PCM, rate=8000)), HITS, "nothing above 4 kHz"),
     Case("odd chunk.wav", raw(wav(PCM, extra=b"LIST" + struct.pack("<I", 70_000) + bytes(70_000))), HITS),
     Case("flac.mp3", write(beats(), kind="FLAC"), HITS),
     Case("wav.txt", write(beats()), HITS),
@@ -166,7 +164,12 @@ CASES = [
     Case("silence.wav", write(np.zeros(RATE, np.float32)), SILENT),
     Case("last bit.wav", write(np.sign(NOISE) / 2**23, bits="PCM_24"), SILENT),
     Case("denormal.wav", write(np.full(RATE, 1e-40, np.float32), bits="FLOAT"), SILENT),
-    Case("opposite phases.wav", write(np.concatenate((STEREO, -STEREO), 1), bits="FLOAT"), SILENT),
+    Case(
+        "opposite phases.wav",
+        write(np.concatenate((STEREO, -STEREO), 1), bits="FLOAT"),
+        HITS,
+        "cancel one another",
+    ),
     Case("constant.wav", write(np.full(RATE, 0.5, np.float32)), HITS),
     Case("clipped.wav", write(np.clip(9 * NOISE, -1, 1)), HITS),
     Case("loud float.wav", write(1e6 * NOISE, bits="FLOAT"), HITS),
@@ -182,10 +185,15 @@ CASES = [
     Case("one inf.wav", with_values(np.inf, 0.0), HITS, "1 samples were not finite"),
     Case("all nan.wav", with_values(np.nan, 1.0), SILENT, "not finite"),
     Case("all inf.wav", with_values(-np.inf, 1.0), SILENT, "not finite"),
-    Case("1e30.wav", with_values(1e30, 0.1), HITS, "not finite"),
+    Case("1e30.wav", with_values(1e30, 0.1), HITS, r"2646 samples were over 1e\+12"),
     # Rates, bits, channels, containers.
     *(
-        Case(f"{rate} Hz.wav", write(beats(0.4, rate), rate), HITS)
+        Case(
+            f"{rate} Hz.wav",
+            write(beats(0.4, rate), rate),
+            HITS,
+            f"nothing above {rate / 2000:.3g} kHz" if rate < 22_050 else "",
+        )
         for rate in (4000, 8000, 11_025, 22_050, 48_000, 96_000, 192_000, 384_000)
     ),
     *(Case(f"{bits}.wav", write(beats(), bits=bits), HITS) for bits in WAV_BITS),
@@ -215,18 +223,6 @@ CASES = [
         )
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_hang() -> Iterator[None]:
-    def hung(*_: object) -> None:
-        raise TimeoutError(f"nothing after {PATIENCE} s")
-
-    before = signal.signal(signal.SIGALRM, hung)
-    signal.alarm(PATIENCE)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")
@@ -331,7 +327,7 @@ from mt3drum.transcriber import Transcriber
 torch.manual_seed(0)
 model = DrumModel(PRESETS["tiny"]).eval()
 torch.nn.init.zeros_(model.onset_head.bias)
-transcriber = Transcriber(model, DecodeConfig(prior_weight=1.0, prior_bias=0.0))
+transcriber = Transcriber(model, DecodeConfig(onset_weight=1.0, onset_bias=0.0))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 result = transcriber.transcribe_file(sys.argv[1])
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

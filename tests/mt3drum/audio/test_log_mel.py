@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import librosa
 import numpy as np
 import pytest
 import torch
 
-from mt3drum.audio.log_mel import LONG_WINDOW, LogMel, mel_filters
-from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
+from mt3drum.audio.log_mel import LONG_WINDOW, LogMel, bank_name, mel_filters
+from mt3drum.config import HOP, PRESETS, SAMPLE_RATE, AudioConfig
+from scripts.make_mel_banks import ASSET, banks
 
 CONFIG = AudioConfig()
 SHORT, LONG = CONFIG.windows
@@ -59,18 +61,24 @@ def test_equals_the_definition() -> None:
     np.testing.assert_allclose(mel[1, :, ::2], slow_log_mel(audio, LONG)[:, ::2], atol=1e-4)
 
 
-@pytest.mark.parametrize("window", [441, SHORT, LONG])
-@pytest.mark.parametrize("config", [CONFIG, AudioConfig(mel_bands=40, low_hz=0.0, high_hz=900.0)])
-def test_filters_are_librosas(window: int, config: AudioConfig) -> None:
-    expected = librosa.filters.mel(
-        sr=SAMPLE_RATE,
-        n_fft=window,
-        n_mels=config.mel_bands,
-        fmin=config.low_hz,
-        fmax=config.high_hz,
-        norm=None,
-    )
-    np.testing.assert_allclose(mel_filters(window, config), expected, atol=1e-6)
+def test_the_bundled_banks_are_librosas() -> None:
+    with np.load(ASSET) as stored:
+        assert set(stored.files) == set(banks())
+        for name, expected in banks().items():
+            np.testing.assert_allclose(stored[name], expected, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_need_no_librosa(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "librosa", None)
+    assert LogMel(PRESETS[name].audio).bank_1024.shape == (PRESETS[name].audio.mel_bands, 513)
+
+
+def test_any_other_bank_is_computed() -> None:
+    config = AudioConfig(mel_bands=40, low_hz=0.0, high_hz=900.0)
+    assert mel_filters(441, config).shape == (40, 221)
+    with np.load(ASSET) as stored:
+        assert bank_name(441, config) not in stored
 
 
 def test_long_window_holds_every_second_frame() -> None:

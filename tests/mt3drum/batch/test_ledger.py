@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import time
 from collections import Counter
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from mt3drum.batch.inputs import Task
 from mt3drum.batch.ledger import Share, read_ledgers
 from mt3drum.cli.main import main
-from tests.processes import recordings, run, start, tiny_checkpoint, wait
+from tests.processes import kill, recordings, start, tiny_checkpoint, transcribe, wait
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +45,33 @@ def merged(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
 
 
+def start_ranks(arguments: list[str], tmp_path: Path) -> list[BaseProcess]:
+    """Two ranks, as a launcher starts them; what they print goes to said0 and said1."""
+    return [
+        start(transcribe, tmp_path / f"said{rank}", *arguments, RANK=str(rank), WORLD_SIZE="2")
+        for rank in range(2)
+    ]
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_a_rank_killed_at_random_times_loses_nothing(tmp_path: Path, checkpoint: str, seed: int) -> None:
     rng = random.Random(seed)
     paths = recordings(tmp_path / "in", 11, 0.5)
     (tmp_path / "in" / "bad.wav").write_text("no recording")
     ledger, arguments = tmp_path / "ledger", command(tmp_path, checkpoint)
-    for kill in (True, True, False):
-        ranks = [start(run(arguments), tmp_path / f"said{r}", RANK=str(r), WORLD_SIZE="2") for r in range(2)]
+    for killing in (True, True, False):
+        ranks = start_ranks(arguments, tmp_path)
         victim = rng.randrange(2)
-        if kill:
+        if killing:
             before, wanted = len(ledger_lines(ledger)), rng.randrange(4)
             deadline = time.monotonic() + 100
             while len(ledger_lines(ledger)) < before + wanted and time.monotonic() < deadline:
                 time.sleep(0.002)
             time.sleep(rng.random() * 0.05)
-            os.kill(ranks[victim], signal.SIGKILL)
+            kill(ranks[victim])
         codes = [wait(rank) for rank in ranks]
         assert codes[1 - victim] == 0, (tmp_path / f"said{1 - victim}").read_text()
-        assert codes[victim] in ((0, -signal.SIGKILL) if kill else (0,)), (
+        assert codes[victim] in ((0, -signal.SIGKILL) if killing else (0,)), (
             tmp_path / f"said{victim}"
         ).read_text()
     done = Counter(line["source"] for line in ledger_lines(ledger) if line["status"] == "done")
@@ -72,7 +80,7 @@ def test_a_rank_killed_at_random_times_loses_nothing(tmp_path: Path, checkpoint:
     assert [record["source"] for record in records] == [*map(str, paths), str(tmp_path / "in" / "bad.wav")]
     assert records[-1]["status"] == "failed" and "bad.wav" in records[-1]["reason"]
     alone = [*map(str, paths), "-o", str(tmp_path / "alone"), "--checkpoint", checkpoint, "--quiet"]
-    assert wait(start(run([*alone, "--batch", "1"]), tmp_path / "said")) == 0
+    assert wait(start(transcribe, tmp_path / "said", *alone, "--batch", "1")) == 0
     assert sorted(p.name for p in (tmp_path / "out").glob("*.mid")) == [f"{n:02d}.mid" for n in range(11)]
     for path in (tmp_path / "alone").glob("*.mid"):
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()

@@ -21,8 +21,8 @@ from mt3drum.batch import sinks
 from mt3drum.batch.inputs import Task, brace_patterns, plan, read_list
 from mt3drum.batch.tars import open_tars
 from mt3drum.cli.main import main
-from tests.mt3drum.batch.test_ledger import command, ledger_lines, merged
-from tests.processes import recordings, run, start, tiny_checkpoint, wait
+from tests.mt3drum.batch.test_ledger import command, ledger_lines, merged, start_ranks
+from tests.processes import kill, recordings, start, tiny_checkpoint, transcribe, wait
 
 
 @pytest.fixture(scope="module")
@@ -290,26 +290,27 @@ def test_a_disk_that_is_full_costs_one_tar_file(
     assert sorted(members_of(tmp_path / "out")) == [f"{n:02d}.mid" for n in range(5)]
 
 
+def killed_after_a_link(*arguments: str) -> int:
+    """The command, killed as soon as a tar file of results has its name."""
+    link = os.link
+
+    def last(source: Path, target: Path) -> None:
+        link(source, target)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    os.link = last  # type: ignore[assignment]
+    return transcribe(*arguments)
+
+
 def test_killed_between_tar_file_and_ledger(tmp_path: Path, checkpoint: str) -> None:
     """The tar file is complete and counts; another number of ranks may go on."""
     recordings(tmp_path / "in", 5, 0.2)
     arguments = command(tmp_path, checkpoint, str(tmp_path / "in"), "--output-shards", "2")
-
-    def killed() -> int:
-        link = os.link
-
-        def last(source: Path, target: Path) -> None:
-            link(source, target)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        os.link = last  # type: ignore[assignment]
-        return run(arguments)()
-
-    assert wait(start(killed, tmp_path / "said")) == -signal.SIGKILL
+    assert wait(start(killed_after_a_link, tmp_path / "said", *arguments)) == -signal.SIGKILL
     assert sorted(members_of(tmp_path / "out")) == ["00.mid", "01.mid"] and not ledger_lines(
         tmp_path / "ledger"
     )
-    ranks = [start(run(arguments), tmp_path / f"said{r}", RANK=str(r), WORLD_SIZE="2") for r in range(2)]
+    ranks = start_ranks(arguments, tmp_path)
     assert [wait(rank) for rank in ranks] == [0, 0]
     assert sorted(members_of(tmp_path / "out")) == [f"{n:02d}.mid" for n in range(5)]
     done = Counter(line["source"] for line in ledger_lines(tmp_path / "ledger"))
@@ -320,10 +321,10 @@ def test_tar_files_of_results_under_random_kills(tmp_path: Path, checkpoint: str
     recordings(tmp_path / "in", 9, 0.3)
     arguments = command(tmp_path, checkpoint, str(tmp_path / "in"), "--output-shards", "2")
     for patience in (0.3, 0.9, None):
-        ranks = [start(run(arguments), tmp_path / f"said{r}", RANK=str(r), WORLD_SIZE="2") for r in range(2)]
+        ranks = start_ranks(arguments, tmp_path)
         if patience is not None:
             time.sleep(patience)
-            os.kill(ranks[0], signal.SIGKILL)
+            kill(ranks[0])
         codes = [wait(rank) for rank in ranks]
         assert codes[1] == 0 and codes[0] in (0, -signal.SIGKILL), (tmp_path / "said1").read_text()
     assert sorted(members_of(tmp_path / "out")) == [f"{n:02d}.mid" for n in range(9)]

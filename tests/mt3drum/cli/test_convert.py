@@ -104,7 +104,7 @@ def test_other_ways_to_fail(score: Path, tmp_path: Path, capsys: pytest.CaptureF
     files = [tmp_path / "no.json", tmp_path / "bad.json", score, tmp_path / "x" / "score.json"]
     assert main.main(["convert", *map(str, files), "-o", str(tmp_path), "--format", "json,midi"]) == 1
     lines = capsys.readouterr().err.splitlines()
-    texts = ["No such file", "not a JSON file", "would be written over", "another file of this name"]
+    texts = ["no such file", "not a JSON file", "would be written over", "another file of this name"]
     assert len(lines) == 4 and all(text in line for text, line in zip(texts, lines, strict=True))
     assert score.read_bytes() == before
     assert main.main(["convert", str(score), "--bpm", "5"]) == 2

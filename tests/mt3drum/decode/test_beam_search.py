@@ -16,8 +16,8 @@ from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.decode.beam_search import generate
 from mt3drum.decode.hypothesis import Hypothesis, expected_offset
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.inference import LeanModel
-from mt3drum.model.network import DrumModel, Encoded
+from mt3drum.model.inference import InferenceModel
+from mt3drum.model.network import DrumModel, EncoderOutput
 from tests.slow_search import CODEC, CONFIG, every_sequence, slow_greedy
 from tokenizer.codec import EOS, Codec
 from tokenizer.drums import NUM_CLASSES
@@ -35,10 +35,10 @@ def random_model(seed: int, scale: float = 0.3) -> DrumModel:
 
 
 MODELS = {(seed, scale): random_model(seed, scale) for seed in (0, 1) for scale in (0.1, 0.6)}
-LEAN = {key: LeanModel(CONFIG, model.state_dict()) for key, model in MODELS.items()}
+INFERENCE = {key: InferenceModel(CONFIG, model.state_dict()) for key, model in MODELS.items()}
 
 
-def random_states(seed: int, segments: int, head: float = 3.0, shift: float = -4.0) -> Encoded:
+def random_states(seed: int, segments: int, head: float = 3.0, shift: float = -4.0) -> EncoderOutput:
     """States that differ between segments, and an onset head of any temper."""
     rng = torch.Generator().manual_seed(seed)
 
@@ -46,7 +46,7 @@ def random_states(seed: int, segments: int, head: float = 3.0, shift: float = -4
         return torch.randn(*shape, generator=rng)
 
     steps = CODEC.segment_steps
-    return Encoded(
+    return EncoderOutput(
         normal(segments, steps // 2, CONFIG.width),
         normal(segments, steps, CONFIG.head_width),
         head * normal(segments, steps, NUM_CLASSES) + shift,
@@ -54,19 +54,19 @@ def random_states(seed: int, segments: int, head: float = 3.0, shift: float = -4
     )
 
 
-def one(encoded: Encoded, index: int) -> Encoded:
-    return Encoded(*(part[index : index + 1] for part in encoded))
+def one(encoded: EncoderOutput, index: int) -> EncoderOutput:
+    return EncoderOutput(*(part[index : index + 1] for part in encoded))
 
 
 CONFIGS = [
-    DecodeConfig(prior_weight=0.0),
-    DecodeConfig(prior_weight=0.5, prior_bias=0.0),
-    DecodeConfig(prior_weight=0.9, prior_bias=1.0),
-    DecodeConfig(prior_weight=0.4, classes=frozenset({0, 4, 21})),
-    DecodeConfig(prior_weight=0.3, minimum_gap=0.06),
-    DecodeConfig(prior_weight=0.3, max_hits_per_second=5),
-    DecodeConfig(prior_weight=0.3, max_tokens=17, minimum_gap=0.03, max_hits_per_second=9),
-    DecodeConfig(prior_weight=0.0, minimum_gap=0.4, classes=frozenset({3}), prior_bias=3.0),
+    DecodeConfig(onset_weight=0.0),
+    DecodeConfig(onset_weight=0.5, onset_bias=0.0),
+    DecodeConfig(onset_weight=0.9, onset_bias=1.0),
+    DecodeConfig(onset_weight=0.4, classes=frozenset({0, 4, 21})),
+    DecodeConfig(onset_weight=0.3, minimum_gap=0.06),
+    DecodeConfig(onset_weight=0.3, max_hits_per_second=5),
+    DecodeConfig(onset_weight=0.3, max_tokens=17, minimum_gap=0.03, max_hits_per_second=9),
+    DecodeConfig(onset_weight=0.0, minimum_gap=0.4, classes=frozenset({3}), onset_bias=3.0),
 ]
 
 
@@ -77,7 +77,7 @@ def test_beam_one_equals_slow_greedy(config: DecodeConfig, until: int) -> None:
     lengths = set()
     for key in ((0, 0.1), (1, 0.6)):
         model, encoded = MODELS[key], random_states(key[0], 3)
-        found = generate(LEAN[key], encoded, config, until)
+        found = generate(INFERENCE[key], encoded, config, until)
         for index, hypothesis in enumerate(found):
             assert list(hypothesis.tokens) == slow_greedy(model, one(encoded, index), config, until)
         lengths |= {len(hypothesis.tokens) for hypothesis in found}
@@ -87,8 +87,8 @@ def test_beam_one_equals_slow_greedy(config: DecodeConfig, until: int) -> None:
 configs = st.builds(
     DecodeConfig,
     beam=st.integers(1, 5),
-    prior_weight=st.sampled_from([0.0, 0.2, 0.7, 0.99, 1.0]),
-    prior_bias=st.sampled_from([-2.0, 0.0, 5.0]),
+    onset_weight=st.sampled_from([0.0, 0.2, 0.7, 0.99, 1.0]),
+    onset_bias=st.sampled_from([-2.0, 0.0, 5.0]),
     length_penalty=st.sampled_from([0.0, 0.6, 1.0, 2.0]),
     classes=st.just(frozenset(range(NUM_CLASSES)))
     | st.frozensets(st.integers(0, NUM_CLASSES - 1), min_size=1),
@@ -112,14 +112,14 @@ def test_nothing_breaks_the_grammar_or_the_options(
     config: DecodeConfig, key: tuple[int, float], seed: int, head: float, shift: float, until: int
 ) -> None:
     encoded = random_states(seed, 3, head, shift)
-    for hypothesis in generate(LEAN[key], encoded, config, until):
+    for hypothesis in generate(INFERENCE[key], encoded, config, until):
         check(hypothesis, config, until)
 
 
 def check(hypothesis: Hypothesis, config: DecodeConfig, until: int) -> None:
     tokens = list(hypothesis.tokens)
     assert is_legal(CODEC, tokens) and math.isfinite(hypothesis.score)
-    if config.prior_weight < 1.0:
+    if config.onset_weight < 1.0:
         assert len(tokens) <= config.max_tokens
     plain = decode(CODEC, tokens).hits
     assert [hit.drum for hit in hypothesis.hits] == [hit.drum for hit in plain]
@@ -138,8 +138,8 @@ def check(hypothesis: Hypothesis, config: DecodeConfig, until: int) -> None:
 
 @pytest.mark.parametrize("beam", [1, 3])
 def test_batch_equals_single(beam: int) -> None:
-    config = DecodeConfig(beam=beam, prior_weight=0.3, max_tokens=80)
-    for (seed, _), model in LEAN.items():
+    config = DecodeConfig(beam=beam, onset_weight=0.3, max_tokens=80)
+    for (seed, _), model in INFERENCE.items():
         encoded = random_states(seed + 10, 9)
         together = generate(model, encoded, config)
         for index, hypothesis in enumerate(together):
@@ -153,7 +153,7 @@ def test_batch_equals_single(beam: int) -> None:
 def test_velocity_is_the_mean_of_decoder_and_head() -> None:
     model = MODELS[0, 0.1]
     encoded = random_states(3, 1)
-    (found,) = generate(LEAN[0, 0.1], encoded, DecodeConfig(prior_weight=0.3, max_tokens=80))
+    (found,) = generate(INFERENCE[0, 0.1], encoded, DecodeConfig(onset_weight=0.3, max_tokens=80))
     with torch.no_grad():
         logits = model.decode(torch.tensor([found.tokens]), encoded)[0]
     at = [place for place, token in enumerate(found.tokens) if token >= CODEC.first_velocity]
@@ -173,14 +173,14 @@ def test_velocity_is_the_mean_of_decoder_and_head() -> None:
 
 def test_a_wide_beam_finds_what_scores_best() -> None:
     """Against a list of all sequences of two steps and two drums."""
-    config = DecodeConfig(beam=40, prior_weight=0.6, length_penalty=0.0, classes=frozenset({0, 1}))
+    config = DecodeConfig(beam=40, onset_weight=0.6, length_penalty=0.0, classes=frozenset({0, 1}))
     model, found = MODELS[0, 0.1], set()
     for seed in range(4):
         encoded = random_states(seed, 1, 9.0, 4.0)
         sequences = every_sequence(model, encoded, config, 2, [], 0.0)
         assert len(sequences) == 16
         best_score, best = max(sequences)
-        (wide,) = generate(LEAN[0, 0.1], encoded, config, until=2)
+        (wide,) = generate(INFERENCE[0, 0.1], encoded, config, until=2)
         assert list(wide.tokens) == best and wide.score == pytest.approx(best_score, abs=1e-4)
         found.add(tuple(best))
     assert len(found) > 1
@@ -193,7 +193,7 @@ def test_only_the_head() -> None:
     logits[0, 10, 4], logits[0, 11, 4], logits[0, 20, 0], logits[0, 39, 2] = 3.0, 1.0, 2.0, 0.2
     velocity[0, 10, 4] = 0.0
     encoded = encoded._replace(onset_logits=logits, velocity=velocity)
-    (found,) = generate(LEAN[0, 0.1], encoded, DecodeConfig(prior_weight=1.0, prior_bias=0.0))
+    (found,) = generate(INFERENCE[0, 0.1], encoded, DecodeConfig(onset_weight=1.0, onset_bias=0.0))
     assert [(step, hit.drum) for step, hit in zip(found.steps, found.hits, strict=True)] == [
         (10, 4),
         (20, 0),
@@ -202,22 +202,22 @@ def test_only_the_head() -> None:
     assert found.hits[0].velocity == 64
     assert found.hits[0].confidence == pytest.approx(1 / (1 + math.exp(-3.0)), abs=1e-5)
     assert 0.100 < found.hits[0].time < 0.105  # drawn towards the neighbour
-    (biased,) = generate(LEAN[0, 0.1], encoded, DecodeConfig(prior_weight=1.0, prior_bias=-1.0))
+    (biased,) = generate(INFERENCE[0, 0.1], encoded, DecodeConfig(onset_weight=1.0, onset_bias=-1.0))
     assert biased.steps == (10, 20)
 
 
 def test_silence_skips_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded = random_states(0, 2, 0.0, -9.0)
     monkeypatch.setattr("mt3drum.decode.beam_search._search", None)
-    assert [h.tokens for h in generate(LEAN[0, 0.1], encoded, DecodeConfig())] == [(EOS,)] * 2
+    assert [h.tokens for h in generate(INFERENCE[0, 0.1], encoded, DecodeConfig())] == [(EOS,)] * 2
 
 
 def test_a_planted_head_leads_the_decoder() -> None:
     encoded = random_states(0, 1, 0.0, -12.0)
     logits = encoded.onset_logits.clone()
     logits[0, 10, [4, 0]], logits[0, 25, 21] = 12.0, 12.0
-    config = DecodeConfig(prior_weight=0.95, prior_bias=0.0)
-    (found,) = generate(LEAN[0, 0.1], encoded._replace(onset_logits=logits), config)
+    config = DecodeConfig(onset_weight=0.95, onset_bias=0.0)
+    (found,) = generate(INFERENCE[0, 0.1], encoded._replace(onset_logits=logits), config)
     assert list(zip(found.steps, [hit.drum for hit in found.hits], strict=True)) == [
         (10, 0),
         (10, 4),
@@ -227,10 +227,10 @@ def test_a_planted_head_leads_the_decoder() -> None:
 
 def test_confidence_is_mapped() -> None:
     encoded = random_states(5, 1)
-    config = DecodeConfig(prior_weight=0.5, prior_bias=2.0, max_tokens=30)
-    (raw,) = generate(LEAN[0, 0.1], encoded, config)
+    config = DecodeConfig(onset_weight=0.5, onset_bias=2.0, max_tokens=30)
+    (raw,) = generate(INFERENCE[0, 0.1], encoded, config)
     points = ((0.0, 0.5), (1.0, 0.9))
-    (mapped,) = generate(LEAN[0, 0.1], encoded, replace(config, confidence_calibration=points))
+    (mapped,) = generate(INFERENCE[0, 0.1], encoded, replace(config, confidence_calibration=points))
     assert raw.hits and [h.confidence for h in mapped.hits] == pytest.approx(
         [0.5 + 0.4 * h.confidence for h in raw.hits], abs=1e-6
     )
@@ -238,10 +238,10 @@ def test_confidence_is_mapped() -> None:
 
 def test_the_token_limit_is_reported() -> None:
     encoded = random_states(1, 1, 0.0, 9.0)
-    config = DecodeConfig(prior_weight=0.99, max_tokens=10)
-    (found,) = generate(LEAN[0, 0.1], encoded, config)
+    config = DecodeConfig(onset_weight=0.99, max_tokens=10)
+    (found,) = generate(INFERENCE[0, 0.1], encoded, config)
     assert found.cut and len(found.hits) >= 2
-    (short,) = generate(LEAN[0, 0.1], random_states(1, 1, 0.0, -9.0), replace(config, silence_gate=0.0))
+    (short,) = generate(INFERENCE[0, 0.1], random_states(1, 1, 0.0, -9.0), replace(config, silence_gate=0.0))
     assert not short.cut
 
 
@@ -254,8 +254,8 @@ def test_expected_offset() -> None:
     ("field", "value"),
     [
         ("beam", 0),
-        ("prior_weight", 1.5),
-        ("prior_bias", 99),
+        ("onset_weight", 1.5),
+        ("onset_bias", 99),
         ("classes", frozenset()),
         ("margin", -1),
         ("classes", frozenset({26})),
@@ -285,6 +285,13 @@ def test_options_survive_a_header() -> None:
         DecodeConfig.from_dict({"beam": "two"})
 
 
+def test_headers_of_earlier_checkpoints_are_read() -> None:
+    config = DecodeConfig.from_dict({"prior_weight": 0.2, "prior_bias": -3.0})
+    assert config == DecodeConfig(onset_weight=0.2, onset_bias=-3.0)
+    with pytest.raises(ValueError, match="prior_bias is now called onset_bias"):
+        DecodeConfig.from_dict({"prior_bias": 0.0, "onset_bias": 1.0})
+
+
 def test_other_sizes_decode() -> None:
     config = ModelConfig(
         width=32,
@@ -297,7 +304,7 @@ def test_other_sizes_decode() -> None:
         codec=Codec(segment_steps=20, velocity_bins=8),
     )
     torch.manual_seed(0)
-    model = LeanModel(config, DrumModel(config).state_dict())
+    model = InferenceModel(config, DrumModel(config).state_dict())
     with torch.inference_mode():
         encoded = model.encode(torch.randn(2, config.segment_samples))
     found = generate(model, encoded, DecodeConfig(silence_gate=0.0, max_tokens=40, beam=2))

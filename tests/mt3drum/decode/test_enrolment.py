@@ -37,7 +37,7 @@ from mt3drum.decode.enrolment import (
 )
 from mt3drum.decode.hypothesis import Hypothesis
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.inference import LeanModel
+from mt3drum.model.inference import InferenceModel
 from mt3drum.transcriber import Transcriber
 from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILY_OF, INSTRUMENT_OF, NUM_CLASSES
 from tokenizer.hits import Hit
@@ -315,7 +315,7 @@ def test_the_command_line(
     command = ["transcribe", str(tmp_path / "song.wav"), "-o", str(tmp_path), "--format", "csv"]
     taken: list[Path] = []
 
-    def noted(model: LeanModel, folder: Path) -> EnrolledKit:
+    def noted(model: InferenceModel, folder: Path) -> EnrolledKit:
         taken.append(folder)
         return enrol(model, folder)
 

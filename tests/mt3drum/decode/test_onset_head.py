@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mt3drum.decode import onset_head as module
-from mt3drum.decode.onset_head import onset_probabilities, prior_log_probs, prior_tables, suppress
+from mt3drum.decode.onset_head import onset_log_probs, onset_probabilities, onset_tables, suppress
 from tokenizer.codec import EOS, Codec
 from tokenizer.drums import NUM_CLASSES
 from tokenizer.encode import encode
@@ -26,14 +26,14 @@ def start() -> State:
 
 def chain(codec: Codec, probability: torch.Tensor, tokens: list[int], until: int) -> float:
     """Log-probability of a whole sequence; checks that what may follow every prefix sums to one."""
-    tables = prior_tables(codec, probability[None], until)
+    tables = onset_tables(codec, probability[None], until)
     table = torch.from_numpy(mask_table(codec))
     table[:, codec.first_time + until : codec.first_drum] = False
     state, total = start(), 0.0
     for token in tokens:
         first, second = mask_rows(codec, state)
         legal = (table[first] | table[second])[0, 0]
-        log_probs = prior_log_probs(codec, tables, state)[0, 0]
+        log_probs = onset_log_probs(codec, tables, state)[0, 0]
         if token < codec.first_velocity:
             assert float(log_probs[legal].exp().sum()) == pytest.approx(1.0, abs=1e-4)
             total += float(log_probs[token])
@@ -107,7 +107,7 @@ def test_the_bias_moves_logits() -> None:
 def test_extreme_heads_stay_finite() -> None:
     codec = Codec(segment_steps=20)
     for value in (-1e4, 0.0, 1e4):
-        tables = prior_tables(codec, onset_probabilities(torch.full((1, 20, NUM_CLASSES), value), 0.0), 20)
-        log_probs = prior_log_probs(codec, tables, start())
+        tables = onset_tables(codec, onset_probabilities(torch.full((1, 20, NUM_CLASSES), value), 0.0), 20)
+        log_probs = onset_log_probs(codec, tables, start())
         assert torch.isfinite(log_probs).all()
         assert float(log_probs[..., EOS]) <= 0.0

@@ -120,3 +120,18 @@ def test_weights_that_are_no_numbers(path: Path, model: DrumModel) -> None:
     rewrite(path, weights={"embedding.weight": torch.full_like(model.embedding.weight, torch.nan)})
     with pytest.raises(CheckpointError, match="model.safetensors: weight embedding.weight is not finite"):
         load_model(path)
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.int8, torch.bool])
+def test_weights_of_whole_numbers(path: Path, model: DrumModel, kind: torch.dtype) -> None:
+    rewrite(path, weights={"embedding.weight": torch.ones_like(model.embedding.weight, dtype=kind)})
+    name = str(kind).removeprefix("torch.")
+    with pytest.raises(CheckpointError, match=f"weight embedding.weight is of {name}, not of floating-point"):
+        load_model(path)
+
+
+def test_a_count_that_is_no_whole_number(path: Path) -> None:
+    name = "stem.normalise.num_batches_tracked"
+    rewrite(path, weights={name: torch.tensor(1.0)})
+    with pytest.raises(CheckpointError, match=f"weight {name} is of float32"):
+        load_model(path)

@@ -1,4 +1,4 @@
-"""The lean decoder step against the x-transformers decoder it shares its weights with."""
+"""The cached decoder step against the x-transformers decoder it shares its weights with."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mt3drum.config import PRESETS, ModelConfig
-from mt3drum.model.decoder_step import LeanDecoder, keep, reorder
-from mt3drum.model.network import DrumModel, Encoded
+from mt3drum.model.decoder_step import CachedDecoder, keep, reorder
+from mt3drum.model.network import DrumModel, EncoderOutput
 from tokenizer.codec import BOS
 
 TWO_LAYERS = ModelConfig(
@@ -38,9 +38,9 @@ def random_model(config: ModelConfig, seed: int = 0) -> DrumModel:
     return model
 
 
-def random_states(config: ModelConfig, segments: int) -> Encoded:
+def random_states(config: ModelConfig, segments: int) -> EncoderOutput:
     steps, drums = config.codec.segment_steps, config.codec.num_drums
-    return Encoded(
+    return EncoderOutput(
         torch.randn(segments, steps // 2, config.width),
         torch.randn(segments, steps, config.head_width),
         torch.randn(segments, steps, drums),
@@ -56,7 +56,7 @@ def test_cached_equals_uncached(config: ModelConfig) -> None:
     encoded = random_states(config, 3)
     tokens = torch.randint(0, config.codec.size, (3, 140))  # the cache grows twice
     expected = model.decode(tokens, encoded)
-    decoder = LeanDecoder(model.config, model.state_dict())
+    decoder = CachedDecoder(model.config, model.state_dict())
     cache = decoder.begin(encoded)
     fed = torch.cat((torch.full((3, 1), BOS), tokens[:, :-1]), 1)
     logits = torch.cat([decoder.step(cache, fed[:, place, None]) for place in range(140)], 1)
@@ -66,7 +66,7 @@ def test_cached_equals_uncached(config: ModelConfig) -> None:
 def test_beams_that_change_parents_equal_uncached() -> None:
     model, beams = random_model(TWO_LAYERS), 3
     encoded = random_states(TWO_LAYERS, 2)
-    decoder = LeanDecoder(model.config, model.state_dict())
+    decoder = CachedDecoder(model.config, model.state_dict())
     cache = decoder.begin(encoded, beams)
     size = TWO_LAYERS.codec.size
     tokens = torch.full((2, beams), BOS)
@@ -89,7 +89,7 @@ def test_rows_leave_without_a_trace(beams: int) -> None:
     encoded = random_states(TWO_LAYERS, 4)
     left = torch.tensor([1, 3])
     tokens = torch.randint(0, TWO_LAYERS.codec.size, (12, 4, beams))
-    decoder = LeanDecoder(model.config, model.state_dict())
+    decoder = CachedDecoder(model.config, model.state_dict())
     whole, part = decoder.begin(encoded, beams), decoder.begin(encoded, beams)
     for place in range(5):
         decoder.step(whole, tokens[place])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from data.loader import frame_targets
 from mt3drum.model.loss import LossConfig, class_weights, legal_mask, losses, onset_loss, token_loss
-from mt3drum.model.network import Encoded
+from mt3drum.model.network import EncoderOutput
 from tokenizer.codec import EOS, PAD, Codec
 from tokenizer.drums import CLASS_INDEX, FAMILY_OF, NUM_CLASSES
 from tokenizer.encode import encode
@@ -65,10 +65,10 @@ def enumerate_nll(logits: Tensor, tokens: Tensor) -> dict[tuple[int, int], float
     return found
 
 
-def encoded_of(tokens: Tensor, seed: int = 1) -> Encoded:
+def encoded_of(tokens: Tensor, seed: int = 1) -> EncoderOutput:
     generator = torch.Generator().manual_seed(seed)
     heads = torch.randn(2, len(tokens), CODEC.segment_steps, NUM_CLASSES, generator=generator)
-    return Encoded(torch.zeros(0), torch.zeros(0), heads[0] - 2, heads[1])
+    return EncoderOutput(torch.zeros(0), torch.zeros(0), heads[0] - 2, heads[1])
 
 
 def targets_of(hits: tuple[tuple[Hit, ...], ...] = HITS) -> tuple[Tensor, Tensor]:
@@ -208,7 +208,7 @@ def test_onset_loss_by_hand() -> None:
     velocity[0, 3:5, 0] = 0.8
     logits = torch.full((1, 10, NUM_CLASSES), -30.0)
     logits[0, 3, 0], logits[0, 4, 0] = 1.0, -0.5
-    heard = Encoded(torch.zeros(0), torch.zeros(0), logits, torch.zeros(1, 10, NUM_CLASSES))
+    heard = EncoderOutput(torch.zeros(0), torch.zeros(0), logits, torch.zeros(1, 10, NUM_CLASSES))
 
     def entropy(logit: float, target: float) -> float:
         p = 1 / (1 + math.exp(-logit))
@@ -228,7 +228,7 @@ def test_onset_family_term_forgives_the_wrong_relative() -> None:
     for wrong in ("hihat_closed", "kick"):
         logits = torch.full((1, 10, NUM_CLASSES), -8.0)
         logits[0, 3, CLASS_INDEX[wrong]] = 5.0
-        heard = Encoded(torch.zeros(0), torch.zeros(0), logits, torch.zeros_like(logits))
+        heard = EncoderOutput(torch.zeros(0), torch.zeros(0), logits, torch.zeros_like(logits))
         with_family = onset_loss(heard, onset, velocity, LossConfig(family_weight=1.0))
         extra.append(float(with_family - onset_loss(heard, onset, velocity, LossConfig(family_weight=0.0))))
     assert 0 < extra[0] < extra[1] / 10
@@ -250,7 +250,7 @@ def test_the_cut_of_a_batch_does_not_matter(settings: dict[str, Any]) -> None:
     whole = losses(CODEC, heard, logits, tokens, onset, velocity, config, weights)
     parts = []
     for part in (slice(0, 1), slice(1, 3)):
-        cut = Encoded(heard.memory, heard.time_keys, heard.onset_logits[part], heard.velocity[part])
+        cut = EncoderOutput(heard.memory, heard.time_keys, heard.onset_logits[part], heard.velocity[part])
         parts.append(
             losses(CODEC, cut, logits[part], tokens[part], onset[part], velocity[part], config, weights)
         )

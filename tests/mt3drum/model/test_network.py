@@ -207,7 +207,7 @@ def test_segment_samples() -> None:
         ({"width": 100}, "width 100 must be a multiple of head_width 64"),
         ({"width": 6, "head_width": 6}, "width 6 must be a multiple of head_width 6"),
         ({"encoder_layers": 0}, "encoder_layers 0 is "),
-        ({"decoder_layers": 0}, "decoder_layers 0 is "),
+        ({"decoder_layers": -1}, "decoder_layers -1 is "),
         ({"feed_forward": 0}, "feed_forward 0 is "),
         ({"stem_channels": 5000}, "stem_channels 5000 is "),
         ({"dropout": 1.0}, "dropout 1.0 is outside 0..1"),

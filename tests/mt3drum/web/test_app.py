@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from mt3drum.files import SUFFIX
 from mt3drum.formats.read_json import read_tempo
 from mt3drum.web.jobs import Limits
+from mt3drum.web.work import WorkFolder
 from tests.readers import check
 from tests.review_stub import GROOVE, GROOVE_SECONDS, HITS, HOSTILE, SECONDS, Stub, write_recording
 from tokenizer.hits import Hit
@@ -42,8 +44,15 @@ def stub() -> Stub:
 
 
 @pytest.fixture
-def client(stub: Stub) -> Iterator[TestClient]:
-    with TestClient(make_app(stub, 8026, LIMITS), BASE) as client:
+def work(tmp_path: Path) -> Iterator[WorkFolder]:
+    work = WorkFolder(tmp_path / "work")
+    with work.held():
+        yield work
+
+
+@pytest.fixture
+def client(stub: Stub, work: WorkFolder) -> Iterator[TestClient]:
+    with TestClient(make_app(stub, 8026, work, LIMITS), BASE) as client:
         yield client
 
 
@@ -66,8 +75,10 @@ def one_line(response: Any, status: int, text: str) -> None:
     assert response.text.startswith("error: ") and "\n" not in response.text and text in response.text
 
 
-def files_of(client: TestClient) -> list[Path]:
-    return list(client.app.state.queue.folder.iterdir())  # type: ignore[attr-defined]
+def files_of(client: TestClient) -> set[str]:
+    """Names of all files that are kept of recordings, without their folder's."""
+    folder = client.app.state.queue.work.recordings  # type: ignore[attr-defined]
+    return {path.name for path in folder.rglob("*") if path.is_file()}
 
 
 def test_upload_wait_review_export_remove(client: TestClient, sound: bytes) -> None:
@@ -78,7 +89,7 @@ def test_upload_wait_review_export_remove(client: TestClient, sound: bytes) -> N
     page = client.get(f"/jobs/{job['id']}")
     assert "take.flac" in page.text
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
-    assert [path.suffix for path in files_of(client)] == [".html"]  # the upload is gone
+    assert files_of(client) == {"job.json", "page.json", "sound"}  # the upload is gone
     edited = [*HITS[1:], Hit(2.5, 0, 99)]
     rows = [[hit.time, hit.drum, hit.velocity, hit.confidence] for hit in edited]
     answer = client.post(f"/api/jobs/{job['id']}/export/json", json={"hits": rows})
@@ -86,12 +97,12 @@ def test_upload_wait_review_export_remove(client: TestClient, sound: bytes) -> N
     assert [(hit["time"], hit["velocity"]) for hit in written] == [
         (h.time, h.velocity) for h in sorted(edited)
     ]
-    assert answer.headers["content-disposition"] == 'attachment; filename="score.json"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="take.json"'
     midi = client.post(f"/api/jobs/{job['id']}/export/midi", json={"hits": rows, "notes": "td17"})
     assert midi.content.startswith(b"MThd")
     assert client.delete(f"/api/jobs/{job['id']}").status_code == 204
     one_line(client.get(f"/jobs/{job['id']}"), 404, "no such recording")
-    assert files_of(client) == []
+    assert files_of(client) == set()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +110,8 @@ def groove(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClien
     """A client, and a recording in which a steady groove was heard."""
     path = write_recording(tmp_path_factory.mktemp("groove") / "rock.flac", GROOVE_SECONDS)
     limits = replace(LIMITS, seconds=60.0)
-    with TestClient(make_app(Stub(GROOVE), 8026, limits), BASE) as client:
+    work = WorkFolder(tmp_path_factory.mktemp("groove-work"))
+    with work.held(), TestClient(make_app(Stub(GROOVE), 8026, work, limits), BASE) as client:
         yield client, finished(client, send(client, path.read_bytes(), "rock.flac").json()["id"])["id"]
 
 
@@ -120,7 +132,7 @@ def test_every_format_holds_the_edit(groove: tuple[TestClient, str], name: str) 
     body = {"hits": rows, "notes": "td17", "beats": record}
     answer = client.post(f"/api/jobs/{identity}/export/{name}", json=body)
     assert answer.status_code == 200
-    assert answer.headers["content-disposition"] == f'attachment; filename="score{SUFFIX[name]}"'
+    assert answer.headers["content-disposition"] == f'attachment; filename="rock{SUFFIX[name]}"'
     check(name, answer.content, hits, "td17")
 
 
@@ -146,8 +158,9 @@ def test_a_quantised_copy(groove: tuple[TestClient, str]) -> None:
     assert written["tempo"]["beats"] == record["beats"]
 
 
-def test_beats_anew(groove: tuple[TestClient, str]) -> None:
+def test_beats_anew(groove: tuple[TestClient, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, identity = groove
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     rows = [[hit.time, hit.drum, hit.velocity, hit.confidence] for hit in GROOVE]
 
     def found(**known: object) -> Any:
@@ -164,15 +177,16 @@ def test_beats_anew(groove: tuple[TestClient, str]) -> None:
     one_line(client.post(f"/api/jobs/{identity}/export/tab", json=few), 422, "set the tempo")
     one_line(client.post(f"/api/jobs/{identity}/export/csv", json={**few, "grid": "8"}), 422, "set the tempo")
     assert client.post(f"/api/jobs/{identity}/export/csv", json=few).status_code == 200
-    assert list(client.app.state.queue.folder.glob("tmp*")) == []  # type: ignore[attr-defined]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names(client: TestClient, sound: bytes, name: str) -> None:
     job = finished(client, send(client, sound, name).json()["id"])
     assert job["state"] == "done"
-    folder = client.app.state.queue.folder  # type: ignore[attr-defined]
-    assert all(path.parent == folder and path.stem == job["id"] for path in files_of(client))
+    folder = client.app.state.queue.work.recordings  # type: ignore[attr-defined]
+    assert [path.name for path in folder.iterdir()] == [job["id"]]
+    assert files_of(client) == {"job.json", "page.json", "sound"}
     page = client.get(f"/jobs/{job['id']}").text
     assert 'onerror="document' not in page and "<script>document" not in page
     assert page.count("<script>") == 1
@@ -225,7 +239,7 @@ def test_oversized_uploads(client: TestClient) -> None:
 
     one_line(client.post("/api/jobs", content=chunks()), 413, "larger than 1 MiB")
     one_line(send(client, b""), 400, "empty")
-    assert files_of(client) == [] and client.get("/api/jobs").json() == []
+    assert files_of(client) == set() and client.get("/api/jobs").json() == []
 
 
 def test_bad_audio_is_one_line_with_its_own_name(client: TestClient) -> None:
@@ -233,7 +247,7 @@ def test_bad_audio_is_one_line_with_its_own_name(client: TestClient) -> None:
     assert job["state"] == "failed" and job["message"].startswith("<b>song</b>.wav: ")
     assert "/" not in job["message"].removeprefix("<b>song</b>.wav") and "\n" not in job["message"]
     one_line(client.get(f"/jobs/{job['id']}"), 409, "not transcribed yet")
-    assert files_of(client) == []
+    assert files_of(client) == {"job.json"}
 
 
 def test_long_recordings_are_refused(client: TestClient, tmp_path: Path) -> None:
@@ -242,10 +256,10 @@ def test_long_recordings_are_refused(client: TestClient, tmp_path: Path) -> None
     assert job["state"] == "failed" and "long.flac: longer than" in job["message"]
 
 
-def test_the_queue_is_bounded_in_order_and_cancelled(stub: Stub, sound: bytes) -> None:
+def test_the_queue_is_bounded_in_order_and_cancelled(stub: Stub, work: WorkFolder, sound: bytes) -> None:
     gate = threading.Event()
     stub.on_file = lambda: gate.wait(60)
-    with TestClient(make_app(stub, 8026, replace(LIMITS, waiting=3)), BASE) as client:
+    with TestClient(make_app(stub, 8026, work, replace(LIMITS, waiting=3)), BASE) as client:
         first, second, third = (send(client, sound, f"{i}.flac").json()["id"] for i in range(3))
         one_line(send(client, sound), 503, "queue is full")
         assert client.delete(f"/api/jobs/{second}").status_code == 204
@@ -255,9 +269,7 @@ def test_the_queue_is_bounded_in_order_and_cancelled(stub: Stub, sound: bytes) -
         gate.set()
         assert finished(client, third)["state"] == "done"
         assert [job["id"] for job in client.get("/api/jobs").json()] == [third]
-        assert [path.stem for path in files_of(client)] == [third]
-        folder = client.app.state.queue.folder  # type: ignore[attr-defined]
-    assert not folder.exists()
+        assert [path.name for path in work.recordings.iterdir()] == [third]
 
 
 def test_a_crash_of_one_recording_leaves_the_next(client: TestClient, stub: Stub, sound: bytes) -> None:
@@ -270,15 +282,26 @@ def test_a_crash_of_one_recording_leaves_the_next(client: TestClient, stub: Stub
     assert finished(client, send(client, sound).json()["id"])["state"] == "done"
 
 
-def test_work_is_bounded_in_time_and_old_results_go(stub: Stub, sound: bytes) -> None:
-    limits = replace(LIMITS, work_seconds=0.0, kept=2)
-    with TestClient(make_app(stub, 8026, limits), BASE) as client:
+def test_work_is_bounded_in_time_and_old_failures_go(stub: Stub, work: WorkFolder, sound: bytes) -> None:
+    limits = replace(LIMITS, work_seconds=0.0, failed=2)
+    with TestClient(make_app(stub, 8026, work, limits), BASE) as client:
         jobs = [send(client, sound).json()["id"] for _ in range(3)]
         assert "took longer" in finished(client, jobs[-1])["message"]
         end = time.monotonic() + 20
         while len(client.get("/api/jobs").json()) > 2 and time.monotonic() < end:
             time.sleep(0.05)
         assert [job["id"] for job in client.get("/api/jobs").json()] == jobs[1:]
+
+
+def test_no_result_is_dropped_unasked(stub: Stub, work: WorkFolder, sound: bytes) -> None:
+    """What somebody may have corrected goes only when they say so."""
+    with TestClient(make_app(stub, 8026, work, replace(LIMITS, kept=2)), BASE) as client:
+        jobs = [send(client, sound).json()["id"] for _ in range(2)]
+        finished(client, jobs[-1])
+        one_line(send(client, sound), 507, "2 recordings are kept here; remove some first")
+        assert [job["id"] for job in client.get("/api/jobs").json()] == jobs
+        client.delete(f"/api/jobs/{jobs[0]}")
+        assert send(client, sound).status_code == 202
 
 
 @pytest.mark.parametrize(

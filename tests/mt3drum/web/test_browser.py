@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +14,8 @@ from mt3drum.formats.read_json import read_json
 from mt3drum.rhythm.estimate import estimate
 from mt3drum.rhythm.tempo_map import tempo_map
 from mt3drum.transcriber import Transcription
-from mt3drum.web.page import shown, write_page
+from mt3drum.web.page import shown
+from tests.mt3drum.web.browser import needs_chromium, on_page, opened, place, saved, serving, until
 from tests.readers import check
 from tests.review_stub import GROOVE, GROOVE_SECONDS, HITS, HOSTILE, SECONDS, Stub, write_recording
 from tokenizer.drums import CLASS_INDEX
@@ -27,100 +23,7 @@ from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS
 from tokenizer.midi import read_midi, write_midi
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium binary on this machine (Debian: apt-get install chromium)"
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 60_000  # milliseconds: machines that run tests are shared
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def errors() -> list[str]:
-    """What a page complained of; the policy's refusals among them."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Any, errors: list[str]) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    yield page
-    context.close()
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("browser")
-    recording = write_recording(folder / "take.flac")
-    write_page(Transcription(HITS, SECONDS, recording), recording, folder / "take.html")
-    return folder / "take.html"
-
-
-@pytest.fixture(scope="module")
-def rock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of a groove with steady beats."""
-    folder = tmp_path_factory.mktemp("rock")
-    recording = write_recording(folder / "rock.flac", GROOVE_SECONDS)
-    write_page(Transcription(GROOVE, GROOVE_SECONDS, recording), recording, folder / "rock.html")
-    return folder / "rock.html"
-
-
-def opened(page: Any, file: Path) -> None:
-    page.goto(file.as_uri())
-    until(page, "window.app !== undefined")
-
-
-def until(page: Any, condition: str) -> None:
-    """`page.wait_for_function` evaluates text inside the page, which the page's policy forbids."""
-    end = time.monotonic() + PATIENCE / 1000
-    while not page.evaluate(condition):
-        assert time.monotonic() < end, condition
-        page.wait_for_timeout(20)
-
-
-def saved(page: Any, name: str, folder: Path) -> Path:
-    """The file that a button of the Export menu gives."""
-    if not page.locator("#formats").is_visible():
-        page.click("#export summary")
-    with page.expect_download() as download:
-        page.click(f"button[data-format={name}]")
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    return path
-
-
-def on_page(page: Any) -> list[Hit]:
-    rows = page.evaluate("app.score.visible().map((h) => [h.time, h.drum, h.velocity, h.confidence])")
-    return [Hit(*row) for row in rows]
-
-
-def place(page: Any, hit: Hit) -> tuple[float, float]:
-    """Where a hit is drawn, in the window."""
-    box = page.locator("#lanes").bounding_box()
-    x, row, top = page.evaluate(f"[app.view.x({hit.time}), app.view.row.get({hit.drum}), app.view.lanesTop]")
-    return box["x"] + x, box["y"] + top + 22 * (row + 0.5)
+pytestmark = needs_chromium
 
 
 def test_load_play_pause(page: Any, file: Path, errors: list[str]) -> None:
@@ -137,7 +40,7 @@ def test_load_play_pause(page: Any, file: Path, errors: list[str]) -> None:
     assert page.evaluate("app.player.playing") is False
     at = page.evaluate("app.player.time")
     assert 0.3 < at < SECONDS and page.evaluate("app.player.time") == at
-    until(page, "app.view.tile(0) !== null")  # the spectrogram is decoded
+    until(page, "app.view.tiles.tile(0, 0) !== null")  # the spectrogram is decoded
     assert errors == []
 
 
@@ -146,6 +49,7 @@ def test_edit_by_mouse_and_export(page: Any, file: Path, tmp_path: Path, errors:
     page.mouse.click(*place(page, HITS[1]))
     page.keyboard.press("Delete")
     snare = CLASS_INDEX["snare_head"]
+    page.keyboard.press("Escape")  # the panel of the next hit stands somewhere there
     x, y = place(page, HITS[0])
     page.mouse.move(x, y)
     page.mouse.down()
@@ -241,6 +145,7 @@ def test_keyboard_alone(page: Any, file: Path) -> None:
     press("Shift+ArrowRight")
     press("ArrowUp")
     press("Shift+ArrowDown")
+    press("Home")
     press("a")
     press("Delete")
     after = on_page(page)
@@ -256,9 +161,11 @@ def test_keyboard_alone(page: Any, file: Path) -> None:
     assert page.locator("#help").is_visible()
     press("Escape")
     assert not page.locator("#help").is_visible()
+    page.locator("#show summary").focus()
+    press("Enter")
     page.evaluate("document.activeElement.blur()")
     reached = []
-    for _ in range(40):
+    for _ in range(45):
         press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
     assert {"undo", "lanes", "drum", "hit-time", "velocity", "confirm", "delete", "threshold", "play"} <= set(
@@ -268,6 +175,7 @@ def test_keyboard_alone(page: Any, file: Path) -> None:
 
 def test_the_slider_hides_from_view_and_export(page: Any, file: Path, tmp_path: Path) -> None:
     opened(page, file)
+    page.click("#show summary")
     page.fill("#threshold", "60")
     kept = [hit for hit in HITS if hit.confidence >= 0.6]
     assert on_page(page) == kept
@@ -284,7 +192,7 @@ def test_a_phone_shows_it_whole(browser: Any, rock: Path, scheme: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.click("#export summary")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.click("#export summary")
+    page.keyboard.press("Escape")
     page.touchscreen.tap(*place(page, GROOVE[1]))
     until(page, f"Boolean(app.selected) && app.selected.time === {GROOVE[1].time}")
     context.close()
@@ -309,23 +217,9 @@ def test_hostile_names_do_nothing(page: Any, tmp_path: Path, errors: list[str]) 
 @pytest.mark.filterwarnings("ignore")
 def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
     """Drop a recording, open it, edit, export every format: each file equals the edit."""
-    uvicorn = pytest.importorskip("uvicorn", reason="the extra 'web' is not installed")
-    from mt3drum.web.app import make_app
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(
-        uvicorn.Config(make_app(Stub(GROOVE), port), host="127.0.0.1", port=port, log_level="error")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.05)
     name = "<img src=x onerror=alert(1)>.flac"
-    try:
-        page.goto(f"http://127.0.0.1:{port}/")
+    with serving(Stub(GROOVE), tmp_path / "work") as address:
+        page.goto(address)
         sound = write_recording(tmp_path / "a.flac", GROOVE_SECONDS).read_bytes()
         page.set_input_files("#files", [{"name": name, "mimeType": "audio/flac", "buffer": sound}])
         link = page.locator("#jobs a")
@@ -344,7 +238,7 @@ def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
         shown_formats = page.locator("button[data-format]").evaluate_all(
             "all => all.map((b) => b.dataset.format)"
         )
-        assert sorted(shown_formats) == sorted(SUFFIX)
+        assert sorted(shown_formats) == sorted(SUFFIX) and shown_formats[0] == "midi"
         for number, wanted in enumerate(SUFFIX):
             path = saved(page, wanted, tmp_path / str(number))
             assert path.name.endswith(SUFFIX[wanted])
@@ -356,6 +250,8 @@ def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
         assert beats is not None and len(result.hits) == len(hits)
         steps = [4 * beats.position(hit.time) for hit in result.hits]
         assert steps == pytest.approx([round(step) for step in steps], abs=0.02)
+        page.keyboard.press("Escape")
+        page.click("#tempo summary")
         page.fill("#bpm", "60")
         page.select_option("#meter", "2/4")
         page.click("#find-beats")
@@ -364,6 +260,3 @@ def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
         page.fill("#bpm", "5")
         page.click("#find-beats")
         until(page, "document.querySelector('#problem').textContent.includes('outside 20..500')")
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import time
@@ -18,33 +17,37 @@ pytest.importorskip("starlette", reason="the extra 'web' is not installed")
 
 from mt3drum.web import app
 from mt3drum.web.jobs import Limits
-from tests.processes import start, wait
+from mt3drum.web.work import WorkFolder
+from tests.processes import kill, start, wait
 
 LIMITS = Limits(bytes=2**20, uploads=1, upload_seconds=1.0)
 LISTEN = "0A"
 """The state of a listening socket in /proc/net/tcp."""
 
 
+def serve(port: int, folder: Path) -> int:
+    """What `mt3drum serve` runs, with our limits."""
+    app.make_app = partial(app.make_app, limits=LIMITS)
+    work = WorkFolder(folder)
+    with work.held():
+        app.run(Stub(), port, work)
+    return 0
+
+
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """What `mt3drum serve` runs, in a process of its own."""
+    """Of a server in a process of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         number = int(free.getsockname()[1])
     said = tmp_path_factory.mktemp("serve") / "said"
-
-    def work() -> int:
-        app.make_app = partial(app.make_app, limits=LIMITS)
-        app.run(Stub(), number)
-        return 0
-
-    child = start(work, said)
+    child = start(serve, said, number, tmp_path_factory.mktemp("work"))
     deadline = time.monotonic() + 60
     while not any(entry == number for _, entry in listening()):
         assert time.monotonic() < deadline, said.read_text()
         time.sleep(0.05)
     yield number
-    os.kill(child, signal.SIGINT)
+    kill(child, signal.SIGINT)
     wait(child)
 
 

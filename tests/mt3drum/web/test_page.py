@@ -134,7 +134,8 @@ def test_tiles_show_the_right_place() -> None:
     audio[int(20.5 * 44_100)] = 1.0
     audio[21 * 44_100 :] = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(44_100) / 44_100)
     picture = spectrogram_tiles(open_array(audio))
-    first, second = (np.asarray(Image.open(io.BytesIO(base64.b64decode(t)))) for t in picture["tiles"])
+    tiles = picture["levels"][0]["tiles"]
+    first, second = (np.asarray(Image.open(io.BytesIO(base64.b64decode(tile)))) for tile in tiles)
     assert first.shape[1] == picture["tile_frames"] == 2_000 and second.shape[1] == 200
     click = second[:, :90].astype(int).sum(axis=0)
     assert abs(int(np.flatnonzero(click == click.max()).mean()) - 50) <= 1

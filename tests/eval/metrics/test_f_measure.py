@@ -1,4 +1,4 @@
-"""Scores of hand-worked lists, agreement with mir_eval called directly, and the reduction to schemes."""
+"""F-measures of hand-worked lists, agreement with mir_eval called directly, and the reduction to schemes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eval.metrics.f_measure import Counts, f_measure
 from eval.metrics.match import count_matches, get_scheme, match_times, reduce_hits
-from eval.metrics.score import Counts, score
 from tokenizer.drums import CLASS_INDEX, NUM_CLASSES
 from tokenizer.hits import Hit
 
@@ -24,7 +24,7 @@ def test_hand_worked_scores() -> None:
         "b": [hit(0.25, "crash1")],
     }
     estimates = {"a": [hit(0.01, "kick"), hit(0.56, "snare_head"), hit(1.45, "snare_head"), hit(2.0, "ride")]}
-    scores = score(references, estimates)
+    scores = f_measure(references, estimates)
     assert scores.classes["KD"] == Counts(1, 0, 1)
     assert scores.classes["SD"] == Counts(1, 1, 1)
     assert scores.classes["CY"] == Counts(0, 1, 1)
@@ -38,7 +38,7 @@ def test_hand_worked_scores() -> None:
 
 def test_walks_the_references() -> None:
     references = {"a": [hit(0.0, "kick")], "b": [hit(0.0, "kick")]}
-    scores = score(references, {"a": [hit(0.0, "kick")], "stranger": [hit(0.0, "kick")] * 3})
+    scores = f_measure(references, {"a": [hit(0.0, "kick")], "stranger": [hit(0.0, "kick")] * 3})
     assert scores.micro == Counts(1, 0, 1)
     assert set(scores.tracks) == {"a", "b"}
 
@@ -46,7 +46,7 @@ def test_walks_the_references() -> None:
 def test_unjudged_classes_are_left_out_on_both_sides() -> None:
     references = {"a": [hit(0.0, "kick"), hit(1.0, "aux1")]}
     estimates = {"a": [hit(0.0, "kick"), hit(2.0, "aux1"), hit(3.0, "snare_cross_stick")]}
-    scores = score(references, estimates, scheme="26", unjudged=frozenset({"aux1", "snare_cross_stick"}))
+    scores = f_measure(references, estimates, scheme="26", unjudged=frozenset({"aux1", "snare_cross_stick"}))
     assert scores.micro == Counts(1, 0, 0)
 
 
@@ -61,20 +61,20 @@ def test_different_classes_struck_together_merge_but_duplicates_do_not() -> None
 
 
 def test_empty_sides() -> None:
-    assert score({"a": []}, {}).micro.empty
-    assert score({"a": []}, {"a": [hit(0, "kick")]}).track_f == 0.0
-    assert score({"a": [], "b": [hit(0, "kick")]}, {"b": [hit(0, "kick")]}).track_f == 1.0
+    assert f_measure({"a": []}, {}).micro.empty
+    assert f_measure({"a": []}, {"a": [hit(0, "kick")]}).track_f == 0.0
+    assert f_measure({"a": [], "b": [hit(0, "kick")]}, {"b": [hit(0, "kick")]}).track_f == 1.0
 
 
 def test_errors() -> None:
     with pytest.raises(ValueError, match="no reference tracks"):
-        score({}, {})
+        f_measure({}, {})
     with pytest.raises(ValueError, match="unknown scheme '7'"):
-        score({"a": []}, {}, scheme="7")
+        f_measure({"a": []}, {}, scheme="7")
     with pytest.raises(ValueError, match="window 0"):
-        score({"a": []}, {}, window=0)
+        f_measure({"a": []}, {}, window=0)
     with pytest.raises(ValueError, match="unknown classes"):
-        score({"a": []}, {}, unjudged=frozenset({"gong"}))
+        f_measure({"a": []}, {}, unjudged=frozenset({"gong"}))
 
 
 times = st.lists(st.integers(0, 400).map(lambda step: step / 128), max_size=40).map(sorted)
@@ -104,7 +104,7 @@ def test_per_label_scores_equal_mir_eval_onset_f_measure() -> None:
     estimate = [
         Hit(abs(h.time + float(rng.normal(0, 0.04))), h.drum, 64) for h in reference if rng.random() < 0.8
     ]
-    scores = score({"x": reference}, {"x": estimate}, scheme="26")
+    scores = f_measure({"x": reference}, {"x": estimate}, scheme="26")
     for i, counts in enumerate(scores.tracks["x"]):
         f, p, r = mir_eval.onset.f_measure(
             np.array(sorted(h.time for h in reference if h.drum == i)),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.metrics.match import MERGE_SECONDS, TrackMatch, get_scheme, match_tracks
-from tokenizer.hits import Hit
+from eval.metrics.match import TrackMatch, get_scheme, match_tracks
+from tokenizer.hits import SAME_STROKE, Hit
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Scores:
+class FMeasures:
     """Counts of every track and label under one scheme and window."""
 
     scheme: str
@@ -119,7 +119,7 @@ class Scores:
         }
 
 
-def score_matches(matches: Sequence[TrackMatch], *, scheme: str, window: float) -> Scores:
+def count_matches(matches: Sequence[TrackMatch], *, scheme: str, window: float) -> FMeasures:
     """Count the matched tracks."""
     labels = get_scheme(scheme).labels
     tracks = {}
@@ -131,18 +131,18 @@ def score_matches(matches: Sequence[TrackMatch], *, scheme: str, window: float) 
             Counts(int(tp), int(e - tp), int(r - tp))
             for tp, e, r in zip(hits, estimates, references, strict=True)
         )
-    return Scores(scheme, window, labels, tracks)
+    return FMeasures(scheme, window, labels, tracks)
 
 
-def score(
+def f_measure(
     references: Mapping[str, Sequence[Hit]],
     estimates: Mapping[str, Sequence[Hit]],
     *,
     scheme: str = "5",
     window: float = 0.05,
     unjudged: frozenset[str] = frozenset(),
-    merge: float = MERGE_SECONDS,
-) -> Scores:
+    merge: float = SAME_STROKE,
+) -> FMeasures:
     """Score estimates against references, track by track and label by label.
 
     It walks the references: a missing estimate scores as empty, an estimate without a reference is ignored.
@@ -161,4 +161,4 @@ def score(
     matches = match_tracks(
         references, estimates, scheme=scheme, window=window, unjudged=unjudged, merge=merge
     )
-    return score_matches(matches, scheme=scheme, window=window)
+    return count_matches(matches, scheme=scheme, window=window)

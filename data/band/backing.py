@@ -1,0 +1,171 @@
+"""What plays beside the drums, or instead of them: a band, recorded stems, sequences, soloists, background.
+
+A clip without drums is as loud as one with: what it holds must be heard as no drums at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from data.band.ambience import AmbienceConfig, render_ambience
+from data.band.ducking import duck
+from data.band.events import Event
+from data.band.levels import add_track, full_scale
+from data.band.notes import NoteBank
+from data.band.patches import SUB, draw_patch, play
+from data.band.play import render_band
+from data.band.sequences import SequenceConfig, render_sequences
+from data.band.soloists import SoloConfig, render_soloists
+from data.band.song import compose
+from data.band.stems import BackingStem, StemConfig, render_stems
+from data.dsp import effects
+from data.dsp.tones import Audio
+from mt3drum.config import SAMPLE_RATE
+
+KINDS = ("band", "stems", "sequences", "sequences and band", "soloists", "ambience")
+
+
+@dataclass(frozen=True)
+class BackingConfig:
+    """How the backing of a clip is chosen and finished."""
+
+    with_drums: tuple[float, ...] = (0.40, 0.20, 0.15, 0.15, 0.06, 0.04)
+    """Share of each of KINDS under drums; that of the stems falls to the band where there are none."""
+    with_machines: tuple[float, ...] = (0.10, 0.35, 0.33, 0.17, 0.02, 0.03)
+    """The same under programmed drums."""
+    drumless: tuple[float, ...] = (0.15, 0.22, 0.26, 0.07, 0.17, 0.13)
+    """The same without drums: more of what was taken for them."""
+    cut: float = 0.5
+    """Probability that the beginning is cut off: the clip starts in the middle of notes."""
+    cut_seconds: float = 2.0
+    """At most so much is cut."""
+    ducked: float = 0.3
+    """Probability that the kick ducks stems and sequences."""
+    machine_ducked: float = 0.7
+    """The same under programmed drums, of anything: most electronic records do it."""
+    sub: float = 0.3
+    """Probability of a sub bass that follows the kicks of programmed drums."""
+    limited: float = 0.3
+    """Probability of a limiter: electronic music is mastered loud."""
+    own_tempo: float = 0.5
+    """Probability that a clip without drums has a tempo of its own."""
+    tempo: tuple[float, float] = (60.0, 200.0)
+    """Beats a minute of such a clip."""
+    stems: StemConfig = field(default_factory=StemConfig)
+    sequences: SequenceConfig = field(default_factory=SequenceConfig)
+    soloists: SoloConfig = field(default_factory=SoloConfig)
+    ambience: AmbienceConfig = field(default_factory=AmbienceConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("with_drums", "with_machines", "drumless"):
+            shares = getattr(self, name)
+            if len(shares) != len(KINDS) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+                raise ValueError(f"{name} is {shares}, expected {len(KINDS)} shares with a sum of 1")
+
+
+RECORDED = BackingConfig(
+    with_drums=(0.8, 0, 0, 0, 0.2, 0),
+    with_machines=(0.8, 0, 0, 0, 0.2, 0),
+    drumless=(0.5, 0, 0, 0, 0.5, 0),
+    sub=0.0,
+    soloists=SoloConfig(recorded=1.0),
+)
+"""Bands and soloists on recorded notes, nothing synthesised but singers: for tests, on held-out ones."""
+
+
+def choose_kind(
+    rng: np.random.Generator, drumless: bool, stems: bool, config: BackingConfig, machines: bool = False
+) -> str:
+    """One of KINDS.
+
+    Args:
+        stems: there are some.
+        machines: the drums are programmed.
+    """
+    under = config.with_machines if machines else config.with_drums
+    shares = np.array(config.drumless if drumless else under)
+    if not stems:
+        shares[0] += shares[1]
+        shares[1] = 0.0
+    return KINDS[int(rng.choice(len(KINDS), p=shares / shares.sum()))]
+
+
+def render_backing(
+    bank: NoteBank,
+    stems: tuple[BackingStem, ...],
+    rng: np.random.Generator,
+    seconds: float,
+    bpm: float,
+    kicks: Sequence[float],
+    drumless: bool = False,
+    config: BackingConfig | None = None,
+    machines: bool = False,
+) -> Audio:
+    """What plays beside the drums of a clip: float32 [seconds * 44100], peak 0.9.
+
+    Args:
+        kicks: times in seconds of the kick drum, as of `render_band`.
+        drumless: there are no drums beside it.
+        machines: the drums are programmed.
+    """
+    config = config or BackingConfig()
+    kind = choose_kind(rng, drumless, bool(stems), config, machines)
+    cut = round(rng.uniform(0, config.cut_seconds) * SAMPLE_RATE) if rng.random() < config.cut else 0
+    if drumless and rng.random() < config.own_tempo:
+        low, high = config.tempo
+        bpm = float(low * (high / low) ** rng.random())
+    late = cut / SAMPLE_RATE
+    mix = _render(kind, bank, stems, rng, seconds + late, bpm, [time + late for time in kicks], config)
+    mix = mix[len(mix) - round(seconds * SAMPLE_RATE) :]
+    electronic = kind in ("stems", "sequences", "sequences and band")
+    heard = [] if drumless else [time for time in kicks if time >= 0]
+    if machines and heard and rng.random() < config.sub:
+        add_track(mix, sub_bass(heard, len(mix), rng), rng.uniform(-3, 4))
+    share = config.machine_ducked if machines else config.ducked if electronic else 0.0
+    if heard and rng.random() < share:
+        mix = mix * duck(len(mix), heard, rng)
+    if electronic and rng.random() < config.limited:
+        mix = effects.limit(full_scale(mix), rng)
+    return full_scale(mix)
+
+
+def sub_bass(kicks: Sequence[float], samples: int, rng: np.random.Generator) -> Audio:
+    """A low note with every kick, or from its end to the next: the kick's own tail on many records."""
+    patch = draw_patch(SUB, rng)
+    late = float(rng.choice((0.0, 0.05, 0.1)))
+    ends = [*kicks[1:], samples / SAMPLE_RATE]
+    pitches = [int(pitch) for pitch in rng.integers(28, 40, 2)]
+    events = [
+        Event(time + late, (pitches[index % 8 // 6],), min(1.0, max(0.08, until - time - late)), 1.0)
+        for index, (time, until) in enumerate(zip(kicks, ends, strict=True))
+    ]
+    return play(patch, events, samples, rng)
+
+
+def _render(
+    kind: str,
+    bank: NoteBank,
+    stems: tuple[BackingStem, ...],
+    rng: np.random.Generator,
+    seconds: float,
+    bpm: float,
+    kicks: Sequence[float],
+    config: BackingConfig,
+) -> Audio:
+    """One of KINDS, not levelled."""
+    if kind == "band":
+        return render_band(bank, rng, seconds, bpm, kicks)
+    if kind == "stems":
+        return render_stems(stems, seconds, rng, config.stems)
+    if kind == "ambience":
+        return render_ambience(bank, seconds, rng, config.ambience)
+    song = compose(rng, seconds, bpm, kicks)
+    if kind == "soloists":
+        return render_soloists(bank, song, rng, config.soloists)
+    mix = render_sequences(song, rng, config.sequences)
+    if kind == "sequences and band":
+        add_track(mix, render_band(bank, rng, seconds, bpm, kicks), rng.uniform(-8, 2))
+    return mix

@@ -1,0 +1,113 @@
+"""Recordings without drums of every kind that was taken for drums, one kind at a time, to count false alarms.
+
+Synthesised with the renderers of the training clips, from seeds that no shard uses, and played on recorded
+notes that training never plays (`data.band.held_out`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from data.band import patches, soloists
+from data.band.ambience import AmbienceConfig, background
+from data.band.levels import full_scale
+from data.band.notes import NoteBank
+from data.band.patches import PatchRanges
+from data.band.play import perform
+from data.band.sequences import SequenceConfig, chords, render_part
+from data.band.soloists import BOWED, BRASS, WOODWIND, SoloConfig
+from data.band.song import Song, compose
+from data.dsp import effects
+from data.dsp.tones import SAMPLE_RATE, Audio
+
+STREAM = 3
+"""Second part of every seed; in those of shards it is the index of their split, 0 to 2."""
+TEMPO = (60.0, 200.0)
+"""Beats a minute, drawn logarithmically."""
+CUT = (0.15, 0.8)
+"""Seconds after its first sound at which a recording begins in the middle of a note."""
+NOISE_BURST = replace(patches.PLUCK, shapes={"noise": 1})
+
+Maker = Callable[[NoteBank, Song, np.random.Generator], Audio]
+
+
+def _sequence(part: str, *choices: PatchRanges) -> Maker:
+    def make(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
+        return render_part(part, song, rng, SequenceConfig(), choices or None)
+
+    return make
+
+
+def _solo(ranges: PatchRanges | None, *recorded: str) -> Maker:
+    """One player: half of them on recorded notes, where the bank holds one of these instruments."""
+
+    def make(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
+        config, samples = SoloConfig(), round(song.seconds * SAMPLE_RATE)
+        events = soloists.free(soloists.melody(song, rng), rng, config)
+        found = [item for item in bank.instruments if item.name in recorded]
+        if rng.random() < 0.5 and found:
+            track = perform(found[int(rng.integers(len(found)))], events, samples, rng)
+        elif ranges is None:
+            track = soloists.plucked(events, samples, rng, config)
+        else:
+            track = soloists.bowed_or_blown(ranges, events, samples, rng, config)
+        return effects.room(track, rng) if rng.random() < config.room else track
+
+    return make
+
+
+def _background(kind: str) -> Maker:
+    def make(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
+        return background(kind, bank, round(song.seconds * SAMPLE_RATE), rng, AmbienceConfig())
+
+    return make
+
+
+def _mid_note(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
+    """Held chords, the first of them sounding already when the recording begins."""
+    samples = round(song.seconds * SAMPLE_RATE)
+    held = [item for item in bank.instruments if item.role in ("organ", "pad", "keys")]
+    if held:
+        events = chords(song, rng, SequenceConfig(), int(rng.integers(48, 68)))
+        track = perform(held[int(rng.integers(len(held)))], events, samples, rng)
+    else:
+        track = render_part("pad", song, rng, SequenceConfig())
+    sounding = np.flatnonzero(np.abs(track) > 0.1 * np.abs(track).max(initial=0.0))
+    first = int(sounding[0]) if len(sounding) else 0
+    return track[min(first + round(rng.uniform(*CUT) * SAMPLE_RATE), samples) :]
+
+
+KINDS: Mapping[str, Maker] = {
+    "arpeggio": _sequence("arpeggio"), "pad": _sequence("pad"), "stabs": _sequence("stabs"),
+    "reese": _sequence("bass", patches.REESE), "sub808": _sequence("bass", patches.SUB),
+    "bass": _sequence("bass", patches.BASS, patches.ACID), "riser": _sequence("riser"),
+    "noise_bursts": _sequence("arpeggio", NOISE_BURST), "chops": _sequence("chops"),
+    "lead": _sequence("lead", patches.LEAD), "mid_note": _mid_note,
+    "strings": _solo(BOWED, "cello", "string_ensemble_1_marcato"),
+    "plucked": _solo(None, "dulcimer", "pizzicato_strings"),
+    "guitar": _solo(None, "jazz_guitar", "guitar_green_ord", "guitar_green_stac"),
+    "woodwind": _solo(WOODWIND, "clarinet", "oboe", "flute"), "brass": _solo(BRASS, "trombone", "tenor_sax"),
+    "purr": _background("purr"), "wind": _background("wind"), "rain": _background("rain"),
+    "traffic": _background("traffic"), "applause": _background("applause"), "steps": _background("steps"),
+    "typing": _background("typing"), "speech": _background("babble"), "hum": _background("hum"),
+    "engine": _background("engine"),
+}  # fmt: skip
+"""Name -> what renders it."""
+LONGER = 3.0
+"""Seconds rendered more than asked for, as what is cut must not be missing at the end."""
+
+
+def render_drumless(kind: str, number: int, seed: int, bank: NoteBank, seconds: float) -> Audio:
+    """The recording of that number of a kind: float32 [seconds * 44100], peak 0.9, always the same.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    rng = np.random.default_rng([seed, STREAM, list(KINDS).index(kind), number])
+    low, high = TEMPO
+    bpm = float(low * (high / low) ** rng.random())
+    track = KINDS[kind](bank, compose(rng, seconds + LONGER, bpm, ()), rng)
+    return full_scale(np.asarray(track[: round(seconds * SAMPLE_RATE)], dtype=np.float32))

@@ -1,0 +1,31 @@
+"""Levels of tracks in a mix."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data.dsp.tones import Audio
+
+BLOCK = 2205
+"""Samples in which a track's level is measured: 50 ms."""
+REFERENCE = 0.1
+"""RMS of a track at 0 dB while it sounds: -20 dB of full scale."""
+PEAK = 0.9
+"""Of a finished band."""
+
+
+def add_track(mix: Audio, track: Audio, decibels: float) -> None:
+    """Add a track, in place, at a level relative to -20 dB RMS while it sounds; silence adds nothing."""
+    count = len(track) // BLOCK
+    power = np.mean(track[: count * BLOCK].reshape(count, BLOCK) ** 2, axis=1) if count else np.zeros(0)
+    loudest = float(power.max(initial=0.0))
+    if loudest < 1e-10:
+        return
+    level = np.sqrt(power[power > loudest * 1e-3].mean())
+    mix += np.float32(REFERENCE * 10 ** (decibels / 20) / level) * track
+
+
+def full_scale(mix: Audio) -> Audio:
+    """The mix at the peak of a finished band; silence stays silence."""
+    peak = float(np.abs(mix).max(initial=0.0))
+    return (mix * np.float32(PEAK / peak) if peak > 1e-6 else mix).astype(np.float32)

@@ -1,0 +1,51 @@
+"""Channels to one: their mean, or the loudest of them where they cancel one another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LOST = 0.25
+"""A block cancels if the energy of its channels' sum is below this share of the sum of their energies (0 for
+two in opposite phase, 1 for unrelated ones, 2 for two equal ones): 6 dB below unrelated ones."""
+OFTEN = 0.1
+"""A recording cancels if this share of its sounding blocks does."""
+QUIET = 1e-4  # blocks 40 dB below the loudest do not count
+
+
+class Downmix:
+    """Mixes a recording block by block, and watches what the mean of the channels loses.
+
+    Args:
+        channel: use this one alone instead of the mean.
+    """
+
+    def __init__(self, channel: int | None = None) -> None:
+        self.channel = channel
+        self.channels = 1
+        self._energies: list[np.ndarray] = []  # of the channels, for every block, per sample
+        self._of_sum: list[float] = []
+
+    def mix(self, block: np.ndarray) -> np.ndarray:
+        """[n c] -> mono float32 [n]."""
+        self.channels = block.shape[1]
+        if self.channels == 1:
+            return np.asarray(block[:, 0], dtype=np.float32)
+        if self.channel is not None:
+            return np.asarray(block[:, self.channel], dtype=np.float32)
+        mono = block.mean(axis=1)
+        if len(block):
+            self._energies.append(np.square(block, dtype=np.float64).mean(axis=0))
+            self._of_sum.append(float(np.square(mono, dtype=np.float64).mean()) * self.channels**2)
+        return np.asarray(mono, dtype=np.float32)
+
+    def cancelled(self) -> int | None:
+        """The loudest channel, where the mean loses most of what the channels hold; else None."""
+        if not self._energies:
+            return None
+        energies = np.stack(self._energies)
+        every = energies.sum(axis=1)
+        sounds = every > QUIET * every.max(initial=0.0)
+        lost = sounds & (np.array(self._of_sum) < LOST * every)
+        if lost.sum() < max(1.0, OFTEN * sounds.sum()):
+            return None
+        return int(energies[lost].sum(axis=0).argmax())

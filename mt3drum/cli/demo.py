@@ -1,0 +1,47 @@
+"""The subcommand `mt3drum demo`: the bundled clip, its MIDI file and its review page."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+EXIT_FAILED = 1
+CLIP = "demo.ogg"
+
+
+def add_parser(commands: Any) -> None:
+    """Add to the subparsers of the command `mt3drum`."""
+    parser = commands.add_parser(
+        "demo",
+        help="transcribe the ten-second clip that comes with the package",
+        description=f"Write {CLIP} (ten seconds of drums and band), its transcription demo.mid and a page to "
+        "hear and correct it on, demo.html.",
+    )
+    parser.add_argument("-o", "--output", type=Path, default=Path("."), metavar="DIR", help="default: .")
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Returns the exit code."""
+    from dataclasses import replace
+
+    from mt3drum.files import write_whole
+    from mt3drum.formats.options import ScoreOptions
+    from mt3drum.formats.write import Rendering
+    from mt3drum.transcriber import Transcriber
+    from mt3drum.web.page import write_page
+
+    clip, midi, page = (args.output / f"demo{suffix}" for suffix in (".ogg", ".mid", ".html"))
+    try:
+        write_whole(clip, (resources.files("mt3drum") / "assets" / CLIP).read_bytes())
+        result = Transcriber.load().transcribe_file(clip)
+        rendering = Rendering(result, "gm", ScoreOptions())
+        rendering.write({"midi": midi})
+        write_page(result, clip, page, replace(ScoreOptions(), beats=rendering.grid))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    print(f"{clip} -> {midi}, {page}: {rendering.summary}")
+    return 0

@@ -1,0 +1,65 @@
+"""The score of every next token: decoder and onset head as a product of experts, under the grammar."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mt3drum.decode.constraints import Narrowing
+from mt3drum.decode.onset_head import OnsetTables, onset_log_probs
+from mt3drum.decoding import DecodeConfig
+from tokenizer.codec import EOS
+from tokenizer.grammar import AFTER_DRUM
+
+_ILLEGAL = -1e9  # finite: an impossible neighbour of an expectation costs no NaN
+
+
+class Scores(NamedTuple):
+    """Of what may come next, for rows [s b]: segments and beams, or segments and positions."""
+
+    decoder: Tensor
+    """[s b v]: the decoder's log-probabilities."""
+    combined: Tensor
+    """[s b v]: the product's; -inf where a token is not offered. After a drum 0 at the bin of velocity that
+    is taken and -inf elsewhere: velocities cost nothing and do not branch."""
+    velocity: Tensor
+    """[s b]: the bin of velocity the decoder expects, as if one came."""
+    below: Tensor
+    """[s b velocity]: the decoder's probability of each bin and all below it, as if one came."""
+
+
+def score(
+    logits: Tensor,
+    narrowing: Narrowing,
+    tables: OnsetTables,
+    config: DecodeConfig,
+    until: int,
+    must_end: bool | Tensor,
+) -> Scores:
+    """Score the decoder's logits [s b v], which are changed.
+
+    Args:
+        narrowing: its state is that before the token.
+        until: times from this step on count as the end.
+        must_end: a row that may end must; a tensor is [s b].
+    """
+    codec = narrowing.codec
+    if until < codec.segment_steps:
+        late = logits[..., codec.first_time + until : codec.first_drum].logsumexp(-1)
+        logits[..., EOS] = torch.logaddexp(logits[..., EOS], late)
+    legal = narrowing.legal()
+    log_probs = torch.log_softmax(logits.masked_fill_(~legal, _ILLEGAL), dim=-1)
+    combined = log_probs.clone()
+    if config.onset_weight:
+        combined.lerp_(onset_log_probs(codec, tables, narrowing.state), config.onset_weight)
+    combined.masked_fill_(~narrowing.narrow(legal, must_end), -math.inf)
+    mass = torch.softmax(log_probs[..., codec.first_velocity :], dim=-1)
+    velocity = mass @ torch.arange(codec.velocity_bins, dtype=mass.dtype, device=mass.device)
+    below = mass.cumsum(-1)
+    median = (below < 0.5).sum(-1, keepdim=True).clamp(max=codec.velocity_bins - 1)
+    free = torch.full_like(combined, -math.inf).scatter_(-1, codec.first_velocity + median, 0.0)
+    striking = (narrowing.state.phase == AFTER_DRUM)[..., None]
+    return Scores(log_probs, torch.where(striking, free, combined), velocity, below)

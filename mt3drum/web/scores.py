@@ -1,0 +1,246 @@
+"""The part of the web app that is about one transcribed recording: its page, edits, beats and exports."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from pathlib import Path
+
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from mt3drum.files import SUFFIX
+from mt3drum.formats import write
+from mt3drum.formats.options import ScoreOptions
+from mt3drum.formats.read_json import read_tempo
+from mt3drum.rhythm.estimate import estimate
+from mt3drum.rhythm.patterns import PATTERNS
+from mt3drum.transcriber import Transcription
+from mt3drum.web import notation
+from mt3drum.web.edits import Edit, parse_changes, parse_edit
+from mt3drum.web.jobs import Job
+from mt3drum.web.page import PageData, page_tempo, render_page, shown
+from mt3drum.web.work import Stale, WorkFolder
+
+MAX_JSON_BYTES = 16 * 2**20
+LABELS = {
+    "musicxml": "MusicXML",
+    "jams": "JAMS",
+    "tab": "Drum tab",
+    "chart": "Clone Hero (zip)",
+    "wav": "WAV: click and drums",
+}
+"""Of the formats that the page cannot write itself."""
+_CSP = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
+_WRONG = (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError)
+
+
+def routes() -> list[Route]:
+    """Of everything below."""
+    return [
+        Route("/jobs/{id}", _page),
+        Route("/api/jobs/{id}/export/{format}", _export, methods=["POST"]),
+        Route("/api/jobs/{id}/export/{format}", _export_kept, methods=["GET"]),
+        Route("/api/jobs/{id}/tempo", _tempo, methods=["POST"]),
+        Route("/api/jobs/{id}/notation", _notation, methods=["POST"]),
+        Route("/api/jobs/{id}/edits", _edits, methods=["GET"]),
+        Route("/api/jobs/{id}/edits", _save_edits, methods=["PUT"]),
+    ]
+
+
+def find(request: Request) -> Job:
+    """The job that a request is about.
+
+    Raises:
+        HTTPException: there is none.
+    """
+    job: Job | None = request.app.state.queue.find(request.path_params["id"])
+    if job is None:
+        raise HTTPException(404, "no such recording here; it may have been removed, send it again")
+    return job
+
+
+def html(text: str) -> HTMLResponse:
+    """The page's own policy as a header, where it can forbid framing as well."""
+    found = _CSP.search(text)
+    assert found is not None
+    return HTMLResponse(text, headers={"Content-Security-Policy": f"{found[1]}; frame-ancestors 'none'"})
+
+
+def _done(request: Request) -> tuple[Job, WorkFolder]:
+    job = find(request)
+    if job.state != "done":
+        raise HTTPException(409, "this recording is not transcribed yet")
+    return job, request.app.state.queue.work
+
+
+async def _page(request: Request) -> Response:
+    job, work = _done(request)
+
+    def render() -> str:
+        data = work.page(job.id)
+        address = f"/api/jobs/{job.id}"
+        server = {
+            "export": f"{address}/export",
+            "tempo": f"{address}/tempo",
+            "edits": f"{address}/edits",
+            "notation": f"{address}/notation" if notation.available() else None,
+            "formats": dict(SUFFIX),
+            "labels": LABELS,
+            "meters": [f"{a}/{b}" for a, b in PATTERNS],
+        }
+        # One recording sent twice is two scores: the browser keeps their edits apart.
+        return render_page(PageData({**data.values, "key": job.id}, data.sound), server)
+
+    try:
+        return html(await run_in_threadpool(render))
+    except (ValueError, OSError) as error:
+        raise HTTPException(500, f"the files of {job.name} are damaged: {shown(str(error))[:200]}") from None
+
+
+async def _edits(request: Request) -> Response:
+    """What was saved last; nothing where the asker has it already (`?after=REVISION`)."""
+    job, work = _done(request)
+    record = await run_in_threadpool(work.edits, job.id)
+    if request.query_params.get("after") == str(record["revision"]):
+        return Response(status_code=204)
+    return JSONResponse(record)
+
+
+async def _save_edits(request: Request) -> Response:
+    """Keep edits; 409 and what was saved last where they are based on an older revision."""
+    job, work = _done(request)
+    body = await _json(request)
+
+    def save() -> int:
+        values = json.loads(body)
+        if type(values["revision"]) is not int:
+            raise ValueError("revision is no whole number")
+        return work.save_edits(job.id, values["revision"], parse_changes(values, job.seconds))
+
+    try:
+        return JSONResponse({"revision": await run_in_threadpool(save)})
+    except Stale as stale:
+        return JSONResponse(stale.record, 409)
+    except _WRONG as error:
+        raise HTTPException(400, f"not edits: {shown(str(error))[:200]}") from None
+    except OSError as error:
+        raise HTTPException(507, f"the edits cannot be kept: {error.strerror}") from None
+
+
+async def _tempo(request: Request) -> Response:
+    """Beats anew, from the hits as they are now and what the user knows of tempo and meter."""
+    job, _ = _done(request)
+    edit = _edit(await _json(request), job)
+    try:
+        async with request.app.state.writing:
+            grid = await run_in_threadpool(
+                estimate, edit.hits, job.seconds, bpm=edit.options.bpm, meter=edit.options.meter
+            )
+    except ValueError as error:
+        raise HTTPException(422, shown(str(error))[:200]) from None
+    return JSONResponse(page_tempo(grid))
+
+
+async def _notation(request: Request) -> Response:
+    """Some bars of the hits as they are now, as SVG: `bar` is the first, `bars` how many."""
+    job, _ = _done(request)
+    if not notation.available():
+        raise HTTPException(501, "notation needs verovio: pip install verovio")
+    body = await _json(request)
+    edit = _edit(body, job)
+    values = json.loads(body)
+    bar, bars = values.get("bar"), values.get("bars")
+    if type(bar) is not int or type(bars) is not int or not 1 <= bars <= notation.MAX_BARS:
+        raise HTTPException(400, f"bar and bars are whole numbers, at most {notation.MAX_BARS} bars")
+
+    def written() -> tuple[str, int]:
+        with tempfile.TemporaryDirectory(prefix="mt3drum-") as folder:
+            result = Transcription(edit.hits, job.seconds, Path(job.name))
+            (path, *_) = write.write(result, Path(folder) / "score", ("musicxml",), "gm", edit.options)
+            return notation.bars_svg(path.read_text(encoding="utf-8"), bar, bars)
+
+    try:
+        async with request.app.state.writing:
+            svg, first = await run_in_threadpool(written)
+    except (ValueError, OSError, write.NoGridError) as error:
+        raise HTTPException(422, f"no notation: {shown(str(error))[:200]}") from None
+    return JSONResponse({"svg": svg, "first": first})
+
+
+async def _export(request: Request) -> Response:
+    """The score that the request holds."""
+    job, _ = _done(request)
+    _known(request)
+    return await _written(request, job, _edit(await _json(request), job))
+
+
+async def _export_kept(request: Request) -> Response:
+    """The score as it was saved last, edits included."""
+    job, work = _done(request)
+    _known(request)
+
+    def kept() -> Edit:
+        hits, record = work.score(job.id)
+        grid = None if record is None else read_tempo(record)
+        if grid is not None and hits:
+            grid = grid.reaching(hits[0].time)
+        return Edit(tuple(hits), "gm", ScoreOptions(beats=grid))
+
+    try:
+        edit = await run_in_threadpool(kept)
+    except (*_WRONG, OSError) as error:
+        raise HTTPException(500, f"the files of {job.name} are damaged: {shown(str(error))[:200]}") from None
+    return await _written(request, job, edit)
+
+
+def _known(request: Request) -> None:
+    if request.path_params["format"] not in SUFFIX:
+        raise HTTPException(404, f"no such format: {shown(request.path_params['format'])[:40]}")
+
+
+async def _written(request: Request, job: Job, edit: Edit) -> Response:
+    name = request.path_params["format"]
+    folder = tempfile.TemporaryDirectory(prefix="mt3drum-")
+    try:
+        base = Path(folder.name) / "score"
+        result = Transcription(edit.hits, job.seconds, Path(job.name))
+        async with request.app.state.writing:
+            (path, *_) = await run_in_threadpool(write.write, result, base, (name,), edit.notes, edit.options)
+    except write.NoGridError:
+        folder.cleanup()
+        raise HTTPException(
+            422, f"no steady beat found, and {name} on a grid needs one; set the tempo, then export again"
+        ) from None
+    except (ValueError, OSError) as error:
+        folder.cleanup()
+        raise HTTPException(422, f"cannot be written as {name}: {shown(str(error))[:200]}") from None
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        filename=(Path(job.name).stem or "score") + SUFFIX[name],
+        background=BackgroundTask(folder.cleanup),
+    )
+
+
+def _edit(body: bytes, job: Job) -> Edit:
+    try:
+        return parse_edit(body, job.seconds)
+    except _WRONG as error:
+        raise HTTPException(400, f"not a score: {shown(str(error))[:200]}") from None
+
+
+async def _json(request: Request) -> bytes:
+    if request.headers.get("content-type", "").split(";")[0] != "application/json":
+        raise HTTPException(415, "JSON is wanted")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            raise HTTPException(413, "too many hits")
+    return bytes(body)
