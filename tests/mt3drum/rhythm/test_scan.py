@@ -63,8 +63,9 @@ def scan(cases: Iterable[tuple[str, float, bool]]) -> Score:
             score.octaves.append(label)
         else:
             score.tempos.append(right)
-            inside = np.array([beat for beat in grid.beats if beat < hits[-1].time + 0.07]) if grid else []
-            score.beats.append(mir_eval.beat.f_measure(np.array(beats), np.array(inside)))
+            reached = np.array(grid.beats if grid else ())
+            heard = (reached > hits[0].time - 0.07) & (reached < hits[-1].time + 0.07)
+            score.beats.append(mir_eval.beat.f_measure(np.array(beats), reached[heard]))
         score.meters.append(meter)
         if not (right and meter):
             score.wrong.append(label)
