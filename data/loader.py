@@ -100,9 +100,13 @@ class Loader:
         batches: Iterable[Batch] = self.source
         if workers:
             batches = torch.utils.data.DataLoader(
-                self.source, batch_size=None, num_workers=workers, prefetch_factor=2, collate_fn=_as_it_is,
+                self.source,
+                batch_size=None,
+                num_workers=workers,
+                prefetch_factor=2,
+                collate_fn=_as_it_is,
                 generator=torch.Generator(),  # its own: the trainer's random numbers stay in step on resume
-            )  # fmt: skip
+            )
         for batch in batches:
             self._report(batch.bad)
             yield batch

@@ -1,4 +1,4 @@
-"""Draw the README's picture: a rendered clip, what was played in it, and what the checkpoint heard.
+"""Draw the README's picture: a rendered clip, what was played in it, and what the checkpoint transcribed.
 
     python scripts/make_figures.py --kit $DATA/kits/pearl-master-studio
 
@@ -99,24 +99,31 @@ def draw(audio: np.ndarray, truth: Sequence[Hit], heard: Sequence[Hit], config: 
     import matplotlib
 
     matplotlib.use("Agg")
+    import librosa
     import matplotlib.pyplot as plt
     import torch
 
     from mt3drum.audio.log_mel import LogMel
-    from mt3drum.config import SAMPLE_RATE
+    from mt3drum.config import HOP, SAMPLE_RATE
     from tokenizer.drums import DRUMS, FAMILY_OF
 
     with torch.no_grad():
         mel = LogMel(config)(torch.from_numpy(audio)[None])[0, 0].numpy()
-    seconds = len(audio) / SAMPLE_RATE
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(10, 5.6), sharex=True, layout="constrained")
-    shades = plt.get_cmap("magma", SHADES)
-    extent = (0, seconds, 0, len(mel))
-    # Nearest: blended pixels would be more than the shades, and the file large.
-    top.imshow(
-        mel, origin="lower", aspect="auto", cmap=shades, extent=extent, vmin=-9, interpolation="nearest"
+    librosa.display.specshow(
+        mel,
+        sr=SAMPLE_RATE,
+        hop_length=HOP,
+        x_axis="time",
+        y_axis="mel",
+        fmin=config.low_hz,
+        fmax=config.high_hz,
+        cmap=plt.get_cmap("magma", SHADES),
+        vmin=-9,
+        ax=top,
     )
-    top.set_ylabel("mel band")
+    top.label_outer()
+    top.set_ylabel("Hz (mel scale)")
     drums = sorted({hit.drum for hit in (*truth, *heard)}, reverse=True)
     row = {drum: place for place, drum in enumerate(drums)}
     palette = plt.get_cmap("Dark2")
@@ -125,7 +132,7 @@ def draw(audio: np.ndarray, truth: Sequence[Hit], heard: Sequence[Hit], config: 
         [row[hit.drum] for hit in heard],
         s=[12 + hit.velocity for hit in heard],
         color=[palette(FAMILY_OF[hit.drum]) for hit in heard],
-        label="heard (larger is louder)",
+        label="transcribed (larger is louder)",
     )
     bottom.scatter(
         [hit.time for hit in truth],
@@ -178,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"make_figures: {error}", file=sys.stderr)
         return 1
-    print(f"wrote {args.output}: {len(truth)} strokes played, {len(heard)} heard")
+    print(f"wrote {args.output}: {len(truth)} hits played, {len(heard)} transcribed")
     return 0
 
 

@@ -31,10 +31,18 @@ class AmbienceConfig:
 
     kinds: dict[str, float] = field(
         default_factory=lambda: {
-            "purr": 1.5, "wind": 1.0, "rain": 1.0, "traffic": 1.0, "applause": 1.2, "steps": 1.0,
-            "typing": 1.0, "babble": 1.5, "hum": 0.7, "engine": 1.2,
+            "purr": 1.5,
+            "wind": 1.0,
+            "rain": 1.0,
+            "traffic": 1.0,
+            "applause": 1.2,
+            "steps": 1.0,
+            "typing": 1.0,
+            "babble": 1.5,
+            "hum": 0.7,
+            "engine": 1.2,
         }
-    )  # fmt: skip
+    )
     """Kind -> weight; purring and speech were taken for drums most."""
     count: tuple[float, ...] = (0.7, 0.3)
     """Probability of one or two kinds at once."""
@@ -258,7 +266,14 @@ def _babble(bank: NoteBank, samples: int, rng: np.random.Generator) -> Audio:
 
 Maker = Callable[[int, np.random.Generator, AmbienceConfig], Audio]
 MAKERS: dict[str, Maker] = {
-    "purr": _purr, "wind": _wind, "rain": _rain, "traffic": _traffic, "applause": _applause,
-    "steps": _steps, "typing": _typing, "hum": _hum, "engine": _engine,
-}  # fmt: skip
+    "purr": _purr,
+    "wind": _wind,
+    "rain": _rain,
+    "traffic": _traffic,
+    "applause": _applause,
+    "steps": _steps,
+    "typing": _typing,
+    "hum": _hum,
+    "engine": _engine,
+}
 """All kinds but babble, which needs the consonants of a bank."""

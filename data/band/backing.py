@@ -12,9 +12,9 @@ import numpy as np
 
 from data.band.ambience import AmbienceConfig, render_ambience
 from data.band.ducking import duck
+from data.band.events import Event
 from data.band.levels import add_track, full_scale
 from data.band.notes import NoteBank
-from data.band.parts import Event
 from data.band.patches import SUB, draw_patch, play
 from data.band.play import render_band
 from data.band.sequences import SequenceConfig, render_sequences
@@ -67,9 +67,12 @@ class BackingConfig:
 
 
 RECORDED = BackingConfig(
-    with_drums=(0.8, 0, 0, 0, 0.2, 0), with_machines=(0.8, 0, 0, 0, 0.2, 0), drumless=(0.5, 0, 0, 0, 0.5, 0),
-    sub=0.0, soloists=SoloConfig(recorded=1.0),
-)  # fmt: skip
+    with_drums=(0.8, 0, 0, 0, 0.2, 0),
+    with_machines=(0.8, 0, 0, 0, 0.2, 0),
+    drumless=(0.5, 0, 0, 0, 0.5, 0),
+    sub=0.0,
+    soloists=SoloConfig(recorded=1.0),
+)
 """Bands and soloists on recorded notes, nothing synthesised but singers: for tests, on held-out ones."""
 
 

@@ -10,22 +10,43 @@ from collections.abc import Mapping
 
 HELD_OUT_NOTES: Mapping[str, frozenset[str]] = {
     "discord-gm-notes": frozenset({"electric_piano_1"}),
-    "freepats-notes": frozenset({
-        "finger_bass", "synth_bass_1", "jazz_guitar", "overdriven_guitar", "acoustic_brite_piano",
-        "church_organ", "accordion", "string_ensemble_1_marcato", "sweep_pad", "cello", "clarinet", "oboe",
-        "flute", "trombone", "tenor_sax", "dulcimer", "pizzicato_strings", "echo_voice",
-    }),
+    "freepats-notes": frozenset(
+        {
+            "finger_bass",
+            "synth_bass_1",
+            "jazz_guitar",
+            "overdriven_guitar",
+            "acoustic_brite_piano",
+            "church_organ",
+            "accordion",
+            "string_ensemble_1_marcato",
+            "sweep_pad",
+            "cello",
+            "clarinet",
+            "oboe",
+            "flute",
+            "trombone",
+            "tenor_sax",
+            "dulcimer",
+            "pizzicato_strings",
+            "echo_voice",
+        }
+    ),
     "guitars-notes": frozenset({"guitar_green_hammer", "guitar_green_ord", "guitar_green_stac"}),
-}  # fmt: skip
+}
 """Folder -> instruments, lower case."""
 HELD_OUT_LOOPS: Mapping[str, frozenset[str]] = {
     "librosa-examples": frozenset({"sorohanro_-_solo-trumpet-06"}),
     "sonicpi": frozenset({"ambi_choir", "bass_trance_c", "guit_e_slide"}),
-    "stargate-loops": frozenset({
-        "Bass_C_Minor_76BPM", "Chord_E_Dorian_Flat_Two_89BPM", "Guitar_F#_Major_93BPM",
-        "Melody_B_Minor_73BPM",
-    }),
-}  # fmt: skip
+    "stargate-loops": frozenset(
+        {
+            "Bass_C_Minor_76BPM",
+            "Chord_E_Dorian_Flat_Two_89BPM",
+            "Guitar_F#_Major_93BPM",
+            "Melody_B_Minor_73BPM",
+        }
+    ),
+}
 """Folder -> files without their suffix."""
 
 

@@ -22,9 +22,23 @@ from mt3drum.config import SAMPLE_RATE
 NOTE_FOLDERS = ("discord-gm-notes", "freepats-notes", "guitars-notes")
 LOOP_FOLDERS = ("sonicpi", "stargate-loops", "librosa-examples")
 EXCLUDED = (
-    "helicopter", "seashore", "timpani", "steel_drum", "taiko", "woodblock", "synth_drum", "reverse_cymbal",
-    "gunshot", "applause", "xylophone", "glockenspiel", "tubular", "melodic_tom", "agogo", "tinkle",
-)  # fmt: skip
+    "helicopter",
+    "seashore",
+    "timpani",
+    "steel_drum",
+    "taiko",
+    "woodblock",
+    "synth_drum",
+    "reverse_cymbal",
+    "gunshot",
+    "applause",
+    "xylophone",
+    "glockenspiel",
+    "tubular",
+    "melodic_tom",
+    "agogo",
+    "tinkle",
+)
 """Parts of instrument names that are percussion or sound effects: never played in a drumless band."""
 EXCLUDED_LOOPS = ("fishin", "drum", "perc", "beat", "bass_hit", "bass_drop", "voxy_hit")
 """Parts of file names left out of the clips: "Lets Go Fishin" may hold percussion (README of the data), and a
@@ -33,14 +47,38 @@ single low hit could pass for a kick drum."""
 NOTE_SECONDS = 3.0
 ROLES = ("bass", "guitar", "muted", "keys", "organ", "pad", "brass", "lead", "pluck", "voice")
 _ROLE_OF: tuple[tuple[str, str], ...] = (
-    ("bassoon", "lead"), ("bass", "bass"), ("muted_electric", "muted"), ("_stac", "muted"),
-    ("charang", "lead"), ("guit", "guitar"), ("organ", "organ"), ("accordion", "organ"), ("piano", "keys"),
-    ("harpsichord", "keys"), ("clavinet", "keys"), ("celesta", "keys"), ("pizzicato", "pluck"),
-    ("harp", "pluck"), ("dulcimer", "pluck"), ("sitar", "pluck"), ("string", "pad"), ("violin", "lead"),
-    ("cello", "pad"), ("pad", "pad"), ("new_age", "pad"), ("goblins", "pad"), ("crystal", "pluck"),
-    ("voice", "voice"), ("choir", "voice"), ("trumpet", "brass"), ("trombone", "brass"), ("tuba", "brass"),
-    ("horn", "brass"), ("brass", "brass"), ("sax", "brass"),
-)  # fmt: skip
+    ("bassoon", "lead"),
+    ("bass", "bass"),
+    ("muted_electric", "muted"),
+    ("_stac", "muted"),
+    ("charang", "lead"),
+    ("guit", "guitar"),
+    ("organ", "organ"),
+    ("accordion", "organ"),
+    ("piano", "keys"),
+    ("harpsichord", "keys"),
+    ("clavinet", "keys"),
+    ("celesta", "keys"),
+    ("pizzicato", "pluck"),
+    ("harp", "pluck"),
+    ("dulcimer", "pluck"),
+    ("sitar", "pluck"),
+    ("string", "pad"),
+    ("violin", "lead"),
+    ("cello", "pad"),
+    ("pad", "pad"),
+    ("new_age", "pad"),
+    ("goblins", "pad"),
+    ("crystal", "pluck"),
+    ("voice", "voice"),
+    ("choir", "voice"),
+    ("trumpet", "brass"),
+    ("trombone", "brass"),
+    ("tuba", "brass"),
+    ("horn", "brass"),
+    ("brass", "brass"),
+    ("sax", "brass"),
+)
 """Part of an instrument's name -> role; the first that fits."""
 _SUSTAINED = ("organ", "pad", "brass", "lead", "voice")
 

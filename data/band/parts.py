@@ -5,25 +5,11 @@ on the song's grid, on the kick drum, or deliberately beside both.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
+from data.band.events import Event
 from data.band.song import Song
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One note or chord."""
-
-    time: float
-    pitches: tuple[int, ...]
-    """MIDI notes in the order in which a strum reaches them; empty: an unpitched sound."""
-    seconds: float
-    velocity: float
-    """0..1, linear gain."""
-    touch: str = "open"
-    """open, mute (palm-muted), dead (muted by hand: a scratch), up (strummed upwards)."""
 
 
 def pattern(song: Song, rng: np.random.Generator, density: float, offbeat: float = 0.5) -> list[int]:
@@ -89,8 +75,11 @@ def bass(song: Song, rng: np.random.Generator, mode: str | None = None) -> list[
         pitch = root
         if mode == "walking":
             ahead = song.pitch(song.degree(time + gap), 34)
-            pitch = ahead + int(rng.choice([-1, 1])) if rng.random() < 0.3 else song.pitch(
-                song.degree(time) + int(rng.choice([0, 2, 4, 1])), 36)  # fmt: skip
+            pitch = (
+                ahead + int(rng.choice([-1, 1]))
+                if rng.random() < 0.3
+                else song.pitch(song.degree(time) + int(rng.choice([0, 2, 4, 1])), 36)
+            )
         elif mode == "two":
             pitch = root + 7 * (index % 2) - (12 if index % 2 and root > 36 else 0)
         elif mode in ("octaves", "slap"):
@@ -284,35 +273,17 @@ def lead(
 
 
 PARTS: dict[str, Callable[[Song, np.random.Generator], list[Event]]] = {
-    "bass": bass, "strum": strum, "skank": skank, "scratch": scratch, "chug": chug, "riff": riff,
+    "bass": bass,
+    "strum": strum,
+    "skank": skank,
+    "scratch": scratch,
+    "chug": chug,
+    "riff": riff,
     "comp": comp,
-    "stabs": stabs, "pad": pad, "arpeggio": arpeggio, "picking": picking, "lead": lead, "voice": lead,
-}  # fmt: skip
-
-
-def humanise(events: Sequence[Event], rng: np.random.Generator, spread: float) -> list[Event]:
-    """Move each event by a normal deviate of `spread` seconds, the whole part by as much again."""
-    shift = rng.normal(0, spread / 2)
-    moved = [replace(event, time=event.time + shift + offset) for event, offset in zip(
-        events, rng.normal(0, spread, len(events)), strict=True)]  # fmt: skip
-    return sorted(moved, key=lambda event: event.time)
-
-
-def arrange(events: Sequence[Event], song: Song, rng: np.random.Generator) -> list[Event]:
-    """Song structure: now and then a part enters late, leaves early, rests for a bar, or plays every other
-    one.
-    """
-    bars = len(song.bars())
-    active = np.ones(bars, dtype=bool)
-    draw = rng.random()
-    if draw < 0.12:
-        active[: int(rng.integers(bars)) + 1] = False
-    elif draw < 0.24:
-        active[int(rng.integers(bars)) :] = False
-    elif draw < 0.34:
-        active &= rng.random(bars) < 0.6
-    if active.all():
-        return list(events)
-    return [
-        event for event in events if active[int(np.clip((event.time - song.start) // song.bar, 0, bars - 1))]
-    ]
+    "stabs": stabs,
+    "pad": pad,
+    "arpeggio": arpeggio,
+    "picking": picking,
+    "lead": lead,
+    "voice": lead,
+}

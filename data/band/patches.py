@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import iirpeak, lfilter
 
-from data.band.parts import Event
+from data.band.events import Event
 from data.dsp import tones
 from data.dsp.tones import TABLE_SIZE, Audio
 from mt3drum.config import SAMPLE_RATE
@@ -73,35 +73,84 @@ STAB = PatchRanges(
     {"saw": 4, "square": 2, "fm": 1.5, "organ": 1.5}, decay=(0.08, 1.0), voices=(1, 2, 3, 5), floor=40
 )
 PAD = PatchRanges(
-    {"saw": 4, "square": 1.5, "organ": 1, "formant": 1.5}, attack=(0.02, 0.6), decay=(0.5, 3.0),
-    sustain=(0.5, 1.0), release=(0.05, 0.4), sweep=(0.2, 3.0), voices=(2, 3, 5, 7), detune=(8, 40),
-    bent=0.0, click=0.0, floor=40,
-)  # fmt: skip
+    {"saw": 4, "square": 1.5, "organ": 1, "formant": 1.5},
+    attack=(0.02, 0.6),
+    decay=(0.5, 3.0),
+    sustain=(0.5, 1.0),
+    release=(0.05, 0.4),
+    sweep=(0.2, 3.0),
+    voices=(2, 3, 5, 7),
+    detune=(8, 40),
+    bent=0.0,
+    click=0.0,
+    floor=40,
+)
 REESE = PatchRanges(
-    {"saw": 4, "square": 1}, attack=(0.002, 0.03), decay=(0.5, 2.0), sustain=(0.6, 1.0),
-    bright=(300, 3000), dark=(100, 800), voices=(2, 2, 3), detune=(15, 60), driven=0.5, bent=0.05,
-)  # fmt: skip
+    {"saw": 4, "square": 1},
+    attack=(0.002, 0.03),
+    decay=(0.5, 2.0),
+    sustain=(0.6, 1.0),
+    bright=(300, 3000),
+    dark=(100, 800),
+    voices=(2, 2, 3),
+    detune=(15, 60),
+    driven=0.5,
+    bent=0.05,
+)
 SUB = PatchRanges(
-    {"sine": 1}, attack=(0.001, 0.012), decay=(0.5, 3.0), sustain=(0.2, 0.8), release=(0.03, 0.15),
-    drive=(1.0, 6.0), voices=(1,), bent=0.0, click=0.6, click_level=(0.05, 0.3),
-)  # fmt: skip
+    {"sine": 1},
+    attack=(0.001, 0.012),
+    decay=(0.5, 3.0),
+    sustain=(0.2, 0.8),
+    release=(0.03, 0.15),
+    drive=(1.0, 6.0),
+    voices=(1,),
+    bent=0.0,
+    click=0.6,
+    click_level=(0.05, 0.3),
+)
 """The "808" bass: long, no sweep (with one it is a kick), often a click at its attack."""
 BASS = PatchRanges(
-    {"saw": 4, "square": 3, "sine": 1, "fm": 2}, decay=(0.06, 0.6), sustain=(0.0, 0.5), bright=(300, 5000),
-    dark=(80, 1200), driven=0.35,
-)  # fmt: skip
+    {"saw": 4, "square": 3, "sine": 1, "fm": 2},
+    decay=(0.06, 0.6),
+    sustain=(0.0, 0.5),
+    bright=(300, 5000),
+    dark=(80, 1200),
+    driven=0.35,
+)
 ACID = PatchRanges(
-    {"saw": 3, "square": 2}, decay=(0.1, 0.5), sustain=(0.0, 0.4), bright=(700, 5000), dark=(120, 600),
-    sweep=(0.05, 0.4), resonance=(4.0, 14.0), voices=(1,), driven=0.6, bent=0.0, floor=33,
-)  # fmt: skip
+    {"saw": 3, "square": 2},
+    decay=(0.1, 0.5),
+    sustain=(0.0, 0.4),
+    bright=(700, 5000),
+    dark=(120, 600),
+    sweep=(0.05, 0.4),
+    resonance=(4.0, 14.0),
+    voices=(1,),
+    driven=0.6,
+    bent=0.0,
+    floor=33,
+)
 CHOP = PatchRanges(
-    {"formant": 1}, attack=(0.003, 0.04), decay=(0.1, 1.2), sustain=(0.0, 0.9), release=(0.005, 0.03),
-    bent=0.4, bend=(-7.0, 7.0), bend_seconds=(0.02, 0.15), vibrato=(0.0, 0.3), click=0.0, floor=45,
-)  # fmt: skip
+    {"formant": 1},
+    attack=(0.003, 0.04),
+    decay=(0.1, 1.2),
+    sustain=(0.0, 0.9),
+    release=(0.005, 0.03),
+    bent=0.4,
+    bend=(-7.0, 7.0),
+    bend_seconds=(0.02, 0.15),
+    vibrato=(0.0, 0.3),
+    click=0.0,
+    floor=45,
+)
 LEAD = PatchRanges(
-    {"saw": 3, "square": 2, "fm": 1, "sine": 1}, decay=(0.3, 2.0), sustain=(0.3, 0.9), vibrato=(0.0, 0.4),
+    {"saw": 3, "square": 2, "fm": 1, "sine": 1},
+    decay=(0.3, 2.0),
+    sustain=(0.3, 0.9),
+    vibrato=(0.0, 0.4),
     floor=50,
-)  # fmt: skip
+)
 
 ROUND = ("sine", "fm", "noise")
 """Oscillators that sound like a kick or tom when they are low and die away fast."""

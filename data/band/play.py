@@ -12,9 +12,9 @@ from scipy.signal import lfilter
 
 from data.band import parts, voice
 from data.band.ducking import duck
+from data.band.events import Event, arrange, humanise
 from data.band.levels import add_track, full_scale
 from data.band.notes import Instrument, NoteBank, NoteSample, load_loops, load_notes
-from data.band.parts import Event
 from data.band.song import Song, compose
 from data.band.synthetic import make_bank, synthetic_notes
 from data.dsp import effects, pedals, tones
@@ -25,14 +25,20 @@ from mt3drum.config import SAMPLE_RATE
 __all__ = ["NoteBank", "load_loops", "load_notes", "make_bank", "render_band", "synthetic_notes"]
 
 ROLES_OF_PART: dict[str, tuple[str, ...]] = {
-    "bass": ("bass",), "strum": ("guitar",), "skank": ("guitar", "organ", "keys"),
+    "bass": ("bass",),
+    "strum": ("guitar",),
+    "skank": ("guitar", "organ", "keys"),
     "scratch": ("guitar", "muted"),
-    "chug": ("guitar", "guitar", "muted"), "riff": ("guitar",), "comp": ("keys", "organ", "keys"),
+    "chug": ("guitar", "guitar", "muted"),
+    "riff": ("guitar",),
+    "comp": ("keys", "organ", "keys"),
     "stabs": ("brass", "keys", "lead"),
-    "pad": ("pad", "voice", "organ"), "arpeggio": ("pluck", "keys", "guitar", "lead"),
+    "pad": ("pad", "voice", "organ"),
+    "arpeggio": ("pluck", "keys", "guitar", "lead"),
     "picking": ("guitar", "pluck"),
-    "lead": ("lead", "brass", "guitar", "keys", "voice"), "voice": ("voice",),
-}  # fmt: skip
+    "lead": ("lead", "brass", "guitar", "keys", "voice"),
+    "voice": ("voice",),
+}
 GUITAR_PARTS = ("strum", "riff", "chug", "scratch", "skank", "picking")
 LOOP_PROBABILITY = 0.1
 PLECTRUM_PROBABILITY = 0.6
@@ -90,9 +96,9 @@ def play_part(
     if part == "voice":
         return voice.sing(voice.melody(song, rng), bank, samples, rng)
     spread = 0.003 if rng.random() < 0.4 else rng.uniform(0.003, 0.018)
-    events = parts.humanise(parts.PARTS[part](song, rng), rng, spread)
+    events = humanise(parts.PARTS[part](song, rng), rng, spread)
     if arranged:
-        events = parts.arrange(events, song, rng)
+        events = arrange(events, song, rng)
     roles = ROLES_OF_PART[part]
     found = bank.with_role(roles[int(rng.integers(len(roles)))])
     instrument = found[int(rng.integers(len(found)))]

@@ -14,8 +14,8 @@ from scipy.signal import butter, lfilter, sosfilt
 
 from data.band import patches
 from data.band.ducking import duck, pump
+from data.band.events import Event
 from data.band.levels import add_track
-from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.song import Song
 from data.dsp import effects, pedals
@@ -31,9 +31,15 @@ class SequenceConfig:
 
     parts: dict[str, float] = field(
         default_factory=lambda: {
-            "arpeggio": 4.0, "bass": 2.5, "pad": 1.5, "stabs": 1.5, "chops": 1.2, "lead": 1.0, "riser": 0.8,
+            "arpeggio": 4.0,
+            "bass": 2.5,
+            "pad": 1.5,
+            "stabs": 1.5,
+            "chops": 1.2,
+            "lead": 1.0,
+            "riser": 0.8,
         }
-    )  # fmt: skip
+    )
     """Part -> weight: arpeggios and plucks are what was taken for drums most."""
     count: tuple[float, ...] = (0.4, 0.35, 0.25)
     """Probability of one, two, three parts at once."""
@@ -78,9 +84,13 @@ PART_PATCHES: dict[str, tuple[PatchRanges, ...]] = {
     "lead": (patches.LEAD, patches.CHOP),
 }
 CENTRES: dict[str, Range] = {
-    "arpeggio": (45, 86), "bass": (28, 42), "pad": (48, 68), "stabs": (50, 72), "chops": (52, 76),
+    "arpeggio": (45, 86),
+    "bass": (28, 42),
+    "pad": (48, 68),
+    "stabs": (50, 72),
+    "chops": (52, 76),
     "lead": (58, 84),
-}  # fmt: skip
+}
 """MIDI range in which a part's middle is drawn."""
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
 from data.band import parts
+from data.band.events import Event
 from data.band.levels import add_track
 from data.band.notes import NoteBank
-from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.play import perform
 from data.band.sequences import SequenceConfig, sequence
@@ -20,22 +20,63 @@ from data.dsp.tones import Audio
 from mt3drum.config import SAMPLE_RATE
 
 BOWED = PatchRanges(
-    {"saw": 1}, attack=(0.004, 0.15), decay=(0.08, 2.0), sustain=(0.0, 1.0), release=(0.02, 0.2),
-    bright=(2500, 9000), dark=(900, 4000), resonance=(0.0, 1.0), voices=(1, 1, 2, 3), detune=(3, 12),
-    driven=0.1, drive=(1.0, 3.0), bent=0.3, bend=(-2.0, 1.0), bend_seconds=(0.02, 0.1), vibrato=(0.0, 0.6),
-    click=0.0, floor=36,
-)  # fmt: skip
+    {"saw": 1},
+    attack=(0.004, 0.15),
+    decay=(0.08, 2.0),
+    sustain=(0.0, 1.0),
+    release=(0.02, 0.2),
+    bright=(2500, 9000),
+    dark=(900, 4000),
+    resonance=(0.0, 1.0),
+    voices=(1, 1, 2, 3),
+    detune=(3, 12),
+    driven=0.1,
+    drive=(1.0, 3.0),
+    bent=0.3,
+    bend=(-2.0, 1.0),
+    bend_seconds=(0.02, 0.1),
+    vibrato=(0.0, 0.6),
+    click=0.0,
+    floor=36,
+)
 """From spiccato (4 ms, no sustain) to a slow bow; a slide into the note now and then."""
 WOODWIND = PatchRanges(
-    {"square": 2, "sine": 1, "organ": 1}, attack=(0.008, 0.08), decay=(0.3, 2.0), sustain=(0.5, 1.0),
-    release=(0.02, 0.1), bright=(1200, 6000), dark=(800, 3000), resonance=(0.0, 0.5), voices=(1,),
-    drive=(1.0, 2.0), driven=0.0, bent=0.2, bend=(-1.0, 1.0), vibrato=(0.0, 0.4), click=0.0, floor=50,
-)  # fmt: skip
+    {"square": 2, "sine": 1, "organ": 1},
+    attack=(0.008, 0.08),
+    decay=(0.3, 2.0),
+    sustain=(0.5, 1.0),
+    release=(0.02, 0.1),
+    bright=(1200, 6000),
+    dark=(800, 3000),
+    resonance=(0.0, 0.5),
+    voices=(1,),
+    drive=(1.0, 2.0),
+    driven=0.0,
+    bent=0.2,
+    bend=(-1.0, 1.0),
+    vibrato=(0.0, 0.4),
+    click=0.0,
+    floor=50,
+)
 BRASS = PatchRanges(
-    {"saw": 1}, attack=(0.01, 0.08), decay=(0.2, 2.0), sustain=(0.4, 1.0), release=(0.02, 0.1),
-    bright=(1500, 8000), dark=(700, 3000), resonance=(0.0, 0.8), voices=(1, 2, 3), detune=(3, 12),
-    drive=(1.0, 4.0), driven=0.3, bent=0.3, bend=(-2.0, 0.0), vibrato=(0.0, 0.3), click=0.0, floor=40,
-)  # fmt: skip
+    {"saw": 1},
+    attack=(0.01, 0.08),
+    decay=(0.2, 2.0),
+    sustain=(0.4, 1.0),
+    release=(0.02, 0.1),
+    bright=(1500, 8000),
+    dark=(700, 3000),
+    resonance=(0.0, 0.8),
+    voices=(1, 2, 3),
+    detune=(3, 12),
+    drive=(1.0, 4.0),
+    driven=0.3,
+    bent=0.3,
+    bend=(-2.0, 0.0),
+    vibrato=(0.0, 0.3),
+    click=0.0,
+    floor=40,
+)
 
 
 @dataclass(frozen=True)

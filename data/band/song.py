@@ -6,15 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 
 SCALES: dict[str, tuple[int, ...]] = {
-    "major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10), "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10), "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 10),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
     "harmonic": (0, 2, 3, 5, 7, 8, 11),
-}  # fmt: skip
+}
 PROGRESSIONS = (
-    (0, 4, 5, 3), (0, 5, 3, 4), (0, 3, 4, 3), (0, 0, 3, 4), (1, 4, 0, 0), (0, 6, 5, 4), (0, 3, 0, 4),
+    (0, 4, 5, 3),
+    (0, 5, 3, 4),
+    (0, 3, 4, 3),
+    (0, 0, 3, 4),
+    (1, 4, 0, 0),
+    (0, 6, 5, 4),
+    (0, 3, 0, 4),
     (0, 0, 0, 0),
-    (5, 3, 0, 4), (0, 2, 3, 3), (0, 3, 6, 2), (0, 0, 5, 6),
-)  # fmt: skip
+    (5, 3, 0, 4),
+    (0, 2, 3, 3),
+    (0, 3, 6, 2),
+    (0, 0, 5, 6),
+)
 """Scale degrees of four bars: the common ones of rock, pop, jazz (two-five-one), funk (one chord)."""
 
 
@@ -40,64 +52,99 @@ STYLES: tuple[Style, ...] = (
     Style(
         "rock",
         {"bass": 0.9, "riff": 0.6, "strum": 0.6, "lead": 0.3, "voice": 0.6, "comp": 0.2, "pad": 0.15},
-        swing=0.08, drive=0.75, weight=2.0,
+        swing=0.08,
+        drive=0.75,
+        weight=2.0,
     ),
     Style(
         "punk",
         {"bass": 0.9, "chug": 0.9, "strum": 0.5, "voice": 0.6, "lead": 0.2},
-        swing=0.0, drive=0.95, bass=("eighths", "follow"), weight=1.2,
+        swing=0.0,
+        drive=0.95,
+        bass=("eighths", "follow"),
+        weight=1.2,
     ),
     Style(
         "metal",
         {"bass": 0.8, "chug": 0.9, "riff": 0.8, "lead": 0.4, "voice": 0.3, "pad": 0.1},
-        swing=0.05, drive=1.0, bass=("follow", "eighths", "riff"), weight=1.2,
+        swing=0.05,
+        drive=1.0,
+        bass=("follow", "eighths", "riff"),
+        weight=1.2,
     ),
     Style(
         "pop",
         {"bass": 0.85, "comp": 0.6, "strum": 0.4, "pad": 0.4, "voice": 0.8, "arpeggio": 0.4, "stabs": 0.15},
-        sevenths=0.3, drive=0.2, bass=("follow", "eighths", "octaves", "held"), weight=1.5,
+        sevenths=0.3,
+        drive=0.2,
+        bass=("follow", "eighths", "octaves", "held"),
+        weight=1.5,
     ),
     Style(
         "funk",
         {"bass": 0.95, "scratch": 0.7, "stabs": 0.6, "comp": 0.5, "voice": 0.4, "riff": 0.3},
-        swing=0.15, sevenths=0.7, drive=0.1, bass=("riff", "follow", "octaves", "slap"),
+        swing=0.15,
+        sevenths=0.7,
+        drive=0.1,
+        bass=("riff", "follow", "octaves", "slap"),
     ),
     Style(
         "jazz",
         {"bass": 0.9, "comp": 0.8, "lead": 0.8, "stabs": 0.2, "voice": 0.15},
-        swing=0.8, sevenths=0.9, drive=0.02, bass=("walking", "walking", "held"),
+        swing=0.8,
+        sevenths=0.9,
+        drive=0.02,
+        bass=("walking", "walking", "held"),
     ),
     Style(
         "country",
         {"bass": 0.85, "strum": 0.8, "picking": 0.7, "voice": 0.7, "lead": 0.4, "comp": 0.2},
-        swing=0.25, drive=0.1, bass=("two", "follow", "walking"), weight=1.2,
+        swing=0.25,
+        drive=0.1,
+        bass=("two", "follow", "walking"),
+        weight=1.2,
     ),
     Style(
         "reggae",
         {"bass": 0.95, "skank": 0.95, "comp": 0.3, "voice": 0.6, "stabs": 0.3, "scratch": 0.2},
-        swing=0.35, sevenths=0.3, drive=0.05, bass=("riff", "sparse"),
+        swing=0.35,
+        sevenths=0.3,
+        drive=0.05,
+        bass=("riff", "sparse"),
     ),
     Style(
         "electronic",
         {"bass": 0.8, "arpeggio": 0.6, "pad": 0.6, "stabs": 0.5, "lead": 0.4, "voice": 0.25},
-        swing=0.05, sevenths=0.4, drive=0.1, bass=("offbeat", "eighths", "octaves", "riff", "held"),
+        swing=0.05,
+        sevenths=0.4,
+        drive=0.1,
+        bass=("offbeat", "eighths", "octaves", "riff", "held"),
     ),
     Style(
         "ballad",
         {"bass": 0.7, "arpeggio": 0.6, "comp": 0.5, "pad": 0.6, "voice": 0.8, "picking": 0.3},
-        swing=0.15, sevenths=0.4, drive=0.05, bass=("held", "two", "follow"),
+        swing=0.15,
+        sevenths=0.4,
+        drive=0.05,
+        bass=("held", "two", "follow"),
     ),
     Style(
         "blues",
         {"bass": 0.9, "strum": 0.4, "comp": 0.5, "lead": 0.7, "voice": 0.4, "riff": 0.4},
-        swing=0.7, sevenths=0.6, drive=0.4, bass=("walking", "eighths", "follow"),
+        swing=0.7,
+        sevenths=0.6,
+        drive=0.4,
+        bass=("walking", "eighths", "follow"),
     ),
     Style(
         "alone",
         {"strum": 1, "picking": 1, "comp": 1, "bass": 1, "voice": 1, "chug": 1, "scratch": 1},
-        swing=0.2, sevenths=0.3, drive=0.3, weight=0.5,
+        swing=0.2,
+        sevenths=0.3,
+        drive=0.3,
+        weight=0.5,
     ),
-)  # fmt: skip
+)
 _SHARES = np.array([style.weight for style in STYLES]) / sum(style.weight for style in STYLES)
 
 

@@ -8,17 +8,26 @@ from data.band.notes import Instrument, NoteBank, NoteSample, join, load_notes, 
 from data.dsp import tones
 
 _SYNTHETIC: tuple[tuple[str, str, range], ...] = (
-    ("string_bass", "bass", range(28, 56, 6)), ("slap_bass", "bass", range(28, 56, 6)),
-    ("saw_bass", "bass", range(28, 56, 6)), ("square_bass", "bass", range(28, 56, 6)),
-    ("fm_bass", "bass", range(28, 56, 6)), ("steel_guitar", "guitar", range(40, 82, 5)),
-    ("nylon_guitar", "guitar", range(40, 82, 5)), ("electric_guitar", "guitar", range(38, 84, 5)),
-    ("palm_muted", "muted", range(36, 66, 5)), ("dead_string", "muted", range(40, 70, 6)),
-    ("banjo", "pluck", range(50, 86, 5)), ("fm_keys", "keys", range(40, 92, 6)),
-    ("fm_pluck", "pluck", range(48, 92, 6)), ("organ", "organ", range(36, 92, 6)),
-    ("saw_pad", "pad", range(40, 84, 6)), ("saw_lead", "lead", range(48, 92, 6)),
-    ("square_lead", "lead", range(48, 92, 6)), ("brass", "brass", range(44, 84, 6)),
+    ("string_bass", "bass", range(28, 56, 6)),
+    ("slap_bass", "bass", range(28, 56, 6)),
+    ("saw_bass", "bass", range(28, 56, 6)),
+    ("square_bass", "bass", range(28, 56, 6)),
+    ("fm_bass", "bass", range(28, 56, 6)),
+    ("steel_guitar", "guitar", range(40, 82, 5)),
+    ("nylon_guitar", "guitar", range(40, 82, 5)),
+    ("electric_guitar", "guitar", range(38, 84, 5)),
+    ("palm_muted", "muted", range(36, 66, 5)),
+    ("dead_string", "muted", range(40, 70, 6)),
+    ("banjo", "pluck", range(50, 86, 5)),
+    ("fm_keys", "keys", range(40, 92, 6)),
+    ("fm_pluck", "pluck", range(48, 92, 6)),
+    ("organ", "organ", range(36, 92, 6)),
+    ("saw_pad", "pad", range(40, 84, 6)),
+    ("saw_lead", "lead", range(48, 92, 6)),
+    ("square_lead", "lead", range(48, 92, 6)),
+    ("brass", "brass", range(44, 84, 6)),
     ("choir", "voice", range(44, 80, 5)),
-)  # fmt: skip
+)
 
 
 def synthetic_notes(rng: np.random.Generator, per_kind: int = 3, noises: int = 6) -> NoteBank:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.band import parts
+from data.band.events import Event, arrange
 from data.band.notes import NoteBank
-from data.band.parts import Event
 from data.band.song import Song
 from data.dsp import tones
 from data.dsp.tones import Audio
@@ -25,7 +25,7 @@ def melody(song: Song, rng: np.random.Generator) -> list[Event]:
     low = int(rng.choice([43, 48, 53, 58, 62]))
     if rng.random() < 0.15:
         return speech(song.seconds, rng, low)
-    line = parts.arrange(parts.lead(song, rng, low, low + 15, rng.uniform(0.15, 0.5)), song, rng)
+    line = arrange(parts.lead(song, rng, low, low + 15, rng.uniform(0.15, 0.5)), song, rng)
     if rng.random() < 0.25:
         above = int(rng.choice([3, 4, 5, 7, 12, -12]))
         line += [

@@ -114,9 +114,16 @@ class RenderConfig:
         """For validation and test: the performances as played on sampled kits, nothing generated; the bands
         of a test, where asked for, play recorded notes alone."""
         return cls(
-            split, seconds, patterns=0.0, electronic=0.0, synthetic=0.0, band=0.0, negatives=0.0, vary=0.0,
+            split,
+            seconds,
+            patterns=0.0,
+            electronic=0.0,
+            synthetic=0.0,
+            band=0.0,
+            negatives=0.0,
+            vary=0.0,
             backing=RECORDED if split == "test" else BackingConfig(),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -179,12 +186,18 @@ def render_clip(
             performance.electronic,
         )
     return Clip(
-        audio, band, hits,
+        audio,
+        band,
+        hits,
         corpus="no drums" if drumless else performance.corpus,
         performance="no drums" if drumless else performance.name,
-        kits=used, licence=performance.licence, split=config.split, seconds=config.seconds,
-        bpm=performance.bpm, unmapped={},
-    )  # fmt: skip
+        kits=used,
+        licence=performance.licence,
+        split=config.split,
+        seconds=config.seconds,
+        bpm=performance.bpm,
+        unmapped={},
+    )
 
 
 ACOUSTIC_MACHINES = 0.12
@@ -261,13 +274,18 @@ def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
     # The last clip keeps a hit annotated a moment after the end of the audio; loaders pad with silence.
     hits = within(recording.hits, start, start + seconds)
     return Clip(
-        np.asarray(audio, np.float32), None,
+        np.asarray(audio, np.float32),
+        None,
         hits=tuple(replace(hit, time=hit.time - start) for hit in hits),
-        corpus=recording.corpus, performance=recording.performance,
+        corpus=recording.corpus,
+        performance=recording.performance,
         kits={recording.kit: recording.licence} if recording.kit else {},
-        licence=recording.licence, split=recording.split, seconds=round(lasting, 6), bpm=recording.bpm,
+        licence=recording.licence,
+        split=recording.split,
+        seconds=round(lasting, 6),
+        bpm=recording.bpm,
         unmapped=recording.unmapped,
-    )  # fmt: skip
+    )
 
 
 def audio_seconds(recording: Recording) -> float:

@@ -126,9 +126,17 @@ class _LabelRows:
 
     def recording(self, name: str, audio: Path, corpus: str, licence: str) -> Recording:
         return Recording(
-            name, audio, tuple(sorted(self.hits)), "test", corpus, name, "", licence,
-            dict(self.unmapped), dict(self.excluded),
-        )  # fmt: skip
+            name,
+            audio,
+            tuple(sorted(self.hits)),
+            "test",
+            corpus,
+            name,
+            "",
+            licence,
+            dict(self.unmapped),
+            dict(self.excluded),
+        )
 
 
 def _annotated(path: Path, labels: LabelMap, name: str, audio: Path, corpus: str, licence: str) -> Recording:
@@ -149,6 +157,14 @@ def _midi_annotated(
     """A recording annotated by a MIDI file."""
     score = read_midi(path, labels)
     return Recording(
-        name, audio, tuple(score.hits), "test", corpus, name, "", licence,
-        counted(score.unmapped), counted(score.excluded),
-    )  # fmt: skip
+        name,
+        audio,
+        tuple(score.hits),
+        "test",
+        corpus,
+        name,
+        "",
+        licence,
+        counted(score.unmapped),
+        counted(score.excluded),
+    )

@@ -26,10 +26,17 @@ class HarshConfig:
 
     kinds: dict[str, float] = field(
         default_factory=lambda: {
-            "phone": 2.0, "hall": 2.0, "hiss": 1.5, "clip": 1.5, "squash": 1.0, "low_rate": 1.0,
-            "cassette": 1.0, "upload": 1.5, "bootleg": 1.0,
+            "phone": 2.0,
+            "hall": 2.0,
+            "hiss": 1.5,
+            "clip": 1.5,
+            "squash": 1.0,
+            "low_rate": 1.0,
+            "cassette": 1.0,
+            "upload": 1.5,
+            "bootleg": 1.0,
         }
-    )  # fmt: skip
+    )
     """Kind -> weight."""
     phone_low: Range = (150.0, 350.0)
     """Hz under which a telephone's microphone hears little."""
@@ -180,6 +187,13 @@ def _reverberate(audio: Audio, rng: np.random.Generator, seconds: float, wet: fl
 
 
 KINDS: dict[str, Callable[[Audio, np.random.Generator, HarshConfig], Audio]] = {
-    "phone": phone, "hall": hall, "hiss": hiss, "clip": clip, "squash": squash, "low_rate": low_rate,
-    "cassette": cassette, "upload": upload, "bootleg": bootleg,
-}  # fmt: skip
+    "phone": phone,
+    "hall": hall,
+    "hiss": hiss,
+    "clip": clip,
+    "squash": squash,
+    "low_rate": low_rate,
+    "cassette": cassette,
+    "upload": upload,
+    "bootleg": bootleg,
+}

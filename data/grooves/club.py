@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.grooves.patterns import VELOCITY
+from data.grooves.bars import VELOCITY
 from data.grooves.performance import Performance
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit

@@ -44,14 +44,33 @@ GROUP_OF: Mapping[int, int] = {CLASS_INDEX[name]: i for i, names in enumerate(GR
 # else covers in the six development recordings, rounded; every clip moves each instrument by several dB
 # around it.
 LEVEL_DB: Mapping[str, float] = {
-    "kick": 0.0, "snare_head": -2.0, "snare_cross_stick": -6.0, "snare_rim": -1.0,
-    "hihat_closed": -11.0, "hihat_closed_edge": -8.0, "hihat_open": -7.5, "hihat_open_edge": -5.0,
+    "kick": 0.0,
+    "snare_head": -2.0,
+    "snare_cross_stick": -6.0,
+    "snare_rim": -1.0,
+    "hihat_closed": -11.0,
+    "hihat_closed_edge": -8.0,
+    "hihat_open": -7.5,
+    "hihat_open_edge": -5.0,
     "hihat_pedal": -14.0,
-    "tom1_head": -1.0, "tom1_rim": 0.0, "tom2_head": -1.0, "tom2_rim": 0.0,
-    "tom3_head": -1.0, "tom3_rim": 0.0, "floor_tom_head": -1.0, "floor_tom_rim": 0.0,
-    "crash1": -5.0, "crash1_edge": -3.5, "crash2": -5.0, "crash2_edge": -3.5,
-    "ride": -12.0, "ride_edge": -6.0, "ride_bell": -8.0, "aux1": -10.0, "aux2": -8.0,
-}  # fmt: skip
+    "tom1_head": -1.0,
+    "tom1_rim": 0.0,
+    "tom2_head": -1.0,
+    "tom2_rim": 0.0,
+    "tom3_head": -1.0,
+    "tom3_rim": 0.0,
+    "floor_tom_head": -1.0,
+    "floor_tom_rim": 0.0,
+    "crash1": -5.0,
+    "crash1_edge": -3.5,
+    "crash2": -5.0,
+    "crash2_edge": -3.5,
+    "ride": -12.0,
+    "ride_edge": -6.0,
+    "ride_bell": -8.0,
+    "aux1": -10.0,
+    "aux2": -8.0,
+}
 
 # Octaves of tuning (standard deviation) and dB of level (standard deviation) by group, in the order of
 # GROUPS.
@@ -214,13 +233,18 @@ def _voice(
     layers = len({(sample.velocity_low, sample.velocity_high) for sample in samples})
     db = LEVEL_DB[name] + gain + rng.normal(0.0, 1.0)
     return Voice(
-        drum=drum, kit=kit.name, samples=samples, gain=float(10 ** (db / 20)), exponent=float(exponent),
-        ratio=float(ratio), ring=_ring(name, rng),
+        drum=drum,
+        kit=kit.name,
+        samples=samples,
+        gain=float(10 ** (db / 20)),
+        exponent=float(exponent),
+        ratio=float(ratio),
+        ring=_ring(name, rng),
         layered=brushed or layers >= LAYERED,
         takes=TAKES if kit.kind == "acoustic" and len(samples) <= 2 else 1,
         eq=_dark(rng) if DRUMS[drum].family == "crash" and rng.random() < 0.6 else _eq(rng),
         swell=_swell(rng) if name in SWELLING and rng.random() < 0.35 else None,
-    )  # fmt: skip
+    )
 
 
 def _eq(rng: np.random.Generator) -> tuple[float, float, float] | None:

@@ -86,8 +86,10 @@ def _merged(manifests: Iterable[dict[str, Any]]) -> dict[str, Any]:
     for one in both:
         hits.update(one["hits"])
     return {
-        name: dict(hits) if name == "hits"
-        else sum(one[name] for one in both) if name in ("clips", "seconds")
+        name: dict(hits)
+        if name == "hits"
+        else sum(one[name] for one in both)
+        if name in ("clips", "seconds")
         else [one.get(name) for one in both]
         for name in first
-    }  # fmt: skip
+    }

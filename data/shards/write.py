@@ -141,9 +141,16 @@ def write_shard(path: Path, clips: Iterator[Clip]) -> dict[str, Any]:
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
         size = temporary.stat().st_size
     return {
-        "file": path.name, "clips": names, "seconds": round(seconds, 3), "bytes": size, "sha256": digest,
-        "hits": dict(hits), "corpora": corpora, "kits": kits, "performances": sorted(performances),
-    }  # fmt: skip
+        "file": path.name,
+        "clips": names,
+        "seconds": round(seconds, 3),
+        "bytes": size,
+        "sha256": digest,
+        "hits": dict(hits),
+        "corpora": corpora,
+        "kits": kits,
+        "performances": sorted(performances),
+    }
 
 
 def add_clip(tar: tarfile.TarFile, key: str, clip: Clip) -> None:

@@ -141,11 +141,15 @@ class MediaFile:
 
     def _input(self) -> list[str]:
         return [
-            "-v", "error",
-            "-protocol_whitelist", "file,pipe",
-            "-format_whitelist", FORMATS,
-            "-i", f"file:{self.path.absolute()}",
-        ]  # fmt: skip
+            "-v",
+            "error",
+            "-protocol_whitelist",
+            "file,pipe",
+            "-format_whitelist",
+            FORMATS,
+            "-i",
+            f"file:{self.path.absolute()}",
+        ]
 
     def _probe(self) -> dict[str, Any]:
         wanted = (
@@ -174,11 +178,20 @@ class MediaFile:
         """
         zero = self.zero if stream.start - self.zero <= MAX_LATE else stream.start
         command = [
-            self.tools[0], "-nostdin", "-copyts", *self._input(),
-            "-map", f"0:{stream.index}",
-            "-af", f"asetpts=PTS-({zero!r})/TB,aresample=async=1:first_pts=0",
-            "-f", "au", "-c:a", "pcm_f32be", "pipe:1",
-        ]  # fmt: skip
+            self.tools[0],
+            "-nostdin",
+            "-copyts",
+            *self._input(),
+            "-map",
+            f"0:{stream.index}",
+            "-af",
+            f"asetpts=PTS-({zero!r})/TB,aresample=async=1:first_pts=0",
+            "-f",
+            "au",
+            "-c:a",
+            "pcm_f32be",
+            "pipe:1",
+        ]
         read = 0
         with tempfile.TemporaryFile() as said, _running(command, said) as process:
             header = _within(process, 24)

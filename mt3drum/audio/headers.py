@@ -19,15 +19,17 @@ _W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
 _KINDS = (
-    (rb"PK[\x03\x05]|Rar!|7z\xbc\xaf|\x1f\x8b|BZh|\xfd7zXZ", "a compressed archive; unpack it, then name the"
-     " folder"),
+    (
+        rb"PK[\x03\x05]|Rar!|7z\xbc\xaf|\x1f\x8b|BZh|\xfd7zXZ",
+        "a compressed archive; unpack it, then name the folder",
+    ),
     (rb".{257}ustar", "a tar file; give it the suffix .tar"),
     (rb"MThd", "a MIDI file: notes, not sound; name a recording"),
     (rb"%PDF|\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP", "a document or a picture; name a recording"),
     (rb"\s*(<!doctype|<html|<\?xml)", "a web page or XML text; download the recording itself"),
     (rb"version https://git-lfs", "a Git LFS pointer; fetch the recording with `git lfs pull`"),
     (rb"#EXTM3U|\[playlist\]", "a playlist; name the recordings in it"),
-)  # fmt: skip
+)
 
 
 def identify(path: Path) -> str | None:

@@ -130,6 +130,11 @@ def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tup
         Task(source, output / (place if stems[place.with_suffix("")] > 1 else place.with_suffix("")))
         for source, place in found.items()
     ]
+    _refuse_shared_targets(tasks)
+    return tasks, problems
+
+
+def _refuse_shared_targets(tasks: Iterable[Task]) -> None:
     owner: dict[Path, Path] = {}
     for task in tasks:
         other = owner.setdefault(task.target, task.source)
@@ -138,7 +143,6 @@ def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tup
                 f"{other} and {task.source} would both be written to {task.target}.*; name their "
                 "folder instead of the files, or use two runs with two output folders"
             )
-    return tasks, problems
 
 
 def _is_recording(path: Path) -> bool:

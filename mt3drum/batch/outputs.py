@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mt3drum.audio.headers import identify
 from mt3drum.batch.inputs import Task
 from mt3drum.files import SUFFIX, format_of, result_paths
+
+if TYPE_CHECKING:
+    from mt3drum.formats.write import Rendering, Written
 
 STDOUT = "-"
 _KNOWN = mimetypes.MimeTypes()  # of the standard library alone, not of this machine
@@ -101,3 +108,20 @@ def check_one(output: Output, tasks: Sequence[Task], pipes: Sequence[object]) ->
     if one is not None and (len(tasks) > 1 or pipes):
         count = "what a command writes" if pipes else f"{len(tasks)} recordings"
         raise ValueError(f"-o {one} is one file, and the input is {count}: name a folder")
+
+
+def to_stdout(rendering: Rendering, paths: Mapping[str, Path]) -> Written:
+    """Write the one format, whole, to standard output."""
+    with private_folder() as folder:
+        written = rendering.write({name: folder / path.name for name, path in paths.items()})
+        for path in written.files:
+            sys.stdout.buffer.write(path.read_bytes())
+        sys.stdout.flush()
+    return replace(written, files=(Path("standard output"),) if written.files else ())
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Only this user may look into it; gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="mt3drum-") as name:
+        yield Path(name)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mt3drum.batch import run
+from mt3drum.batch.console import error, say
 from mt3drum.batch.inputs import STDIN, STDIN_NAME, Task
-from mt3drum.batch.outputs import Output, check_one, read_output
+from mt3drum.batch.outputs import Output, check_one, read_output, to_stdout
 from mt3drum.cli import drum_options, notation_options
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def convert(args: argparse.Namespace) -> int:
         output = read_output(args.output, args.format, args.overwrite)
         tasks = [_task(text, output) for text in args.files]
         check_one(output, tasks, ())
-    except (ValueError, OSError) as error:
-        run.error(str(error))
+    except (ValueError, OSError) as problem:
+        error(str(problem))
         return EXIT_USAGE
     lacking = 0
     taken: set[Path] = set()
@@ -61,10 +61,10 @@ def convert(args: argparse.Namespace) -> int:
                 )
             taken.add(task.target)
             lacking += _convert(task, output, drums, notes, options)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError) as problem:
             lacking += 1
-            text = str(error)
-            run.error(text if str(task.source) in text else f"{task.source}: {text}")
+            text = str(problem)
+            error(text if str(task.source) in text else f"{task.source}: {text}")
     return EXIT_FAILED if lacking else 0
 
 
@@ -88,12 +88,12 @@ def _convert(task: Task, output: Output, drums: frozenset[int], notes: Notes, op
     known = options.bpm is not None or options.meter is not None
     rendering = Rendering(result.only(drums), notes, options if known else replace(options, beats=beats))
     paths = output.paths(task)
-    written = run.to_stdout(rendering, paths) if output.to_stdout else rendering.write(paths)
+    written = to_stdout(rendering, paths) if output.to_stdout else rendering.write(paths)
     for warning in written.warnings[len(result.warnings) :]:
-        run.say(f"warning: {warning}", sys.stderr)
+        say(f"warning: {warning}", sys.stderr)
     if written.files:
         line = f"{task.source} -> {', '.join(map(str, written.files))}: {rendering.summary}"
-        run.say(line, sys.stderr if output.to_stdout else sys.stdout)
+        say(line, sys.stderr if output.to_stdout else sys.stdout)
     for lack in written.lacks:
-        run.error(f"{task.source}: {lack}")
+        error(f"{task.source}: {lack}")
     return len(written.missing)

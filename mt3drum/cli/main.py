@@ -77,6 +77,16 @@ def build_parser() -> argparse.ArgumentParser:
     kinds = "auto", "float32", "bfloat16"
     add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
     add("--quiet", action="store_true", help="no progress bar and no line for what went well")
+    add_decoding(transcribe)
+    review.add_parsers(commands)
+    convert.add_parser(commands, add_output)
+    demo.add_parser(commands)
+    return parser
+
+
+def add_decoding(parser: argparse.ArgumentParser) -> None:
+    """Add what replaces a checkpoint's decode settings."""
+    add = parser.add_argument
     add(
         "--decoder",
         choices=DECODERS,
@@ -98,10 +108,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--minimum-gap", type=float, metavar="S", help="least seconds between two strokes of one drum")
     add("--max-hits-per-second", type=int, metavar="N", help="most hits in any one second")
-    review.add_parsers(commands)
-    convert.add_parser(commands, add_output)
-    demo.add_parser(commands)
-    return parser
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -173,18 +179,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _transcribe(args: argparse.Namespace) -> int:
-    from mt3drum.batch import run
+    from mt3drum.batch.console import error
+    from mt3drum.batch.outputs import read_output
+    from mt3drum.batch.plan import TranscribeOptions
+    from mt3drum.batch.run import run
 
     try:
         if not args.files and args.list is None:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
-        options = decode_options(args)
-        args.drums = drum_options.chosen(args)
-        args.notes, args.score = notation_options.score_options(args)
-    except (ValueError, OSError) as error:
-        run.error(str(error))
+        decoding, drums = decode_options(args), drum_options.chosen(args)
+        notes, score = notation_options.score_options(args)
+        options = TranscribeOptions(
+            files=args.files,
+            output=read_output(args.output, args.format, args.overwrite),
+            decoding=decoding,
+            notes=notes,
+            score=score,
+            drums=drums,
+            list=args.list,
+            manifest=args.manifest,
+            output_shards=args.output_shards,
+            skip_existing=args.skip_existing,
+            quiet=args.quiet,
+            checkpoint=args.checkpoint,
+            kit=args.kit,
+            device=args.device,
+            batch=args.batch,
+            precision=args.precision,
+        )
+    except (ValueError, OSError) as problem:
+        error(str(problem))
         return EXIT_USAGE
-    return run.run(args, options)
+    return run(options)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mt3drum.batch.inputs import STDIN, STDIN_NAME, Task
-from mt3drum.batch.outputs import STDOUT
-from mt3drum.batch.run import private_folder
+from mt3drum.batch.outputs import STDOUT, private_folder
 from mt3drum.batch.tars import renamed, staged
 from mt3drum.cli import model_options, notation_options
 

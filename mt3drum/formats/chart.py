@@ -14,7 +14,17 @@ from itertools import pairwise
 
 import mido
 
-from mt3drum.formats.lanes import DIFFICULTIES, KICK, RED, Charted, Difficulty, Gem, chart_gems, thin
+from mt3drum.formats.lanes import (
+    DIFFICULTIES,
+    KICK,
+    RED,
+    TOGETHER,
+    Charted,
+    Difficulty,
+    Gem,
+    chart_gems,
+    thin,
+)
 from mt3drum.rhythm.quantise import Score
 from mt3drum.rhythm.tempo_map import tempo_map
 from tokenizer.hits import Hit
@@ -45,13 +55,20 @@ def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: fl
     """Strokes on the ticks of their places; without a score at their raw times, in a chart of 120 beats a
     minute."""
     if score is None:
-        ticks = [round(hit.time * _UNSTEADY_BPM / 60 * RESOLUTION) for hit in hits]
+        ticks = [round(time * _UNSTEADY_BPM / 60 * RESOLUTION) for time in _chord_times(hits)]
         return Chart(chart_gems(hits, ticks), ((0, _UNSTEADY_BPM),), ((0, 4, 4),), title, seconds)
     lines = tempo_map(score.grid)
-    notes = [note for note in score.notes if not note.grace]  # a flam is one gem
-    places = [float(lines.lead) + score.swung(note.position) for note in notes]
+    strokes, places = [], []
+    for note in score.notes:
+        if note.grace:  # a flam is one gem
+            continue
+        place = float(lines.lead) + score.swung(note.position)
+        start = lines.time(place)
+        for hit in (note.hit, *note.roll):
+            strokes.append(hit)
+            places.append(place if hit is note.hit else lines.quarters(start + hit.time - note.hit.time))
     return Chart(
-        chart_gems([note.hit for note in notes], [max(0, round(place * RESOLUTION)) for place in places]),
+        chart_gems(strokes, [max(0, round(place * RESOLUTION)) for place in places]),
         tuple(
             (int(place * RESOLUTION), tempo) for place, tempo in zip(lines.places, lines.tempos, strict=True)
         ),
@@ -59,6 +76,14 @@ def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: fl
         title,
         seconds,
     )
+
+
+def _chord_times(hits: Sequence[Hit]) -> list[float]:
+    """Seconds of every hit's chord: that of its first stroke."""
+    times: list[float] = []
+    for hit in hits:
+        times.append(times[-1] if times and hit.time - times[-1] < TOGETHER else hit.time)
+    return times
 
 
 def _gems(chart: Chart, difficulty: Difficulty) -> list[Gem]:

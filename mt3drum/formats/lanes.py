@@ -20,10 +20,16 @@ DIFFICULTIES: tuple[Difficulty, ...] = ("Expert", "Hard", "Medium", "Easy")
 KICK, RED, YELLOW, BLUE, GREEN = range(5)
 DOUBLE_KICK = 0.18
 """Seconds: of kicks closer than this (5 to 6 a second) every other one is marked as a second pedal's."""
+TOGETHER = 0.02
+"""Seconds: strokes closer than this are one chord where no grid puts them on one tick."""
+HANDS = 2
+"""Gems of the hands in one chord, at most, on every difficulty; Easy has one. The feet have the kick."""
+_LET_GO = ("hihat", "ride", "aux", "tom", "crash", "rim", "snare")
+"""Families, from the one that a chord of more than two loses first: what keeps time is missed least."""
 LEAST_GAP: Mapping[str, float] = {"Expert": 0.0, "Hard": 0.14, "Medium": 0.24, "Easy": 0.45}
 """Seconds between two chords of hands; what is closer and weaker is thinned out."""
 KICK_GAP: Mapping[str, float] = {"Expert": 0.0, "Hard": 0.24, "Medium": 0.45, "Easy": 0.9}
-MOST_HANDS: Mapping[str, int] = {"Expert": 2, "Hard": 2, "Medium": 2, "Easy": 1}
+MOST_HANDS: Mapping[str, int] = {"Hard": HANDS, "Medium": HANDS, "Easy": 1}
 
 _LANES: dict[str, tuple[int, bool] | None] = {
     "kick": (KICK, False),
@@ -67,12 +73,12 @@ class Charted:
     seconds: tuple[float, ...]
     """When each gem sounds."""
     left_out: int
-    """Hits on a lane that is taken by a drum of the same colour, or of no lane."""
+    """Hits of no lane, on a lane that is taken by a drum of the same colour, or of a third hand."""
 
 
 def chart_gems(hits: Sequence[Hit], ticks: Sequence[int]) -> Charted:
-    """One gem a hit, as long as the lanes allow: a cymbal and a tom of one colour cannot be struck
-    together, so the second takes the next free lane of its kind."""
+    """One gem a hit, as long as hands and lanes allow: of three hands the two that matter most stay; a cymbal
+    and a tom of one colour cannot be struck together, so the second takes the next free lane of its kind."""
     limits = marker(hits)
     chords: dict[int, list[Hit]] = {}
     for hit, tick in zip(hits, ticks, strict=True):
@@ -81,9 +87,10 @@ def chart_gems(hits: Sequence[Hit], ticks: Sequence[int]) -> Charted:
     left_out = 0
     for tick, chord in sorted(chords.items()):
         taken: set[int] = set()
-        for hit in sorted(chord, key=lambda hit: -hit.velocity):
+        for hit in sorted(chord, key=_precedence):
             where = LANE_OF[hit.drum]
-            lane = _free(where, taken) if where else None
+            full = where is not None and where[0] != KICK and len(taken - {KICK}) == HANDS
+            lane = _free(where, taken) if where and not full else None
             if where is None or lane is None:
                 left_out += 1
                 continue
@@ -93,6 +100,10 @@ def chart_gems(hits: Sequence[Hit], ticks: Sequence[int]) -> Charted:
     gems.sort()
     doubled = _double_kicks(gems)
     return Charted(tuple(gem for gem, _ in doubled), tuple(time for _, time in doubled), left_out)
+
+
+def _precedence(hit: Hit) -> tuple[int, int]:
+    return -_LET_GO.index(family) if (family := DRUMS[hit.drum].family) in _LET_GO else 0, -hit.velocity
 
 
 def _free(where: tuple[int, bool], taken: set[int]) -> int | None:

@@ -16,8 +16,8 @@ from mt3drum.formats.staff import SIGNS
 from mt3drum.rhythm.quantise import Note, Score
 from tokenizer.drums import DRUMS
 
-DIVISIONS = 48
-"""Ticks of a quarter note: thirty-seconds, and triplets of them, are whole numbers."""
+DIVISIONS = 1680
+"""Ticks of a quarter note: thirty-seconds, triplets of them, quintuplets and septuplets are whole numbers."""
 _FORTE = 90.0  # the velocity that MusicXML's dynamics of 100 % stand for
 _TEMPO_STEP = 0.04  # a change of tempo smaller than this share is not printed
 _DOCTYPE = (
@@ -45,7 +45,7 @@ def to_musicxml(score: Score, title: str) -> str:
         measure = ET.SubElement(part, "measure", number=str(number + 1))
         if number == 0:
             _attributes(measure, score)
-        _directions(measure, score, tempos.get(number), first=number == 0)
+        _directions(measure, score, tempos.get(score.first_bar + number), first=number == 0)
         _voice(measure, bar.hands, "1", limits)
         if bar.feet:
             backup = ET.SubElement(measure, "backup")
@@ -101,11 +101,11 @@ def _printed_tempos(score: Score) -> dict[int, float]:
     grid = score.grid
     printed: dict[int, float] = {}
     last = 0.0
-    for number in range(score.bars):
+    for number in range(score.first_bar, score.bars):
         start = grid.seconds(number * grid.meter.beats)
         end = grid.seconds((number + 1) * grid.meter.beats)
         tempo = float(grid.meter.bar_quarters) * 60 / (end - start)
-        if number == 0:  # may be a pick-up
+        if number == score.first_bar:  # may be a pick-up
             tempo = grid.bpm * float(grid.meter.beat_quarters)
         if not last or abs(tempo - last) > _TEMPO_STEP * last:
             printed[number] = last = tempo
@@ -140,17 +140,27 @@ def _voice(
     measure: ET.Element, events: Sequence[ChordRest], voice: str, limits: dict[int, tuple[float, float]]
 ) -> None:
     for event in events:
-        for index, note in enumerate(event.graces):
-            _note(measure, event, note, voice, limits, chord=index > 0 and _together(event.graces, index))
+        graces = _grace_chords(event.graces)
+        for at, chord in enumerate(graces):
+            for index, note in enumerate(chord):
+                _note(measure, event, note, voice, limits, chord=index > 0, grace=(at, len(graces)))
         for index, note in enumerate(event.notes):
             _note(measure, event, note, voice, limits, chord=index > 0)
         if not event.notes:
             _rest(measure, event, voice)
 
 
-def _together(graces: Sequence[Note], index: int) -> bool:
-    """Grace notes of different drums sound together; of one drum, one after the other (a drag)."""
-    return graces[index].hit.drum != graces[index - 1].hit.drum
+def _grace_chords(graces: Sequence[Note]) -> list[list[Note]]:
+    """Grace notes of one drum sound one after the other (a drag, a ruff), the last ones of several drums
+    together."""
+    by_drum: dict[int, list[Note]] = {}
+    for note in graces:
+        by_drum.setdefault(note.hit.drum, []).append(note)
+    most = max(map(len, by_drum.values()), default=0)
+    return [
+        [notes[len(notes) - before] for notes in by_drum.values() if len(notes) >= before]
+        for before in range(most, 0, -1)
+    ]
 
 
 def _rest(measure: ET.Element, event: ChordRest, voice: str) -> None:
@@ -172,12 +182,15 @@ def _note(
     voice: str,
     limits: dict[int, tuple[float, float]],
     chord: bool,
+    grace: tuple[int, int] = (0, 0),
 ) -> None:
+    """grace: which of how many grace chords before the event this is in."""
     sign = SIGNS[note.hit.drum]
     marked = mark(note.hit, limits)
     element = ET.SubElement(measure, "note", dynamics=f"{note.hit.velocity / _FORTE * 100:.2f}")
+    at, graces = grace
     if note.grace:
-        ET.SubElement(element, "grace", slash="yes")
+        ET.SubElement(element, "grace", slash="yes" if graces == 1 else "no")
     if chord:
         ET.SubElement(element, "chord")
     unpitched = ET.SubElement(element, "unpitched")
@@ -188,7 +201,7 @@ def _note(
     ET.SubElement(element, "instrument", id=_instrument(note.hit.drum))
     ET.SubElement(element, "voice").text = voice
     if note.grace:
-        ET.SubElement(element, "type").text = "eighth"
+        ET.SubElement(element, "type").text = "eighth" if graces == 1 else "16th"
     else:
         _value(element, event)
     ET.SubElement(element, "stem").text = "down" if note.hit.drum in FEET else "up"
@@ -196,8 +209,13 @@ def _note(
     head.text = sign.head
     if marked == "ghost":
         head.set("parentheses", "yes")
-    if not (chord or note.grace):
-        for level, word in enumerate(event.beams, 1):
+    beams = event.beams
+    if note.grace:
+        beams = (
+            () if graces == 1 else ("begin" if at == 0 else "end" if at == graces - 1 else "continue",) * 2
+        )
+    if not chord:
+        for level, word in enumerate(beams, 1):
             ET.SubElement(element, "beam", number=str(level)).text = word
     _notations(element, event, marked, grace=note.grace or chord)
 
@@ -213,12 +231,16 @@ def _value(element: ET.Element, event: ChordRest) -> None:
 
 
 def _notations(element: ET.Element, event: ChordRest, marked: str, grace: bool) -> None:
-    """A tuplet's bracket and an accent; `grace`: the bracket is another note's."""
+    """A tuplet's bracket, a roll's strokes and an accent; `grace`: bracket and strokes are another note's."""
     edge = "" if grace else event.edge
-    if not edge and marked != "accent":
+    tremolo = 0 if grace else event.tremolo
+    if not edge and not tremolo and marked != "accent":
         return
     notations = ET.SubElement(element, "notations")
     if edge:
         ET.SubElement(notations, "tuplet", type=edge, number="1")
+    if tremolo:
+        ornaments = ET.SubElement(notations, "ornaments")
+        ET.SubElement(ornaments, "tremolo", type="single").text = str(tremolo)
     if marked == "accent":
         ET.SubElement(ET.SubElement(notations, "articulations"), "accent")

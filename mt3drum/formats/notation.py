@@ -8,18 +8,20 @@ its beat: drums have no length, so the values are those that read best.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import accumulate
 
+from mt3drum.rhythm.figures import FEET
 from mt3drum.rhythm.grid import Meter
 from mt3drum.rhythm.quantise import Note, Score
 from tokenizer.drums import DRUMS
 
-FEET = frozenset(drum.index for drum in DRUMS if drum.name in ("kick", "hihat_pedal"))
 VALUES = ("whole", "half", "quarter", "eighth", "16th", "32nd", "64th")
 """Names of 4, 2, 1, 1/2, ... quarter notes (MusicXML's)."""
-_DIVISIONS = (1, 2, 4, 8, 3, 6, 12, 24)  # of a beat of a power of two: tried in this order
+_DIVISIONS = (1, 2, 4, 8, 3, 6, 12, 24, 5, 7)  # of a beat of a power of two: tried in this order
 _COMPOUND_DIVISIONS = (1, 3, 6, 12, 24)
 
 
@@ -44,6 +46,8 @@ class ChordRest:
     """Played just before."""
     beams: tuple[str, ...] = ()
     """MusicXML's word for each beam, outermost first."""
+    tremolo: int = 0
+    """Strokes through the stem: a roll, in thirty-seconds or faster."""
 
 
 @dataclass(frozen=True)
@@ -55,27 +59,65 @@ class Bar:
 
 
 def bars(score: Score) -> list[Bar]:
-    """Every bar from the first to the last with a note."""
+    """Every bar from the first with a note (`Score.first_bar`) to the last."""
     meter = score.grid.meter
-    contents: list[tuple[list[Note], list[Note]]] = [([], []) for _ in range(score.bars)]
+    if score.first_bar < 0:
+        raise ValueError(f"a note at {score.notes[0].hit.time:.3f} s lies before the first bar")
+    contents: list[tuple[list[Note], list[Note]]] = [([], []) for _ in range(score.first_bar, score.bars)]
     for note in score.notes:
         number = math.floor(note.position / meter.bar_quarters)
-        if number < 0:
-            raise ValueError(f"a note at {note.hit.time:.3f} s lies before the first bar")
-        contents[number][note.hit.drum in FEET].append(
-            replace(note, position=note.position - number * meter.bar_quarters)
+        start = number * meter.bar_quarters
+        until = None if note.until is None else note.until - start
+        contents[number - score.first_bar][note.hit.drum in FEET].append(
+            replace(note, position=note.position - start, until=until)
         )
     rest = (ChordRest(Fraction(0), meter.bar_quarters, ""),)
+    groups = _groups(score)
     return [
-        Bar(_voice(hands, meter) if hands or not feet else rest, _voice(feet, meter) if feet else ())
+        Bar(
+            _voice(hands, meter, groups) if hands or not feet else rest,
+            _voice(feet, meter, groups) if feet else (),
+        )
         for hands, feet in contents
     ]
 
 
-def _voice(notes: Sequence[Note], meter: Meter) -> tuple[ChordRest, ...]:
+_GROUPINGS: Mapping[int, tuple[tuple[int, ...], ...]] = {
+    3: ((3,),),
+    5: ((2, 3), (3, 2)),
+    7: ((2, 2, 3), (3, 2, 2), (2, 3, 2)),
+}
+"""Eighths of a bar of so many, as they are beamed, the usual way first."""
+
+
+def _groups(score: Score) -> tuple[int, ...]:
+    """Beats of each group of a bar: in meters of eighths those on whose starts most drums but the one that
+    keeps time are struck, elsewhere single beats."""
+    meter = score.grid.meter
+    if meter.compound or meter.denominator != 8:
+        return (1,) * meter.beats
+    weight = Counter(
+        note.position % meter.bar_quarters
+        for note in score.notes
+        if not note.grace and DRUMS[note.hit.drum].family not in _TIMEKEEPERS
+    )
+
+    def starts(grouping: tuple[int, ...]) -> int:
+        return sum(weight[eighths * meter.beat_quarters] for eighths in accumulate(grouping))
+
+    return max(_GROUPINGS[meter.numerator], key=starts)  # of equals the first
+
+
+_TIMEKEEPERS = frozenset({"hihat", "ride", "aux"})
+
+
+def _voice(notes: Sequence[Note], meter: Meter, groups: tuple[int, ...]) -> tuple[ChordRest, ...]:
     if not notes:
         return (ChordRest(Fraction(0), meter.bar_quarters, ""),)
-    beats = [_beat(notes, number * meter.beat_quarters, meter) for number in range(meter.beats)]
+    beats = [
+        _group(notes, start * meter.beat_quarters, count, meter.beat_quarters)
+        for start, count in zip(accumulate(groups, initial=0), groups, strict=False)
+    ]
     events: list[ChordRest] = []
     number = 0
     while number < len(beats):
@@ -103,20 +145,42 @@ def _voice(notes: Sequence[Note], meter: Meter) -> tuple[ChordRest, ...]:
     return tuple(events)
 
 
-def _beat(notes: Iterable[Note], start: Fraction, meter: Meter) -> list[ChordRest]:
-    length = meter.beat_quarters
+def _group(notes: Sequence[Note], start: Fraction, beats: int, beat: Fraction) -> list[ChordRest]:
+    """The events of a group of beats: of one span where its strokes can be written so, else beat by beat."""
+    length = beats * beat
+    division = _division(_places(notes, start, length), length)
+    if beats == 1 or (division is not None and division <= 12):
+        return _beat(notes, start, length)
+    return [event for number in range(beats) for event in _beat(notes, start + number * beat, beat)]
+
+
+def _places(notes: Iterable[Note], start: Fraction, length: Fraction) -> dict[Fraction, list[Note]]:
+    """Share of a span to the notes there; none where a roll ends before the next note."""
     places: dict[Fraction, list[Note]] = {}
     for note in notes:
         if start <= note.position < start + length:
             places.setdefault((note.position - start) / length, []).append(note)
+    for place, chord in list(places.items()):
+        ends = [(note.until - start) / length for note in chord if note.until is not None]
+        if ends and max(ends) < 1 and not any(place < other <= max(ends) for other in places):
+            places[max(ends)] = []
+    return places
+
+
+def _division(places: Iterable[Fraction], length: Fraction) -> int | None:
     divisions = _COMPOUND_DIVISIONS if length.numerator == 3 else _DIVISIONS
-    division = next((d for d in divisions if all((place * d).denominator == 1 for place in places)), None)
+    return next((d for d in divisions if all((place * d).denominator == 1 for place in places)), None)
+
+
+def _beat(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[ChordRest]:
+    places = _places(notes, start, length)
+    division = _division(places, length)
     if division is None:
         raise ValueError(f"positions {sorted(map(str, places))} of a beat cannot be written")
     tuplet = None
     plain = division
-    if length.numerator != 3 and division % 3 == 0:
-        plain = 2 ** (division.bit_length() - 1)  # 3 in the time of 2, 6 in that of 4, 12 in that of 8
+    if length.numerator != 3 and division & (division - 1):
+        plain = 2 ** (division.bit_length() - 1)  # 3 in the time of 2; 5, 6 and 7 in that of 4, 12 of 8
         tuplet = (division, plain)
     unit = length / plain  # printed length of one step
     onsets = sorted(int(place * division) for place in places)
@@ -128,6 +192,7 @@ def _beat(notes: Iterable[Note], start: Fraction, meter: Meter) -> list[ChordRes
         for at, steps, first in _pieces(step, after, dotted=bool(chord) and tuplet is None):
             value, dots = _value(unit * steps)
             own = chord if first else ()
+            rolled = any(note.roll for note in own)
             events.append(
                 ChordRest(
                     start + length * at / division,
@@ -137,6 +202,7 @@ def _beat(notes: Iterable[Note], start: Fraction, meter: Meter) -> list[ChordRes
                     tuplet,
                     notes=tuple(note for note in own if not note.grace),
                     graces=tuple(note for note in own if note.grace),
+                    tremolo=max(1, 3 - _flags(value)) if rolled else 0,
                 )
             )
     if tuplet is not None:
@@ -181,7 +247,7 @@ def _beamed(events: list[ChordRest]) -> list[ChordRest]:
     done: list[ChordRest] = []
     run: list[ChordRest] = []
     for event in [*events, None]:
-        if event is not None and event.notes and _flags(event):
+        if event is not None and event.notes and _flags(event.value):
             run.append(event)
             continue
         done += _run(run) if len(run) > 1 else run
@@ -191,12 +257,12 @@ def _beamed(events: list[ChordRest]) -> list[ChordRest]:
     return done
 
 
-def _flags(event: ChordRest) -> int:
-    return max(0, VALUES.index(event.value) - VALUES.index("quarter"))
+def _flags(value: str) -> int:
+    return max(0, VALUES.index(value) - VALUES.index("quarter"))
 
 
 def _run(run: list[ChordRest]) -> list[ChordRest]:
-    flags = [_flags(event) for event in run]
+    flags = [_flags(event.value) for event in run]
     beamed = []
     for i, event in enumerate(run):
         words = []

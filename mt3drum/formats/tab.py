@@ -11,6 +11,9 @@ from mt3drum.rhythm.quantise import Note, Score
 
 WIDTH = 84
 """Characters of a line, bars permitting."""
+MOST_STEPS = 24
+"""Characters of a beat, even where quintuplets and triplets meet in one bar."""
+ROLL = "z"
 # From the top: cymbals, hands, feet.
 _ORDER = (
     "E2",
@@ -45,13 +48,14 @@ def to_tab(score: Score, title: str) -> str:
     """The whole text.
 
     A bar has as many characters as its finest stroke needs, at least four a quarter note; the counts above it
-    (1, 2, ...) stand on the beats.
+    (1, 2, ...) stand on the beats. Silence before the first bar with a stroke is left out.
     """
     limits = marker(note.hit for note in score.notes)
-    per_bar: list[list[Note]] = [[] for _ in range(score.bars)]
+    per_bar: list[list[Note]] = [[] for _ in range(score.first_bar, score.bars)]
     for note in score.notes:
-        per_bar[math.floor(note.position / score.grid.meter.bar_quarters)].append(note)
-    blocks = [_bar(notes, number, score, limits) for number, notes in enumerate(per_bar)]
+        number = math.floor(note.position / score.grid.meter.bar_quarters)
+        per_bar[number - score.first_bar].append(note)
+    blocks = [_bar(notes, number, score, limits) for number, notes in enumerate(per_bar, score.first_bar)]
     text = [_heading(score, title), ""]
     at = 0
     while at < len(blocks):
@@ -61,7 +65,8 @@ def to_tab(score: Score, title: str) -> str:
         at += len(row)
         text += [*_row(row), ""]
     used = {note.hit.drum for note in score.notes}
-    return "\n".join([*text, *_legend(used)]) + "\n"
+    rolls = [f"{ROLL} roll"] if any(note.roll for note in score.notes) else []
+    return "\n".join([*text, *_legend(used), *rolls]) + "\n"
 
 
 def _heading(score: Score, title: str) -> str:
@@ -80,6 +85,7 @@ def _bar(notes: Sequence[Note], number: int, score: Score, limits: dict[int, tup
     division = 6 if meter.compound else max(1, int(4 * meter.beat_quarters))
     for note in notes:
         division = math.lcm(division, ((note.position - start) / meter.beat_quarters).denominator)
+    division = min(division, MOST_STEPS)
     steps = division * meter.beats
     counts = [" "] * steps
     for beat in range(meter.beats):
@@ -91,12 +97,15 @@ def _bar(notes: Sequence[Note], number: int, score: Score, limits: dict[int, tup
             continue
         sign = SIGNS[note.hit.drum]
         kind = _KINDS.index(mark(note.hit, limits)) + 3 * ((note.position, note.hit.drum) in flams)
-        step = int((note.position - start) / meter.beat_quarters * division)
+        step = min(round((note.position - start) / meter.beat_quarters * division), steps - 1)
         line = block.setdefault(sign.line, ["-"] * steps)
         if line[step] != "-":  # a closed and an open stroke of one hi-hat: the open one is heard
             line[step] = min(line[step], sign.strokes[kind], key=lambda c: "oOucCb".find(c) < 0)
             continue
         line[step] = sign.strokes[kind]
+        if note.roll and note.until is not None:
+            end = math.ceil((note.until - start) / meter.beat_quarters * division)
+            line[step : max(step + 1, min(end, steps))] = ROLL * (max(step + 1, min(end, steps)) - step)
     return {"": "".join(counts), **{name: "".join(line) for name, line in block.items()}}
 
 

@@ -174,13 +174,20 @@ class Rendering:
     @cached_property
     def hits(self) -> tuple[Hit, ...]:
         """As played, or on the grid where one is asked for."""
-        return self.result.hits if self.options.grid is None else self.score.hits()
+        return self.result.hits if self.options.grid is None else self.score.hits(self.tempo_map)
 
     @cached_property
     def tempo_map(self) -> TempoMap | None:
         from mt3drum.rhythm.tempo_map import tempo_map
 
         return None if self.grid is None else tempo_map(self.grid)
+
+    @cached_property
+    def beats(self) -> Grid | None:
+        """The grid that `hits` keeps to: as found, or, of a quantised copy, as the tempo map has it."""
+        if self.grid is None or self.tempo_map is None or self.options.grid is None:
+            return self.grid
+        return self.tempo_map.beats(self.grid)
 
 
 def _midi(rendering: Rendering, path: Path) -> None:
@@ -197,7 +204,7 @@ def _midi(rendering: Rendering, path: Path) -> None:
 def _json(rendering: Rendering, path: Path) -> None:
     result = rendering.result
     source = result.path.name if result.path else None
-    tempo = tables.tempo_record(rendering.grid)
+    tempo = tables.tempo_record(rendering.beats)
     write_whole(path, tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo))
 
 
@@ -212,7 +219,7 @@ def _csv(rendering: Rendering, path: Path) -> None:
 def _jams(rendering: Rendering, path: Path) -> None:
     numbers = note_numbers(rendering.notes)
     seconds = rendering.result.seconds
-    write_whole(path, tables.to_jams(rendering.hits, seconds, rendering.title, rendering.grid, numbers))
+    write_whole(path, tables.to_jams(rendering.hits, seconds, rendering.title, rendering.beats, numbers))
 
 
 def _musicxml(rendering: Rendering, path: Path) -> None:
@@ -254,7 +261,7 @@ def _folder(title: str) -> str:
 def _wav(rendering: Rendering, path: Path) -> None:
     from mt3drum.formats.wav import to_wav
 
-    write_whole(path, to_wav(rendering.hits, rendering.result.seconds, rendering.grid))
+    write_whole(path, to_wav(rendering.hits, rendering.result.seconds, rendering.beats))
 
 
 _WRITERS: Mapping[str, Callable[[Rendering, Path], None]] = {

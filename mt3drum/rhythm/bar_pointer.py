@@ -1,9 +1,12 @@
-"""The likeliest beats behind a list of hits.
+"""Beats that a list of hits may keep to, one candidate for each range of tempos.
 
 A bar-pointer model (Whiteley, Cemgil and Godsill 2006; Krebs, Boeck and Widmer 2015) that observes hits
-instead of audio: within a beat of known length and place in the bar, every role of the kit strikes as a
-Poisson process whose rate peaks at the subdivisions of the beat (`mt3drum.rhythm.patterns`). One likelihood
-thus weighs tempo, beats and downbeats.
+instead of audio and whose bar is one beat: within a beat of known length every role of the kit strikes as a
+Poisson process whose rate peaks at the subdivisions of the beat (`mt3drum.rhythm.patterns`). What a beat of a
+bar is, and which of the candidates is the beat, `mt3drum.rhythm.meter` decides.
+
+Lengths are real numbers. A path keeps the fraction of a frame by which its beat missed the frame it was
+rounded to (per-survivor processing, Raheli, Polydoros and Tzou 1995), so that a beat of 48.4 frames is one.
 """
 
 from __future__ import annotations
@@ -11,175 +14,209 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate, pairwise
 
 import numpy as np
 
-from mt3drum.rhythm.patterns import ROLES, TICKS, Pattern, roles
+from mt3drum.rhythm.patterns import BEAT, ROLES, TICKS, Pattern
 from tokenizer.hits import Hit
 
 FRAME = 0.01
-"""Seconds: resolution of the search; `mt3drum.rhythm.estimate` refines the beats found."""
-SIGMA = 0.02
-"""Seconds: standard deviation of a stroke around its place: a drummer's 10 ms and the annotation's."""
+"""Seconds: resolution of the search. Beats are kept finer."""
+SIGMA, NARROW = 0.02, 0.05
+"""Standard deviation of a stroke around its place: seconds (a drummer's 10 ms and the annotation's), and at
+most so much of a beat, or the sixteenths of a fast one would run into each other."""
 FLOOR = 0.1
 """Strokes a second of a role anywhere, so that no stroke is impossible."""
 STIFFNESS = 60.0
 """Cost in nats of a change of tempo by a factor e from one beat to the next."""
 REACH = 3
-"""Most steps of the tempo grid from one beat to the next (8 %)."""
-STEP = 1.025
-"""Ratio of neighbouring tempos in the search."""
-BEAT_SPREAD = 0.3
-"""Standard deviation of the logarithm of a beat's length: the tempo prior."""
-PRIOR_WEIGHT = 8.0
-"""The tempo prior counts as so many observations: strokes are less independent than the model has it."""
+"""Most steps of the tempo grid from one beat to the next (6 %)."""
+STEP = 1.02
+"""Ratio of neighbouring lengths in the search."""
+EARLY = 1 / 12
+"""Of a beat: strokes that much before it are still its own. Few strokes fall there, so that rounding the
+border to frames loses none and counts none twice."""
+BAND = 1.25
+"""Ratio of the longest length of a band to its shortest. Neighbouring bands overlap by half."""
 
 
 @dataclass(frozen=True)
 class BeatPath:
-    """The likeliest beats of one meter."""
+    """The likeliest beats of one band of tempos."""
 
     likelihood: float
-    """Natural logarithm; comparable between meters and tempos for the same hits."""
+    """Natural logarithm; comparable between bands for the same hits."""
     beats: tuple[float, ...]
-    """Seconds, in multiples of `FRAME`: from at or before the first hit to after the last."""
-    first: int
-    """Which beat of its bar, 0-based, the first beat is."""
+    """Seconds: from at or before the first hit to after the last."""
 
 
-def periods(shortest: float, longest: float) -> np.ndarray:
-    """Lengths of a beat to search, in frames, rising in steps of at most a frame or 2.5 %; int64."""
-    low, high = shortest / FRAME, longest / FRAME
-    count = max(0, math.ceil(math.log(high / low) / math.log(STEP)))
-    return np.unique(np.round(low * STEP ** np.arange(count + 1)).astype(np.int64))
+def bands(shortest: float, longest: float) -> tuple[tuple[float, float], ...]:
+    """Ranges of lengths in seconds that cover `shortest`..`longest`, each overlapping the next by half."""
+    count = max(1, math.ceil(math.log(longest / shortest) / math.log(math.sqrt(BAND))) - 1)
+    ratio = (longest / shortest) ** (1 / (count + 1))
+    return tuple((shortest * ratio**i, shortest * ratio ** (i + 2)) for i in range(count))
 
 
 def likeliest(
-    hits: Sequence[Hit], pattern: Pattern, lengths: np.ndarray, *, use_prior: bool = True
-) -> BeatPath:
-    """Viterbi search over beats of `lengths` frames, block by block.
+    hits: Sequence[Hit],
+    roles: Sequence[int] | np.ndarray,
+    ranges: tuple[tuple[float, float], ...],
+    pattern: Pattern = BEAT,
+) -> list[BeatPath]:
+    """Viterbi search, block by block: the best path of each range of lengths (seconds), in their order.
 
     A block is as long as the shortest beat, so that whatever a frame depends on lies in an earlier block.
-    Memory: one byte per frame, length and beat of the bar; time: 0.3 s a minute of music and meter.
+    Memory: two bytes a frame and length, 40 KB a second for lengths of 0.2 to 1.5 s; time: 0.3 s a minute.
 
     Args:
-        hits: at least one, in order.
-        lengths: as `periods` gives them.
-        use_prior: whether some tempos are usual.
+        hits: at least one, in order. roles: of each hit, indices into `ROLES`.
+        ranges: of one beat's length. pattern: of one beat.
     """
-    search = _Search(pattern, lengths)
-    if not use_prior:
-        search.start[:] = 0.0
-    origin = round(hits[0].time / FRAME) - search.longest  # the frame of the recording that is frame 0 here
+    search = _search(pattern, ranges)
+    # The frame of the recording that is frame 0 here.
+    origin = math.floor(hits[0].time / FRAME) - math.ceil(search.longest)
     frames = [round(hit.time / FRAME) - origin for hit in hits]
     # Doubtful strokes weigh less; on average strokes weigh 1, as the cost of beats without any has it.
     mean = sum(hit.confidence for hit in hits) / len(hits)
     weights = [hit.confidence / mean if mean else 1.0 for hit in hits]
-    likelihood, ends, first = search.run(frames, roles(hits), weights)
-    return BeatPath(likelihood, tuple((end + origin) * FRAME for end in ends), first)
+    return [
+        BeatPath(likelihood, tuple((end + origin) * FRAME for end in ends))
+        for likelihood, ends in search.run(frames, roles, weights)
+    ]
 
 
 class _Search:
-    def __init__(self, pattern: Pattern, lengths: np.ndarray) -> None:
-        self.lengths, self.beats = lengths, pattern.beats
-        self.longest, self.block = int(lengths[-1]), int(lengths[0])
-        self.styles = len(pattern.styles)
-        rates = [pattern.rates(style) for style in pattern.styles]
-        expected = np.stack([table.sum((0, 2)) for table in rates], -1)
-        shares = np.log([style.share for style in pattern.styles])
-        self.cost = (expected - shares).astype(np.float32)  # [beats, styles]
-        self.templates = np.stack([self._templates(table.reshape(len(ROLES), -1)) for table in rates], -1)
-        logs = np.log(lengths)
-        steps = np.arange(-REACH, REACH + 1)
-        reach = np.clip(np.arange(len(lengths))[:, None] + steps, 0, len(lengths) - 1)
-        self.change = (-STIFFNESS * np.abs(logs[:, None] - logs[reach])).astype(
-            np.float32
-        )  # [lengths, steps]
-        usual = (logs - math.log(pattern.usual / FRAME)) / BEAT_SPREAD
-        self.start = (-0.5 * PRIOR_WEIGHT * usual**2).astype(np.float32)
+    def __init__(self, pattern: Pattern, ranges: tuple[tuple[float, float], ...]) -> None:
+        per_band = []
+        for shortest, longest in ranges:
+            count = math.ceil(math.log(longest / shortest) / math.log(STEP)) + 1
+            per_band.append(np.geomspace(shortest, longest, max(count, 2)) / FRAME)
+        self.lengths = np.concatenate(per_band)
+        self.bands = np.cumsum([0, *map(len, per_band)])
+        self.longest = float(self.lengths.max())
+        self.block = math.floor(float(self.lengths.min()))
+        rates = np.stack([pattern.rates(style)[:, 0] for style in pattern.styles])  # [styles, roles, ticks]
+        self.cost = (rates.sum((1, 2)) - np.log([style.share for style in pattern.styles])).astype(np.float32)
+        self.reach = math.ceil(self.longest * (1 + EARLY)) + 1
+        self.template = self._template(rates)
+        logs, band = np.log(self.lengths), np.repeat(np.arange(len(ranges)), np.diff(self.bands))
+        other = np.arange(len(logs))[:, None] + np.arange(-REACH, REACH + 1)
+        inside = np.clip(other, 0, len(logs) - 1)
+        cost = -STIFFNESS * np.abs(logs[:, None] - logs[inside])
+        cost[(inside != other) | (band[:, None] != band[inside])] = -np.inf
+        self.change = cost.astype(np.float32)  # [lengths, steps]
 
-    def _templates(self, rates: np.ndarray) -> np.ndarray:
-        """[roles, longest, lengths, beats]: what a stroke adds to a beat that ends s + 1 frames after it."""
-        table = np.zeros((len(ROLES), self.longest, len(self.lengths), self.beats), np.float32)
+    def _template(self, rates: np.ndarray) -> np.ndarray:
+        """[roles, reach, lengths, styles]: what a stroke adds to a beat that ends s frames after it."""
+        table = np.zeros((len(ROLES), self.reach, len(self.lengths), len(rates)), np.float32)
         for column, length in enumerate(self.lengths):
-            bar = self.beats * length
-            places = np.arange(self.beats * TICKS) * (length / TICKS)
-            gap = np.abs(np.arange(bar)[:, None] - places)
-            gap = np.minimum(gap, bar - gap) * FRAME
-            bump = np.exp(-0.5 * (gap / SIGMA) ** 2) / (SIGMA * math.sqrt(2 * math.pi))
-            logs = np.log(rates @ bump.T + FLOOR).reshape(len(ROLES), self.beats, length)
-            table[:, :length, column] = logs[:, :, ::-1].transpose(0, 2, 1)
+            first = max(1, round(length * EARLY))
+            until_end = np.arange(first, first + round(length))
+            place = (length - until_end) / length  # of the stroke, in beats
+            gap = np.abs(place[:, None] - np.arange(TICKS) / TICKS)
+            gap = np.minimum(gap, 1 - gap) * length * FRAME
+            sigma = min(SIGMA, NARROW * length * FRAME)
+            bump = np.exp(-0.5 * (gap / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
+            logs = np.log(rates @ bump.T + FLOOR)  # [styles, roles, frames]
+            table[:, until_end, column] = logs.transpose(1, 2, 0)
         return table
 
     def run(
-        self, frames: Sequence[int], struck: Sequence[int], weights: Sequence[float]
-    ) -> tuple[float, list[int], int]:
-        """(likelihood, frames of the beats, place in the bar of the first)."""
+        self, frames: Sequence[int], struck: Sequence[int] | np.ndarray, weights: Sequence[float]
+    ) -> list[tuple[float, list[float]]]:
+        """(likelihood, frames of the beats with their fractions) of each band."""
         first, last = frames[0], frames[-1]
-        count, beats, block = len(self.lengths), self.beats, self.block
-        total = -(-(last + 1 + self.longest) // block) * block
-        ring = self.longest + block
-        evidence = np.zeros((ring, count, beats, self.styles), np.float32)
-        arriving = np.full(
-            (ring, count, beats), -np.inf, np.float32
-        )  # [frame a beat ends]: best up to its start
-        origin = np.zeros((total, count, beats), np.uint8)
-        best, best_end = -math.inf, (0, 0, 0)
+        lengths, count, block = self.lengths, len(self.lengths), self.block
+        total = -(-(last + 2 + self.reach) // block) * block
+        ring = self.reach + block
+        evidence = np.zeros((ring, count, len(self.cost)), np.float32)
+        # By the frame on which a beat ends: the best up to its start, and the fraction of a frame at its end.
+        arriving = np.full((ring, count), -np.inf, np.float32)
+        fraction = np.zeros((ring, count), np.float32)
+        origin = np.zeros((total, count), np.uint8)  # of a beat by its start: the step to its length
+        late = np.zeros((total + ring, count), np.uint8)  # of a beat by its end: frames beyond its whole ones
         column = np.arange(count)
-        padded = np.full((block, count + 2 * REACH, beats), -np.inf, np.float32)
+        whole = np.floor(lengths).astype(np.int64)
+        beyond = (lengths - whole).astype(np.float32)
+        border = np.maximum(1, np.round(lengths * EARLY))
+        best, best_end = np.full(count, -np.inf), np.zeros(count, np.int64)
+        padded = np.full((block, count + 2 * REACH), -np.inf, np.float32)
+        padded_fraction = np.zeros((block, count + 2 * REACH), np.float32)
         added = 0
         for low in range(0, total, block):
             rows = np.arange(low, low + block)
             while added < len(frames) and frames[added] + 1 < low + block:
-                self._add(evidence, frames[added] + 1, struck[added], weights[added])
+                self._add(evidence, frames[added], struck[added], weights[added])
                 added += 1
             here = rows % ring
-            score = np.roll(arriving[here], 1, axis=2) + _logsumexp(evidence[here] - self.cost)
+            score = arriving[here] + _logsumexp(evidence[here] - self.cost)
             evidence[here] = 0
-            ended = (rows[:, None] > last) & (rows[:, None] - self.lengths <= last)
+            arriving[here] = -np.inf
+            ended = (rows[:, None] - border > last) & (rows[:, None] - border - lengths <= last + 1)
             if ended.any():
-                closed = np.where(ended[..., None], score, -np.inf)
-                if closed.max() > best:
-                    best = float(closed.max())
-                    row, length, beat = np.unravel_index(closed.argmax(), closed.shape)
-                    best_end = (low + int(row), int(length), int(beat))
+                closed = np.where(ended, score, -np.inf)
+                at = closed.argmax(0)
+                top = closed[at, column]
+                best_end = np.where(top > best, low + at, best_end)
+                best = np.maximum(top, best)
+            if low > last + self.reach:
+                break
             padded[:, REACH:-REACH] = score
+            padded_fraction[:, REACH:-REACH] = fraction[here]
             # Step by step: the maximum along a last axis of seven is several times slower.
             chosen = np.zeros(score.shape, np.uint8)
-            onward = padded[:, :count] + self.change[:, :1]
+            onward = padded[:, :count] + self.change[:, 0]
+            kept = padded_fraction[:, :count].copy()
             for step in range(1, 2 * REACH + 1):
-                option = padded[:, step : step + count] + self.change[:, step, None]
-                chosen[option > onward] = step
+                option = padded[:, step : step + count] + self.change[:, step]
+                better = option > onward
+                chosen[better] = step
+                np.copyto(kept, padded_fraction[:, step : step + count], where=better)
                 np.maximum(onward, option, out=onward)
-            fresh = (rows[:, None, None] <= first) & (self.start[:, None] > onward)
-            onward = np.where(fresh, self.start[:, None], onward)
-            origin[rows] = np.where(fresh, _FRESH, chosen)
-            arriving[(rows[:, None] + self.lengths) % ring, column] = onward
-        return best, *self._trace(origin, best_end)
+            fresh = (rows[:, None] <= first + border) & (onward < 0)
+            onward[fresh], kept[fresh], chosen[fresh] = 0.0, 0.0, _FRESH
+            origin[rows] = chosen
+            kept += beyond
+            more = kept >= 0.5
+            for extra in (0, 1):
+                target = rows[:, None] + (whole + extra)
+                slot = target % ring, column
+                before = arriving[slot]
+                better = (more == extra) & (onward > before)
+                arriving[slot] = np.where(better, onward, before)
+                fraction[slot] = np.where(better, kept - extra, fraction[slot])
+                late[target, column] = np.where(better, extra, late[target, column])
+        return [
+            self._trace(origin, late, best, best_end, slice(low, high)) for low, high in pairwise(self.bands)
+        ]
 
-    def _add(self, evidence: np.ndarray, start: int, role: int, weight: float) -> None:
-        """Add a stroke's evidence to the rows `start` .. `start` + longest of the ring."""
-        template = self.templates[role] if weight == 1.0 else self.templates[role] * np.float32(weight)
-        at = start % len(evidence)
-        head = min(len(evidence) - at, self.longest)
+    def _add(self, evidence: np.ndarray, frame: int, role: int, weight: float) -> None:
+        """Add a stroke's evidence to the rows of the ring from its own frame on."""
+        template = self.template[role] if weight == 1.0 else self.template[role] * np.float32(weight)
+        at = frame % len(evidence)
+        head = min(len(evidence) - at, self.reach)
         evidence[at : at + head] += template[:head]
-        evidence[: self.longest - head] += template[head:]
+        evidence[: self.reach - head] += template[head:]
 
-    def _trace(self, origin: np.ndarray, end: tuple[int, int, int]) -> tuple[list[int], int]:
-        frame, length, beat = end
-        ends = [frame]
+    def _trace(
+        self, origin: np.ndarray, late: np.ndarray, best: np.ndarray, best_end: np.ndarray, band: slice
+    ) -> tuple[float, list[float]]:
+        length = band.start + int(best[band].argmax())
+        likelihood, frame = float(best[length]), int(best_end[length])
+        lasting: list[float] = []
         while True:
-            frame -= int(self.lengths[length])
-            ends.append(frame)
-            before = (beat - 1) % self.beats
-            step = int(origin[frame, length, before])
+            lasting.append(float(self.lengths[length]))
+            frame -= math.floor(self.lengths[length]) + int(late[frame, length])
+            step = int(origin[frame, length])
             if step == _FRESH:
-                return ends[::-1], beat
+                return likelihood, list(accumulate(reversed(lasting), initial=float(frame)))
             length += step - REACH
-            beat = before
 
 
 _FRESH = 255
+_search = lru_cache(maxsize=4)(_Search)
 
 
 def _logsumexp(x: np.ndarray) -> np.ndarray:

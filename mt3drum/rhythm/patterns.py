@@ -7,7 +7,7 @@ drummers); it holds only a handful of other meters, whose figures follow the usu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,15 +29,18 @@ _ROLE_OF_FAMILY = {
     "ride": 3,
     "aux": 3,
 }
+_TIME = 3
 
 Places = Mapping[int, float]
 """Twelfth of a beat, 1..11, to strokes per beat there."""
 
 
 def roles(hits: Sequence[Hit]) -> list[int]:
-    """For every hit an index into `ROLES`."""
+    """For every hit an index into `ROLES`. Crashes that outnumber hats and rides keep the time."""
     snares = [hit.velocity for hit in hits if DRUMS[hit.drum].family == "snare"]
     ghost = GHOST * float(np.percentile(snares, 80)) if snares else 0.0
+    crashes = sum(DRUMS[hit.drum].family == "crash" for hit in hits)
+    ridden = crashes > sum(_ROLE_OF_FAMILY[DRUMS[hit.drum].family] == _TIME for hit in hits)
 
     def role(hit: Hit) -> int:
         drum = DRUMS[hit.drum]
@@ -45,12 +48,14 @@ def roles(hits: Sequence[Hit]) -> list[int]:
             return ROLES.index("pedal")
         if drum.family == "snare" and hit.velocity < ghost:
             return ROLES.index("ghost")
+        if ridden and drum.family == "crash":
+            return _TIME
         return _ROLE_OF_FAMILY[drum.family]
 
     return [role(hit) for hit in hits]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BeatStyle:
     """One way to fill a beat."""
 
@@ -62,7 +67,7 @@ class BeatStyle:
     """Role to its strokes after the beat itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pattern:
     """How often each role strikes on each beat of a bar, and how beats are filled."""
 
@@ -251,6 +256,14 @@ FOUR = Pattern(
     },
 )
 """The bar that is looked for first: 4/4."""
+_TERNARY_SHARE = 0.25
+BEAT = _pattern(
+    (0.45,),
+    (0.37,),
+    (0.04,),
+    (*_STRAIGHT, *(replace(style, share=style.share * _TERNARY_SHARE) for style in _TERNARY)),
+)
+"""Any beat of any bar: what beats are looked for by."""
 TERNARY = _pattern((0.66, 0.22), (0.06, 0.50), (0.10, 0.01), _TERNARY, _SLOW)
 """The same for beats of three eighths: 6/8."""
 
@@ -291,11 +304,3 @@ PATTERNS: Mapping[tuple[int, int], Pattern] = {
     (12, 8): _pattern(*_BACKBEAT, _TERNARY, _SLOW),
 }
 """The meters that can be asked for."""
-SIX_EIGHTHS = _pattern(
-    (0.70, 0.12, 0.15, 0.22, 0.15, 0.25),
-    (0.06, 0.10, 0.10, 0.60, 0.10, 0.12),
-    (0.10, 0.01, 0.01, 0.02, 0.01, 0.01),
-    _STRAIGHT,
-    _FAST,
-)
-"""6/8 counted in eighths, as slow ones are first found."""

@@ -12,7 +12,9 @@ from typing import Literal
 
 import numpy as np
 
+from mt3drum.rhythm.figures import Figures, find_figures
 from mt3drum.rhythm.grid import Grid
+from mt3drum.rhythm.tempo_map import TempoMap
 from tokenizer.hits import Hit
 
 Steps = Literal[8, 16, 24, "auto"]
@@ -22,15 +24,18 @@ TIMING = 0.02
 """Seconds: usual distance of a stroke from its place."""
 FLAM = 0.06
 """Seconds: two strokes of one drum closer than this and on one place are a grace note and its main note."""
-COST: dict[int, float] = {1: 0.0, 2: 0.4, 3: 2.0, 4: 1.0, 6: 3.5, 8: 5.0, 12: 5.0}
+COST: dict[int, float] = {1: 0.0, 2: 0.4, 3: 2.0, 4: 1.0, 5: 4.5, 6: 3.5, 7: 5.5, 8: 5.0, 12: 5.0}
 """What a division of a beat costs: the finer, the better it must fit. Half a squared distance in units of
 `TIMING` is what it can save with each stroke."""
+ODD = frozenset({5, 7})
+"""Quintuplets and septuplets are found only where at most one of their places is empty."""
 HABIT = 1.0
 """Weight of the logarithm of how seldom the recording uses a division."""
 COLLISION = 4.0
 """What it costs to put two strokes of one drum, that are no flam, on one place."""
-SWUNG = 0.54
-"""From this share of a pair on, its first half is long enough to be called swing."""
+SWUNG, LATE = 0.56, 0.02
+"""From this share of a pair on, and so many seconds after the middle of it, the second note of a pair is
+called swung: less is a drummer's feel, or the error of a transcription of fast notes."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,11 @@ class Note:
     hit: Hit
     """As it was played."""
     grace: bool = False
-    """The light first stroke of a flam or drag, just before the note on this place."""
+    """A light stroke of a flam, drag or ruff, just before the note on this place."""
+    roll: tuple[Hit, ...] = ()
+    """The other strokes of a roll that begins here, too fast to be written one by one."""
+    until: Fraction | None = None
+    """Quarter notes from the start of the first bar to the end of this part of the roll."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +70,15 @@ class Score:
 
     @property
     def bars(self) -> int:
-        """Bars from the first to the one that holds the last note."""
+        """Bars up to the one that holds the last note."""
         last = self.notes[-1].position if self.notes else Fraction(0)
         return math.floor(last / self.grid.meter.bar_quarters) + 1
+
+    @property
+    def first_bar(self) -> int:
+        """The bar that holds the first note, 0-based: silence before the music is not written."""
+        first = self.notes[0].position if self.notes else Fraction(0)
+        return math.floor(first / self.grid.meter.bar_quarters)
 
     def swung(self, position: Fraction) -> float:
         """A position with its swing, in quarter notes."""
@@ -87,18 +102,29 @@ class Score:
             dropped=tuple(hit for hit in self.dropped if hit not in gone),
         )
 
-    def hits(self) -> tuple[Hit, ...]:
-        """The strokes at the times of their places, swing included; a grace note keeps its lead."""
+    def hits(self, lines: TempoMap | None = None) -> tuple[Hit, ...]:
+        """The strokes at the times of their places, swing included; a grace note keeps its lead.
+
+        Args:
+            lines: times are those of this map of the grid, which keeps to its beats less closely, so that
+                every stroke is exactly on its tick in a MIDI file with the map's tempos.
+        """
+
+        def seconds(position: Fraction) -> float:
+            return (
+                self.seconds(position)
+                if lines is None
+                else lines.time(float(lines.lead) + self.swung(position))
+            )
+
         moved = []
         mains: dict[tuple[Fraction, int], float] = {}
         for note in self.notes:
             if not note.grace:
                 mains[note.position, note.hit.drum] = note.hit.time
         for note in self.notes:
-            time = self.seconds(note.position)
-            if note.grace:
-                time += note.hit.time - mains[note.position, note.hit.drum]
-            moved.append(replace(note.hit, time=max(0.0, time)))
+            shift = seconds(note.position) - mains[note.position, note.hit.drum]
+            moved += [replace(hit, time=max(0.0, hit.time + shift)) for hit in (note.hit, *note.roll)]
         return tuple(sorted(moved))
 
 
@@ -110,7 +136,9 @@ def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
     Raises:
         ValueError: triplets are asked for in a meter of three eighths to a beat.
     """
-    hits = sorted(hits)
+    everything = sorted(hits)
+    figures = find_figures(everything, grid)
+    hits = figures.rest
     places = np.array([grid.position(hit.time) for hit in hits])
     swing, unit = _find_swing(places, grid) if hits else (0.5, 0)
     straight = np.floor(places) + np.array([_unswung(float(place % 1), swing, unit) for place in places])
@@ -122,7 +150,7 @@ def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
 
     def divide(prices: Mapping[int, float]) -> dict[int, int]:
         return {
-            beat: _division(straight[inside] - beat, [hits[i] for i in inside], prices, beat_seconds)
+            beat: _division(straight[inside] - beat, [hits[int(i)] for i in inside], prices, beat_seconds)
             for beat, inside in members.items()
         }
 
@@ -139,8 +167,8 @@ def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
             step = round(float((straight[i] - beat) * division))
             # Nothing stands before the first bar: a stroke a little early there is on its beat.
             position = max(Fraction(0), beat + Fraction(step, division))
-            placed.append((position * grid.meter.beat_quarters, hits[i]))
-    notes, dropped = _graces(placed)
+            placed.append((position * grid.meter.beat_quarters, hits[int(i)]))
+    notes, dropped = _graces(placed, figures)
     return Score(tuple(notes), grid, swing, unit, tuple(dropped))
 
 
@@ -148,7 +176,7 @@ def _allowed(steps: Steps, beat_quarters: Fraction) -> list[int]:
     if steps == "auto":
         if beat_quarters == Fraction(3, 2):
             return [1, 3, 6, 12]
-        return [1, 2, 3, 4, 6, 8] if beat_quarters == 1 else [1, 2, 3, 4]
+        return [1, 2, 3, 4, 5, 6, 7, 8] if beat_quarters == 1 else [1, 2, 3, 4]
     if steps == 24 and beat_quarters == Fraction(3, 2):
         raise ValueError("a grid of 24 (triplets) does not fit beats of three eighths; use 8 or 16")
     return [int(steps * beat_quarters / 4)]
@@ -161,6 +189,8 @@ def _division(phases: np.ndarray, hits: list[Hit], prices: Mapping[int, float], 
 
     def cost(division: int) -> float:
         steps = np.round(phases * division)
+        if division in ODD and len(set(steps) - {division}) < division - 1:
+            return math.inf
         off = (phases - steps / division) * beat_seconds / TIMING
         taken: dict[tuple[int, float], float] = {}
         collisions = 0
@@ -173,22 +203,23 @@ def _division(phases: np.ndarray, hits: list[Hit], prices: Mapping[int, float], 
     return min(prices, key=cost)
 
 
-def _graces(placed: list[tuple[Fraction, Hit]]) -> tuple[list[Note], list[Hit]]:
+def _graces(placed: list[tuple[Fraction, Hit]], figures: Figures) -> tuple[list[Note], list[Hit]]:
     """Notes in order; of strokes of one drum on one place the loudest is the note."""
     groups: dict[tuple[Fraction, int], list[Hit]] = {}
     for position, hit in placed:
         groups.setdefault((position, hit.drum), []).append(hit)
     notes, dropped = [], []
     for (position, _), group in groups.items():
-        # The later of two equals: a flam ends in its main stroke.
-        main = max(group, key=lambda hit: (hit.velocity, hit.time))
+        # The later of two equals: a flam ends in its main stroke. One with a figure of its own stays.
+        main = max(group, key=lambda hit: (hit in figures.led, hit.velocity, hit.time))
+        notes += [Note(position, grace, grace=True) for grace in figures.graces.get(main, ())]
         for hit in group:
             if hit is main:
-                notes.append(Note(position, hit))
+                notes.append(Note(position, hit, False, figures.rolls.get(main, ()), figures.until(main)))
             elif 0 < main.time - hit.time <= FLAM:
                 notes.append(Note(position, hit, grace=True))
             else:
-                dropped.append(hit)
+                dropped += [hit, *figures.graces.get(hit, ()), *figures.rolls.get(hit, ())]
     notes.sort(key=lambda note: (note.position, not note.grace, note.hit.drum, note.hit.time))
     return notes, sorted(dropped)
 
@@ -204,21 +235,41 @@ def _find_swing(places: np.ndarray, grid: Grid) -> tuple[float, Literal[0, 8, 16
     """
     if grid.meter.beat_quarters != 1:
         return 0.5, 0
+    beat_seconds = 60 / grid.bpm
     phase = places % 1
     middle = phase[(phase > 0.42) & (phase < 0.74)]
     others = ((phase > 0.15) & (phase <= 0.42)) | ((phase >= 0.76) & (phase < 0.88))
     if len(middle) >= 8 and others.sum() < 0.2 * len(middle):
         share = float(np.median(middle))
-        return (share, 8) if share > SWUNG else (0.5, 0)
+        return (share, 8) if _alternates(places, share, beat_seconds) else (0.5, 0)
     half = places * 2 % 1
     middle = half[(half > 0.42) & (half < 0.72)]
     straight = phase[(phase > 0.42) & (phase < 0.58)]
     if len(middle) >= 8 and len(straight) >= 4:
         share = float(np.median(middle))
         thirds = ((half > 0.28) & (half <= 0.4)).sum()
-        if share > SWUNG and thirds < 0.2 * len(middle):
+        if thirds < 0.2 * len(middle) and _alternates(places * 2, share, beat_seconds / 2):
             return share, 16
     return 0.5, 0
+
+
+def _alternates(pairs: np.ndarray, share: float, seconds: float) -> bool:
+    """Whether long and short notes alternate, as in swing: the second notes lie together and clearly late,
+    and most follow a first one.
+
+    Args:
+        pairs: places of the strokes, in pairs of notes. share: of the pair that its first note takes.
+        seconds: that a pair lasts.
+    """
+    if share < SWUNG or (share - 0.5) * seconds < LATE:
+        return False
+    phase, number = pairs % 1, np.floor(pairs)
+    second = (phase > 0.42) & (phase < 0.74)
+    spread = float(np.median(np.abs(phase[second] - share)))
+    firsts = np.unique(np.round(pairs[np.abs(pairs - np.round(pairs)) < 0.15]))
+    seconds_of = np.unique(number[second])
+    followed = np.isin(seconds_of, firsts).mean()
+    return bool(spread < 0.5 * (share - 0.5) and followed >= 0.5 and len(seconds_of) >= len(firsts) / 4)
 
 
 def _swung(phase: float, share: float, unit: int) -> float:

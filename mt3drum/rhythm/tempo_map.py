@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -26,7 +26,7 @@ class TempoMap:
     seconds: tuple[float, ...]
     """The same in seconds."""
     tempos: tuple[float, ...]
-    """Quarter notes a minute from each place on."""
+    """Quarter notes a minute from each place on: 6e7 over a whole number of microseconds."""
     meters: tuple[tuple[Fraction, int, int], ...]
     """(quarter notes, numerator, denominator) of every change of meter."""
     lead: Fraction
@@ -41,10 +41,15 @@ class TempoMap:
         i = bisect_right(self.seconds, seconds) - 1
         return float(self.places[i]) + (seconds - self.seconds[i]) * self.tempos[i] / 60
 
-    def time(self, quarters: Fraction) -> float:
+    def time(self, quarters: Fraction | float) -> float:
         """The inverse of `quarters`."""
         i = bisect_right(self.places, quarters) - 1
         return self.seconds[i] + float(quarters - self.places[i]) * 60 / self.tempos[i]
+
+    def beats(self, grid: Grid) -> Grid:
+        """The grid this map was made from, with its beats where the map has them."""
+        places = (self.lead + (grid.first + i) * grid.meter.beat_quarters for i in range(len(grid.beats)))
+        return replace(grid, beats=tuple(self.time(place) for place in places))
 
     @property
     def midi_tempos(self) -> list[tuple[float, float]]:
@@ -66,16 +71,20 @@ def tempo_map(grid: Grid, tolerance: float = TOLERANCE) -> TempoMap:
     # Knots: beats counted from second 0. Without a leading beat the first one is stretched to reach second 0.
     knots = [0.0, *grid.beats] if leading else [0.0, *grid.beats[1:]]
     forced = {1, pickup} if leading or grid.beats[0] > tolerance else {pickup}
-    anchors = _anchors(knots, forced, tolerance)
-    places, tempos = [], []
-    for start, end in pairwise(anchors):
+    places, seconds, tempos = [], [0.0], []
+    for start, end in pairwise(_anchors(knots, forced, tolerance)):
+        quarters = (end - start) * meter.beat_quarters
+        # Whole microseconds, as MIDI has them, so that a place of the map is exactly on its tick there. What
+        # that is off by at the end, the next tempo makes up for.
+        tempo = max(1, round(1e6 * (knots[end] - seconds[-1]) / float(quarters)))
         places.append(start * meter.beat_quarters)
-        tempos.append(60 * float((end - start) * meter.beat_quarters) / (knots[end] - knots[start]))
+        tempos.append(6e7 / tempo)
+        seconds.append(seconds[-1] + float(quarters * tempo) / 1e6)
     meters = [(pickup * meter.beat_quarters, meter.numerator, meter.denominator)]
     if pickup:
         meters.insert(0, (Fraction(0), *_short_bar(pickup, meter)))
     lead = (leading - grid.first) * meter.beat_quarters
-    return TempoMap(tuple(places), tuple(knots[i] for i in anchors[:-1]), tuple(tempos), tuple(meters), lead)
+    return TempoMap(tuple(places), tuple(seconds[:-1]), tuple(tempos), tuple(meters), lead)
 
 
 def _short_bar(beats: int, meter: Meter) -> tuple[int, int]:

@@ -43,9 +43,11 @@ def test_bands_are_mixed_in_at_the_level_asked_for(tmp_path: Path, level: float)
     assert main(options) == 0
     names = sorted(path.name for path in out.iterdir())
     assert names == [
-        "test-000000-0000.flac", "test-000000-0000.mid",
-        "test-000000-0001_band.flac", "test-000000-0001_band.mid",
-    ]  # fmt: skip
+        "test-000000-0000.flac",
+        "test-000000-0000.mid",
+        "test-000000-0001_band.flac",
+        "test-000000-0001_band.mid",
+    ]
     alone, drums = (clip.audio for clip in maker.clips(0))
     np.testing.assert_allclose(read(out / names[0]), alone, atol=1e-4)
     mixed = read(out / names[2]).astype(np.float64)

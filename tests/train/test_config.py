@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +12,11 @@ import torch
 from mt3drum.model.checkpoint import read_header
 from tests.small_runs import (
     bare,
-    one_thread,
     run_main,
-    write_run,
 )
 from train.config import TrainConfig, load_config
 from train.main import main
 from train.optim import blank, learning_rate
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("data"))
 
 
 def test_set_overrides_the_file(config: Path) -> None:

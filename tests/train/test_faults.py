@@ -8,7 +8,6 @@ import random
 import re
 import signal
 import time
-from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,8 @@ from tests.small_runs import (
     at_step,
     bare,
     curve,
-    one_thread,
     run_main,
     same_curves,
-    write_run,
 )
 from train import loop
 from train.run import Run
@@ -36,17 +33,6 @@ from train.state import newest_state
 from train.step import REMEDY, StepResult, StopRequest
 
 KILLS = 10
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("data"))
 
 
 def spoilt(folder: Path, bad: int) -> Path:

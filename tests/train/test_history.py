@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,10 @@ from mt3drum.config import PRESETS
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.checkpoint import read_header, save_checkpoint
 from mt3drum.model.network import DrumModel
-from tests.small_runs import BeepShards, bare, curve, one_thread, run_main, write_run
+from tests.small_runs import BeepShards, bare, curve, run_main, write_run
 from train.config import TrainConfig
 from train.history import RECORDED, DataUse, History, data_use, differences, from_state, going_on
 from train.state import PROGRESS, newest_state
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import pytest
 
 from tests import ROOT
 from tests.processes import kill, start, wait
-from tests.small_runs import RANKS, bare, curve, one_thread, run_main, write_run
+from tests.small_runs import RANKS, bare, curve, run_main
 from train import folder
 from train.folder import ERROR, LOCK, claim, report
 from train.launch import free_port, is_lost_rank, launcher_chain, port_is_free, stop_on_signals
@@ -26,17 +26,6 @@ from train.state import newest_state
 
 SOON = 10.0  # seconds from the launcher's end to that of its ranks, as documented
 PATIENCE = 240.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("data"))
 
 
 def begin(config: Path, output: Path, said: Path, port: int) -> subprocess.Popen[bytes]:

@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ from tests.small_runs import (
     at_step,
     bare,
     curve,
-    one_thread,
     run_main,
     same_curves,
     write_run,
@@ -43,12 +41,6 @@ PATIENCE = 900.0  # seconds until a process counts as hanging, on a busy machine
 # Writes: model, average and optimizer of the states of steps 5, 10, 15; the ninth is the optimizer of 15.
 KILL = "write:9"
 SLOW_KILLS = ["step:3", "step:13", "write:1", "write:8", "write:12"]  # an interpreter each
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def process_environment(**more: str) -> dict[str, str]:

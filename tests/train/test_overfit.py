@@ -60,41 +60,36 @@ def bar() -> list[Hit]:
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray, list[Hit]]:
     """A checkpoint that knows one segment by heart, the segment and its hits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        rng = np.random.default_rng(0)
-        rendered = render_drums(bar(), [synthesise_kit(rng)], rng, 4.0)
-        hits = list(rendered.hits)
-        # As the transcriber will hear it: at its loudness, in its segment.
-        (segment,) = segments(open_array(rendered.audio), CONFIG.codec, 0)
-        torch.manual_seed(0)
-        model = DrumModel(CONFIG).train()
-        tokens = torch.tensor([encode(CONFIG.codec, hits).ids])
-        onset, velocity = (torch.from_numpy(part)[None] for part in frame_targets(hits, CONFIG.codec))
-        with torch.no_grad():
-            mel = model.features(torch.from_numpy(segment.audio)[None])
-        optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
-        mean = torch.full((4,), torch.inf)
-        for step in range(MOST_STEPS):
-            for group in optimizer.param_groups:
-                group["lr"] = 4e-3 * min(1.0, (step + 1) / 20)
-            encoded, logits = model(mel, tokens)
-            found = losses(CONFIG.codec, encoded, logits, tokens, onset, velocity, LossConfig())
-            mean = found.by_kind[:, 0] / found.by_kind[:, 1]
-            apart = (torch.sigmoid(encoded.velocity) - velocity)[onset == 1].abs().median() * 127
-            if (mean < torch.tensor(LEARNT)).all() and apart <= HEAD_LEARNT:
-                break
-            optimizer.zero_grad()
-            (found.tokens / tokens.numel() + found.onsets).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-        assert step < MOST_STEPS - 1, f"not learnt in {MOST_STEPS} steps: {mean.tolist()} nats a token"
-        path = tmp_path_factory.mktemp("overfit") / "bar.safetensors"
-        save_checkpoint(path, CONFIG, model.state_dict(), {"margin": 0.0}, {})
-        return path, rendered.audio, hits
-    finally:
-        torch.set_num_threads(threads)
+    rng = np.random.default_rng(0)
+    rendered = render_drums(bar(), [synthesise_kit(rng)], rng, 4.0)
+    hits = list(rendered.hits)
+    # As the transcriber will hear it: at its loudness, in its segment.
+    (segment,) = segments(open_array(rendered.audio), CONFIG.codec, 0)
+    torch.manual_seed(0)
+    model = DrumModel(CONFIG).train()
+    tokens = torch.tensor([encode(CONFIG.codec, hits).ids])
+    onset, velocity = (torch.from_numpy(part)[None] for part in frame_targets(hits, CONFIG.codec))
+    with torch.no_grad():
+        mel = model.features(torch.from_numpy(segment.audio)[None])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
+    mean = torch.full((4,), torch.inf)
+    for step in range(MOST_STEPS):
+        for group in optimizer.param_groups:
+            group["lr"] = 4e-3 * min(1.0, (step + 1) / 20)
+        encoded, logits = model(mel, tokens)
+        found = losses(CONFIG.codec, encoded, logits, tokens, onset, velocity, LossConfig())
+        mean = found.by_kind[:, 0] / found.by_kind[:, 1]
+        apart = (torch.sigmoid(encoded.velocity) - velocity)[onset == 1].abs().median() * 127
+        if (mean < torch.tensor(LEARNT)).all() and apart <= HEAD_LEARNT:
+            break
+        optimizer.zero_grad()
+        (found.tokens / tokens.numel() + found.onsets).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    assert step < MOST_STEPS - 1, f"not learnt in {MOST_STEPS} steps: {mean.tolist()} nats a token"
+    path = tmp_path_factory.mktemp("overfit") / "bar.safetensors"
+    save_checkpoint(path, CONFIG, model.state_dict(), {"margin": 0.0}, {})
+    return path, rendered.audio, hits
 
 
 @pytest.mark.parametrize(("onset_weight", "beam"), [(0.5, 1), (0.0, 1), (0.5, 4)])

@@ -25,10 +25,8 @@ from tests.small_runs import (
     at_step,
     bare,
     curve,
-    one_thread,
     run_main,
     same_curves,
-    write_run,
 )
 from train.config import TrainConfig, load_config
 from train.launch import set_up_ranks
@@ -38,17 +36,6 @@ from train.run import Run, build_model, start_run
 from train.state import newest_state
 from train.step import StopRequest, training_step
 from train.validate import Group, Validation
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("data"))
 
 
 def engine_of(config: Path, folder: Path, **settings: Any) -> Any:

@@ -11,9 +11,9 @@ import pytest
 from data.band import ambience, patches, sequences, soloists, synthetic
 from data.band.ambience import AmbienceConfig
 from data.band.ducking import DuckConfig, duck, pump
+from data.band.events import Event
 from data.band.levels import REFERENCE, add_track, full_scale
 from data.band.notes import NoteBank
-from data.band.parts import Event
 from data.band.patches import PatchRanges, draw_patch, note, play
 from data.band.sequences import SequenceConfig
 from data.band.soloists import SoloConfig
@@ -107,9 +107,16 @@ def test_a_note_has_its_pitch(shape: str) -> None:
 
 def test_the_filter_closes() -> None:
     ranges = PatchRanges(
-        {"saw": 1}, decay=(5, 6), bright=(9000, 9001), dark=(200, 201), sweep=(0.1, 0.11), resonance=(0, 0),
-        bent=0.0, click=0.0, driven=0.0,
-    )  # fmt: skip
+        {"saw": 1},
+        decay=(5, 6),
+        bright=(9000, 9001),
+        dark=(200, 201),
+        sweep=(0.1, 0.11),
+        resonance=(0, 0),
+        bent=0.0,
+        click=0.0,
+        driven=0.0,
+    )
     audio = note(draw_patch(ranges, np.random.default_rng(0)), 45.0, 1.0, np.random.default_rng(0))
 
     def centroid(part: Audio) -> float:

@@ -9,8 +9,9 @@ import pytest
 
 from data.clips.clip import Palette, RenderConfig, choose_kits, choose_performance
 from data.grooves import club
+from data.grooves.bars import VELOCITY
 from data.grooves.club import STEPS, STYLES, ClubConfig, program
-from data.grooves.patterns import VELOCITY, generate
+from data.grooves.patterns import generate
 from data.kits.machines import KickConfig, PunchConfig, machine_kick, machine_kit, punch
 from data.kits.sample import Kit, to_float
 from data.kits.synth import synthesise_kit

@@ -8,8 +8,10 @@ import io
 import re
 from collections import Counter
 from fractions import Fraction
+from itertools import combinations, pairwise
 
 import mido
+import numpy as np
 import pytest
 
 from mt3drum.formats.chart import RESOLUTION, Chart, make_chart, to_chart, to_ini, to_mid
@@ -181,6 +183,53 @@ def test_two_drums_of_one_colour_at_once_take_two_lanes() -> None:
     assert {gem.cymbal for gem in charted.gems} == {False, True}
     pedal = chart_gems([Hit(0.0, CLASS_INDEX["hihat_pedal"], 90)], [0])
     assert (pedal.gems, pedal.left_out) == ((), 1)
+
+
+HANDS = [drum.index for drum in DRUMS if drum.name not in ("kick", "hihat_pedal")]
+
+
+@pytest.mark.parametrize("steady_grid", [True, False])
+def test_no_chord_needs_three_hands_or_feet(steady_grid: bool) -> None:
+    """Trios of the hands' drums, on kick and pedal, 6 ms apart."""
+    rng = np.random.default_rng(0)
+    hits = []
+    for beat, trio in enumerate(list(combinations(HANDS, 3))[::11]):
+        chord = [*trio, CLASS_INDEX["kick"], CLASS_INDEX["hihat_pedal"]]
+        hits += [
+            Hit(0.5 * beat + 0.006 * i, drum, int(rng.integers(30, 127))) for i, drum in enumerate(chord)
+        ]
+    hits.sort()
+    beats = tuple(0.5 * i for i in range(len(hits) // 5 + 2))
+    score = quantise(hits, Grid(beats, 0, Meter(4, 4))) if steady_grid else None
+    chart = make_chart(hits, score, "x", 60.0)
+    sections = read_chart(to_chart(chart))
+    midi = mido.MidiFile(file=io.BytesIO(to_mid(chart)))
+    for difficulty, base in zip(DIFFICULTIES, (96, 84, 72, 60), strict=True):
+        for notes in (chart_notes(sections[f"{difficulty}Drums"]), mid_notes(midi, base)):
+            hands = Counter(tick for tick, colour, _ in notes.elements() if "kick" not in colour)
+            feet = Counter(tick for tick, colour, _ in notes.elements() if "kick" in colour)
+            assert max(hands.values()) <= (1 if difficulty == "Easy" else 2)
+            assert max(feet.values(), default=0) <= 1
+            if difficulty == "Expert":
+                ticks = sorted(hands)
+                assert min(b - a for a, b in pairwise(ticks)) > 100  # nothing is left a little beside a chord
+                assert set(hands.values()) == {1, 2}
+
+
+def test_of_three_hands_what_keeps_time_goes_first() -> None:
+    names = ("snare_head", "crash1", "hihat_closed")
+    charted = chart_gems(
+        [Hit(1.0, CLASS_INDEX[name], 120 - 9 * i) for i, name in enumerate(names)], [0, 0, 0]
+    )
+    assert {gem.lane for gem in charted.gems} == {1, 4}
+    assert charted.left_out == 1
+
+
+def test_every_stroke_of_a_roll_is_a_gem() -> None:
+    hits = [Hit(0.5 + i / 24, CLASS_INDEX["snare_head"], 90) for i in range(24)]
+    chart = chart_of(hits, Grid(tuple(0.5 * i for i in range(6)), 0, Meter(4, 4)))
+    ticks = [gem.tick for gem in chart.charted.gems]
+    assert ticks == pytest.approx([hit.time * 2 * RESOLUTION for hit in hits], abs=2)
 
 
 def test_every_drum_has_a_lane_but_the_pedal() -> None:

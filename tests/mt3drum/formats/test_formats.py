@@ -141,6 +141,22 @@ def test_tab_shows_every_stroke_with_its_dynamics(score: Score) -> None:
         assert SIGNS[drum].title in text
 
 
+def test_tab_begins_with_the_music_and_shows_rolls_and_quintuplets() -> None:
+    snare = CLASS_INDEX["snare_head"]
+    roll = [Hit(8.0 + i / 24, snare, 90) for i in range(12)]
+    fives = [Hit(8.5 + i / 10, snare, 90) for i in range(5)]
+    thirds = [Hit(9.0 + i / 6, snare, 90) for i in range(3)]
+    grid = Grid(tuple(0.5 * i for i in range(22)), 0, Meter(4, 4))
+    text = to_tab(quantise([*roll, *fives, *thirds], grid), "x")
+    (line,) = (line for line in text.splitlines() if line.startswith("SD|"))
+    (bar,) = line[3:].strip("|").split("|")
+    assert len(bar) == 4 * 24
+    assert bar[:24] == "z" * 24
+    assert [i for i, character in enumerate(bar[24:48]) if character == "o"] == [0, 5, 10, 14, 19]
+    assert [i for i, character in enumerate(bar[48:72]) if character == "o"] == [0, 8, 16]
+    assert text.rstrip().endswith("z roll")
+
+
 def test_tab_signs_are_told_apart() -> None:
     signs = Counter((sign.line, stroke) for sign in SIGNS.values() for stroke in sign.strokes)
     assert max(signs.values()) == 1

@@ -7,6 +7,7 @@ from collections import Counter
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mt3drum.formats.marks import mark, marker
@@ -228,6 +229,114 @@ def test_swing_is_marked_and_eighths_stay_straight() -> None:
     assert root.findtext(".//swing/swing-type") == "eighth"
     assert int(root.findtext(".//swing/first") or 0) == pytest.approx(64, abs=2)
     assert root.find(".//time-modification") is None
+
+
+def in_eighths(meter: str, kicks: str, snares: str) -> Score:
+    hits = [
+        Hit(0.25 * i, CLASS_INDEX[name], 90)
+        for name, line in (("kick", kicks), ("snare_head", snares), ("hihat_closed", "x" * len(kicks)))
+        for i, mark in enumerate(line)
+        if mark == "x"
+    ]
+    return quantise(sorted(hits), beats(2 * len(kicks), 0.25, meter))
+
+
+@pytest.mark.parametrize(
+    ("meter", "kicks", "snares", "groups"),
+    [
+        ("7/8", "x...x..", "..x..x.", (2, 2, 3)),
+        ("7/8", "x..x...", ".....x.", (3, 2, 2)),
+        ("7/8", "x......", "..x..x.", (2, 3, 2)),
+        ("5/8", "x......"[:5], "..x..", (2, 3)),
+        ("5/8", "x....", "...x.", (3, 2)),
+        ("3/8", "x..", "..x", (3,)),
+    ],
+)
+def test_eighths_are_beamed_in_the_groups_that_are_played(
+    meter: str, kicks: str, snares: str, groups: tuple[int, ...]
+) -> None:
+    (bar,) = bars(in_eighths(meter, kicks, snares))
+    words = [word for size in groups for word in ("begin", *("continue",) * (size - 2), "end")]
+    assert [event.beams for event in bar.hands] == [(word,) for word in words]
+    # The feet: from one group to the next at most a note and a rest, no row of eighth rests.
+    assert sum(event.length for event in bar.feet) == len(kicks) * Fraction(1, 2)
+    assert len([event for event in bar.feet if not event.notes]) <= len(groups)
+
+
+@pytest.mark.parametrize("strokes_a_beat", [5, 7])
+def test_quintuplets_and_septuplets(strokes_a_beat: int) -> None:
+    rng = np.random.default_rng(1)
+    times = [(i / strokes_a_beat) * 0.6 for i in range(strokes_a_beat * 4)]
+    hits = [Hit(max(0.0, time + rng.normal(0, 0.004)), CLASS_INDEX["snare_head"], 90) for time in times]
+    score = quantise(hits, beats(6, 0.6))
+    assert [note.position for note in score.notes] == [Fraction(i, strokes_a_beat) for i in range(len(times))]
+    (bar,) = bars(score)
+    assert {(event.tuplet, event.value) for event in bar.hands} == {((strokes_a_beat, 4), "16th")}
+    assert drums(score) == Counter((note.position, "snare_head", 90, False) for note in score.notes)
+    assert strokes(parse(score), Meter(4, 4)).total() == len(hits)
+
+
+def test_sixteenths_with_jitter_are_no_quintuplets() -> None:
+    rng = np.random.default_rng(2)
+    hits = [
+        Hit(max(0.0, 0.125 * i + rng.normal(0, 0.012)), CLASS_INDEX["hihat_closed"], 90) for i in range(128)
+    ]
+    assert {note.position % 1 * 4 % 1 for note in quantise(sorted(hits), beats(40)).notes} == {0}
+
+
+def grace_notes(before: int, main: float = 1.5) -> list[Hit]:
+    snare = CLASS_INDEX["snare_head"]
+    ruff = [Hit(main - 0.025 * (before - i), snare, 50) for i in range(before)]
+    return [Hit(0.0, CLASS_INDEX["kick"], 90), *ruff, Hit(main, snare, 110)]
+
+
+@pytest.mark.parametrize(("before", "slash"), [(1, "yes"), (2, "no"), (3, "no")])
+def test_flams_are_slashed_and_drags_and_ruffs_beamed(before: int, slash: str) -> None:
+    score = quantise(grace_notes(before), beats(6))
+    assert [note.position for note in score.notes if note.grace] == [3] * before
+    assert score.hits() == tuple(grace_notes(before))
+    graces = [note for note in document(score).iter("note") if note.find("grace") is not None]
+    assert [note.find("grace").attrib["slash"] for note in graces] == [slash] * before  # type: ignore[union-attr]
+    words = ["begin", *["continue"] * (before - 2), "end"] if before > 1 else []
+    for level in ("1", "2"):
+        beams = [note.findtext(f"beam[@number='{level}']") for note in graces]
+        assert [word for word in beams if word] == words
+    assert not any(note.find("time-modification") is not None for note in document(score).iter("note"))
+
+
+def test_a_fast_roll_is_a_tremolo_and_no_stroke_is_lost() -> None:
+    """24 strokes a second for two beats and a half, on another drum's eighths."""
+    snare, kick = CLASS_INDEX["snare_head"], CLASS_INDEX["kick"]
+    hits = sorted(
+        [Hit(0.5 + i / 24, snare, 70 + i % 3) for i in range(30)]
+        + [Hit(0.25 * i, kick, 90) for i in range(8)]
+    )
+    score = quantise(hits, beats(6))
+    (bar,) = bars(score)
+    assert [(event.start, event.value, event.tremolo) for event in bar.hands] == [
+        (0, "quarter", 0),
+        (1, "quarter", 3),
+        (2, "quarter", 3),
+        (3, "eighth", 2),
+        (Fraction(7, 2), "eighth", 0),
+    ]
+    assert not any(event.graces for event in bar.hands)
+    marks = [element.text for element in document(score).iter("tremolo")]
+    assert marks == ["3", "3", "2"]
+    assert [(hit.drum, hit.velocity) for hit in score.hits()] == [(hit.drum, hit.velocity) for hit in hits]
+    assert [hit.time for hit in score.hits()] == pytest.approx([hit.time for hit in hits], abs=0.03)
+
+
+def test_silence_before_the_music_is_not_written() -> None:
+    hits, _ = played(ROCK, 4, steady(120.0, 30.0), 4, jitter=0.0)
+    score = quantise(hits, beats(80))
+    assert (score.first_bar, len(bars(score))) == (15, 4)
+    root = document(score)
+    assert len(list(root.iter("measure"))) == 4
+    assert next(root.iter("measure")).find("direction//per-minute") is not None
+    assert drums(score) == Counter(
+        (note.position - 60, DRUMS[note.hit.drum].name, note.hit.velocity, note.grace) for note in score.notes
+    )
 
 
 def test_titles_cannot_break_the_document() -> None:

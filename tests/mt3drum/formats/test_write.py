@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Literal
 
 import mido
 import numpy as np
@@ -20,6 +23,7 @@ from mt3drum.formats import write
 from mt3drum.formats.note_map import read_note_map
 from mt3drum.formats.options import ScoreOptions
 from mt3drum.result import Transcription
+from mt3drum.rhythm.grid import Grid, Meter
 from tests.grooves import ROCK, played, steady
 from tests.processes import recordings, tiny_checkpoint
 from tokenizer.drums import CLASS_INDEX, DRUMS
@@ -77,6 +81,41 @@ def test_a_grid_moves_the_hits_of_every_format(tmp_path: Path, rock: Transcripti
     assert moved != [round(hit.time, 6) for hit in rock.hits]
     steps = np.diff(sorted(set(moved))) / (60 / 118 / 4)
     assert np.abs(steps - np.round(steps)).max() < 0.05
+
+
+@pytest.mark.parametrize("grid", [8, 16, 24])
+def test_a_quantised_file_is_exactly_on_its_ticks(tmp_path: Path, grid: Literal[8, 16, 24]) -> None:
+    """Through a drift of 3 % and a jump from 100 to 130 beats a minute; the time before the first beat is no
+    whole beat."""
+    beats = [0.7]
+    for number in range(80):
+        bpm = (100 if number < 40 else 130) * (1 + 0.03 * math.sin(number / 5))
+        beats.append(beats[-1] + 60 / bpm)
+    rng = np.random.default_rng(0)
+    hits = []
+    for start, end in pairwise(beats):
+        for step in range(grid // 4):
+            time = start + (end - start) * step * 4 / grid + rng.normal(0, 0.006)
+            hits.append(Hit(time, step % 3, 90))
+    result = Transcription(tuple(sorted(hits)), beats[-1], Path("x.wav"))
+    options = ScoreOptions(grid=grid, beats=Grid(tuple(beats), 0, Meter(4, 4)))
+    midi_path, table = write.write(result, tmp_path / "x", ("midi", "json"), "gm", options)
+    midi = mido.MidiFile(midi_path)
+    assert sum(message.type == "set_tempo" for message in midi.tracks[0]) > 4
+    ticks = [
+        tick
+        for tick, message in zip(
+            accumulate(message.time for message in midi.tracks[1]), midi.tracks[1], strict=True
+        )
+        if message.type == "note_on" and message.velocity
+    ]
+    assert len(ticks) == len(hits)
+    assert {tick % (midi.ticks_per_beat * 4 // grid) for tick in ticks} == {0}
+    read = read_midi(midi_path, LABEL_MAPS["gm"]).hits
+    document = json.loads(table.read_text())
+    assert [hit.time for hit in read] == pytest.approx([hit["time"] for hit in document["hits"]], abs=1e-5)
+    times = np.array([hit["time"] for hit in document["hits"]])
+    assert all(np.abs(times - beat).min() < 1e-4 for beat in document["tempo"]["beats"][:-1])
 
 
 def test_without_beats_what_needs_them_is_told_and_the_rest_is_written(

@@ -64,6 +64,34 @@ def test_other_meters(pattern: dict[str, str], bpm: float, per_bar: int, meter: 
     assert distance(grid.downbeats, beats[::per_bar]) < 0.015
 
 
+CROSSED = {  # what stands on the beat is told from what stands between by the kick and the phrase
+    "polka": ({"kick": "X.X.X.X.", "snare_head": ".X.X.X.X", "hihat_closed": ".X.X.X.X"}, (90, 120, 150)),
+    "skank": ({"kick": "X.X.X.X.", "snare_head": ".X.X.X.X", "hihat_closed": "XXXXXXXX"}, (130, 150, 180)),
+    "kick first": (
+        {"kick": "X.X.X.X.X.X.X.X.", "snare_head": ".X.X.X.X.X.X.X.X", "ride": "X.X.X.X.X.X.X.X."},
+        (200, 220, 240),
+    ),
+    "snare first": (
+        {"kick": ".X.X.X.X.X.X.X.X", "snare_head": "X.X.X.X.X.X.X.X.", "ride": "X.X.X.X.X.X.X.X."},
+        (220, 260),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "bpm"), [(name, bpm) for name, (_, tempos) in CROSSED.items() for bpm in tempos]
+)
+def test_kick_and_snare_in_turn(name: str, bpm: float) -> None:
+    """Polka, double-time skank and blast beats: beats on the kick, or where the phrase begins, in 4/4."""
+    hits, beats = played(CROSSED[name][0], 12, steady(bpm, 0.5), 4, jitter=0.003)
+    grid = estimate(hits)
+    assert grid is not None
+    assert grid.meter == Meter(4, 4)
+    assert grid.bpm == pytest.approx(bpm, rel=0.01)
+    assert distance(grid.beats, beats) < 0.02
+    assert distance(grid.downbeats, beats[::4]) < 0.02
+
+
 def test_a_pick_up_bar() -> None:
     hits, beats = played(ROCK, 9, steady(100.0), 4, first_beat=3, seed=2)
     shift = beats[0] - 0.1
@@ -89,14 +117,15 @@ def test_no_grid_where_nothing_is_steady() -> None:
 
 
 def test_what_the_user_knows_overrules() -> None:
-    hits, beats = played(ROCK, 8, steady(120.0), 4)
+    hits, _ = played(ROCK, 8, steady(120.0), 4)
     half = estimate(hits, bpm=60, meter=Meter(2, 4))
     assert half is not None
     assert half.bpm == pytest.approx(60, rel=0.01)
     assert half.meter == Meter(2, 4)
     three = estimate(hits, meter=Meter(3, 4))
     assert three is not None
-    assert len(three.downbeats) == pytest.approx(len(beats) / 3, abs=1)
+    assert three.meter == Meter(3, 4)
+    assert len(three.downbeats) == pytest.approx(len(three.beats) / 3, abs=1)
     rng = np.random.default_rng(4)
     loose = [Hit(max(0.0, h.time + rng.normal(0, 0.1)), h.drum, h.velocity) for h in hits]
     assert estimate(loose, bpm=120) is not None

@@ -55,6 +55,29 @@ def test_swung_sixteenths() -> None:
     assert {note.position % 1 for note in score.notes} == {Fraction(i, 4) for i in range(4)}
 
 
+@pytest.mark.parametrize(
+    ("bpm", "swing", "pattern"),
+    [
+        (200.0, 0.55, {"kick": "XXXXXXXXXXXXXXXX", "snare_head": "....X.......X..."}),  # speed metal
+        (150.0, 0.57, {"kick": "X.......X.......", "hihat_closed": "XxxxXxxxXxxxXxxx"}),
+        (120.0, 0.54, {"kick": "X.......X.......", "hihat_closed": "x.x.x.x.x.x.x.x."}),  # a drummer's feel
+    ],
+)
+def test_swing_is_said_only_of_notes_that_are_clearly_late(
+    bpm: float, swing: float, pattern: dict[str, str]
+) -> None:
+    hits, _ = played(pattern, 8, steady(bpm), 4, swing=swing, jitter=0.004)
+    score = quantise(hits, Grid(tuple(60 / bpm * i for i in range(33)), 0, Meter(4, 4)))
+    assert score.swing_unit == 0
+    assert {note.position * 4 % 1 for note in score.notes} == {0}
+
+
+def test_swing_needs_long_and_short_notes_in_turn() -> None:
+    """Strokes between the beats alone, all late, are no swing: nothing is long beside them."""
+    hits = [Hit(0.5 * i + 0.32, SNARE, 90) for i in range(32)]
+    assert quantise(hits, GRID).swing_unit == 0
+
+
 def test_a_shuffle_with_triplets_is_written_as_triplets() -> None:
     pattern = {"kick": "X.....X.....", "snare_head": "...X.....X..", "hihat_closed": "XxxXxxXxxXxx"}
     hits, _ = played(pattern, 8, steady(120.0), 4)

@@ -1,0 +1,54 @@
+"""Notes of a part before they are sound, and what is done to a part as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from data.band.song import Song
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One note or chord."""
+
+    time: float
+    pitches: tuple[int, ...]
+    """MIDI notes in the order in which a strum reaches them; empty: an unpitched sound."""
+    seconds: float
+    velocity: float
+    """0..1, linear gain."""
+    touch: str = "open"
+    """open, mute (palm-muted), dead (muted by hand: a scratch), up (strummed upwards)."""
+
+
+def humanise(events: Sequence[Event], rng: np.random.Generator, spread: float) -> list[Event]:
+    """Move each event by a normal deviate of `spread` seconds, the whole part by as much again."""
+    shift = rng.normal(0, spread / 2)
+    moved = [
+        replace(event, time=event.time + shift + offset)
+        for event, offset in zip(events, rng.normal(0, spread, len(events)), strict=True)
+    ]
+    return sorted(moved, key=lambda event: event.time)
+
+
+def arrange(events: Sequence[Event], song: Song, rng: np.random.Generator) -> list[Event]:
+    """Song structure: now and then a part enters late, leaves early, rests for a bar, or plays every other
+    one.
+    """
+    bars = len(song.bars())
+    active = np.ones(bars, dtype=bool)
+    draw = rng.random()
+    if draw < 0.12:
+        active[: int(rng.integers(bars)) + 1] = False
+    elif draw < 0.24:
+        active[int(rng.integers(bars)) :] = False
+    elif draw < 0.34:
+        active &= rng.random(bars) < 0.6
+    if active.all():
+        return list(events)
+    return [
+        event for event in events if active[int(np.clip((event.time - song.start) // song.bar, 0, bars - 1))]
+    ]

@@ -1,0 +1,82 @@
+"""What one process has to do, known before anything is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mt3drum.batch import inputs
+from mt3drum.batch.inputs import Problem
+from mt3drum.batch.ledger import Share
+from mt3drum.batch.outputs import Output, check_one
+from mt3drum.batch.pipes import Pipe, pipes_of
+from mt3drum.batch.tars import Opened, open_tars
+
+if TYPE_CHECKING:
+    from mt3drum.formats.options import ScoreOptions
+    from tokenizer.midi import Notes
+
+
+@dataclass(frozen=True)
+class TranscribeOptions:
+    """What `mt3drum transcribe` is asked for; checked."""
+
+    files: Sequence[str]
+    """Files, folders, patterns, tar files, `pipe:COMMAND`."""
+    output: Output
+    decoding: dict[str, Any]
+    """Fields of `DecodeConfig` that replace the checkpoint's."""
+    notes: Notes
+    score: ScoreOptions
+    drums: frozenset[int]
+    """Classes that are written."""
+    list: Path | None = None
+    """A file of further paths."""
+    manifest: Path | None = None
+    """Folder of the ledger."""
+    output_shards: int | None = None
+    """Recordings in one tar file of results."""
+    skip_existing: bool = False
+    quiet: bool = False
+    checkpoint: Path | None = None
+    kit: Path | None = None
+    device: str = "auto"
+    batch: int | None = None
+    precision: Any = "auto"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every recording of a run, of all ranks, and what could not be opened."""
+
+    share: Share
+    """Of this process."""
+    opened: Opened
+    pipes: Sequence[Pipe]
+    """Commands, whose recordings are known once they have run."""
+    problems: Sequence[Problem]
+
+
+def make_plan(options: TranscribeOptions) -> Plan:
+    """Look at the inputs.
+
+    Raises:
+        ValueError, OSError: the inputs, the environment or the output cannot be used.
+    """
+    share = Share.from_environment(options.manifest is not None)
+    texts = inputs.brace_patterns(options.files)
+    named = [text for text in texts if not text.startswith(inputs.PIPE)]
+    folder = options.output.folder
+    tasks, problems = inputs.plan(named, folder, inputs.read_list(options.list) if options.list else ())
+    pipes = pipes_of((text for text in texts if text.startswith(inputs.PIPE)), folder)
+    for pipe in pipes:
+        if any(task.target == pipe.task.target for task in tasks):
+            raise ValueError(
+                f"{pipe.url} and another input would both be written to {pipe.task.target}; "
+                "use two runs with two output folders"
+            )
+    opened = open_tars(tasks)
+    check_one(options.output, opened.tasks, pipes)
+    return Plan(share, opened, pipes, (*problems, *opened.problems))

@@ -1,0 +1,66 @@
+"""What became of every recording: counted, said, and entered in the ledger."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from mt3drum.batch.console import error, say
+from mt3drum.batch.inputs import Problem
+from mt3drum.batch.ledger import Ledger, Record
+
+if TYPE_CHECKING:
+    from mt3drum.batch.sinks import Outcome
+
+
+@dataclass
+class Tally:
+    """Counts of recordings, and of inputs that gave none."""
+
+    ledger: Ledger | None
+    quiet: bool
+    out: TextIO
+    """For lines of what went well."""
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    incomplete: int = 0
+    """Of those done, the ones without one of the formats."""
+    summaries: dict[Path | None, str] = field(default_factory=dict)
+    """What to say of results that are written and not yet told."""
+
+    def fail(self, problem: Problem, record: Record | None = None) -> None:
+        """A recording, or an input, failed; `record`: what the ledger is to know of it."""
+        self.failed += 1
+        error(problem.reason)
+        if self.ledger is not None:
+            self.ledger.add(problem.source, record or {"status": "failed", "reason": problem.reason})
+
+    def tell(self, outcomes: Iterable[Outcome]) -> None:
+        """Results were written, or could not be."""
+        for outcome in outcomes:
+            said = self.summaries.pop(outcome.result.path, "")
+            for warning in outcome.result.warnings:
+                say(f"warning: {warning}", sys.stderr)
+            if outcome.record["status"] == "failed":
+                self.fail(Problem(str(outcome.source), outcome.record["reason"]), outcome.record)
+                continue
+            self.done += 1
+            if self.ledger is not None:
+                self.ledger.add(outcome.source, outcome.record)
+            self.incomplete += bool(outcome.lacks)
+            if not self.quiet:
+                say(f"{outcome.result.path} -> {outcome.written}: {said}", self.out)
+            for line in outcome.lacks:
+                error(f"{outcome.result.path}: {line}")
+
+    def conclude(self) -> None:
+        """The last line."""
+        if self.quiet and not self.failed and not self.incomplete:
+            return
+        more = f" ({self.incomplete} without one of the formats)" if self.incomplete else ""
+        left = f", {self.skipped} already there" if self.skipped else ""
+        print(f"{self.done} transcribed{more}, {self.failed} failed{left}", file=sys.stderr)
