@@ -29,7 +29,7 @@ def add_parser(commands: Any, add_output: Callable[[argparse.ArgumentParser], No
     """
     parser = commands.add_parser(
         "convert",
-        help="a score in JSON, edited or not, to the other formats",
+        help="convert a JSON transcription, edited or not, to other formats",
         description="Write scores in JSON (of `mt3drum transcribe --format json`, or exported from the "
         "review page) in other formats. Beats are those in the file, unless --bpm or --meter says otherwise.",
     )

@@ -28,13 +28,15 @@ def _formats(text: str) -> tuple[str, ...]:
 
 def build_parser() -> argparse.ArgumentParser:
     """All options of all subcommands."""
-    parser = CommandParser(prog="mt3drum", description="A recording of drums in, a score out.")
+    parser = CommandParser(
+        prog="mt3drum", description="Automatic drum transcription: recordings to MIDI, notation and tables."
+    )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     transcribe = commands.add_parser(
         "transcribe",
         help="recordings to MIDI, MusicXML, tab, charts, JSON, ...",
-        description="Transcribe recordings. Exit code 0: all done; 1: some failed (each has its line); "
+        description="Transcribe recordings. Exit code 0: all done; 1: some failed (one line each); "
         "2: wrong usage; 130: interrupted.",
     )
     add = transcribe.add_argument
@@ -42,14 +44,14 @@ def build_parser() -> argparse.ArgumentParser:
         "files",
         nargs="*",
         metavar="FILES",
-        help="audio files, folders (searched through), tar files of recordings, patterns (globs, "
+        help="audio files, folders (recursive), tar files of recordings, patterns (globs, "
         "{000..012}, {a,b}), 'pipe:COMMAND': a shell command that writes a tar file, and -: standard input",
     )
     add("--list", type=Path, metavar="FILE", help="a file of further paths, one a line (-: standard input)")
     add_output(transcribe)
     notation_options.add_options(transcribe)
     drum_options.add_options(transcribe)
-    add("--skip-existing", action="store_true", help="leave out recordings whose results are all there")
+    add("--skip-existing", action="store_true", help="skip recordings whose results all exist")
     add(
         "--manifest",
         type=Path,
@@ -73,10 +75,10 @@ def build_parser() -> argparse.ArgumentParser:
         "one of them (to choose what is written, use --only)",
     )
     model_options.add_options(transcribe)
-    add("--batch", type=int, metavar="N", help="segments decoded at once")
+    add("--batch", type=int, metavar="N", help="segments per batch")
     kinds = "auto", "float32", "bfloat16"
     add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
-    add("--quiet", action="store_true", help="no progress bar and no line for what went well")
+    add("--quiet", action="store_true", help="no progress bar and no line per success")
     add_decoding(transcribe)
     review.add_parsers(commands)
     convert.add_parser(commands, add_output)

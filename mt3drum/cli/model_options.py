@@ -12,10 +12,10 @@ def add_options(parser: ArgumentParser) -> None:
         "--kit",
         type=Path,
         metavar="DIR",
-        help="samples of your own drums, each file named by its drum, as in tom1_head_2.wav: tells apart "
-        "what sounds alike",
+        help="folder of samples of the drums that play, each file named after its drum (tom1_head_2.wav): "
+        "tells similar drums apart",
     )
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="another checkpoint than the bundled one"
+        "--checkpoint", type=Path, metavar="FILE", help="use this checkpoint (default: the bundled one)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")

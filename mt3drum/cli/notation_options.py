@@ -29,7 +29,7 @@ def add_options(parser: Any) -> None:
     add(
         "--grid",
         choices=tuple(GRIDS),
-        help="quantise: eighths, sixteenths, sixteenth triplets, or what fits beat by beat; swing stays "
+        help="quantise to eighths, sixteenths, sixteenth triplets, or the best fit per beat; swing is kept "
         "(default: times as played)",
     )
 
@@ -37,13 +37,11 @@ def add_options(parser: Any) -> None:
 def add_tempo_options(parser: Any) -> None:
     """Those about what the user knows of tempo and meter."""
     add = parser.add_argument
-    add(
-        "--bpm", type=float, metavar="X", help="the tempo, where it is known or was found wrong (within 6 %%)"
-    )
+    add("--bpm", type=float, metavar="X", help="set the tempo, to within 6 %% (default: estimated)")
     add(
         "--meter",
         metavar="N/D",
-        help="the time signature, where it is known or was found wrong: 3/4, 6/8, ...",
+        help="set the time signature: 3/4, 6/8, ... (default: estimated)",
     )
 
 

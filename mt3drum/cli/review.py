@@ -27,7 +27,7 @@ def add_parsers(commands: Any) -> None:
     """Add both to the subparsers of the command `mt3drum`."""
     review = commands.add_parser(
         "review",
-        help="a recording to a page on which to hear and correct its score",
+        help="transcribe to a web page to hear and correct the result",
         description="Transcribe a recording and write one HTML file with its sound, spectrogram and hits: "
         "play, correct and export in any browser, without a network. A page of an hour at most.",
     )
@@ -43,7 +43,7 @@ def add_parsers(commands: Any) -> None:
     notation_options.add_tempo_options(review)
     serve = commands.add_parser(
         "serve",
-        help="the same as a web app on this machine",
+        help="the review page as a local web app",
         description="Serve a web app on 127.0.0.1: drop recordings, watch them being transcribed, review "
         "them. Only this machine can reach it. Needs the extra: pip install 'mt3drum[web]'.",
     )
