@@ -156,7 +156,8 @@ def _take(
     count = np.where(length, last.argmax(1) + 1, 0)
     own = index < count[:, None]
     if rounding is not None:
-        unsure = np.asarray((_unsure(scores, value, before, rounding).cpu().numpy() & own).any(1))
+        close = _unsure(scores, value, before, rounding).cpu().numpy()
+        unsure = np.asarray((close & own).any(1))
         settled.given_back[batch[unsure]] = True
         own &= ~unsure[:, None]
     rows, at = np.nonzero(own)
