@@ -20,7 +20,7 @@ import pytest
 from data.shards.write import make_shards
 from tests import ROOT
 from tests.processes import kill, start, wait
-from tests.small_runs import RANKS, BeepShards, bare, curve, run_main
+from tests.small_runs import RANKS, BeepShards, bare, curve, run_main, write_run
 from train import folder, record
 from train.folder import ERROR, LOCK, claim, report
 from train.launch import free_port, is_lost_rank, launcher_chain, port_is_free, stop_on_signals
