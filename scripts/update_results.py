@@ -29,6 +29,15 @@ NAMES = {
     "pseudo_mix": "development, pseudo mixes",
     "full_mix": "development, full mix (one song)",
     "rendered": "rendered test",
+    "every": "second rendered test: all 26 classes",
+    "electronic": "development, electronic song: kick and hi-hat only",
+    "phone": "pseudo mixes through a phone",
+    "hall": "pseudo mixes in a hall",
+    "noise": "pseudo mixes, white noise at 10 dB",
+    "clip": "pseudo mixes, clipped by 18 dB",
+    "velocity": "development, drums only: second annotator",
+    "melodic": "electronic song, melodic stems",
+    "drumless": "drumless set: 26 kinds of music and noise",
 }
 """What the rows are called, in their order; other reports follow under their own names."""
 WINDOW = 0.05  # seconds
@@ -118,6 +127,10 @@ def block(digests: Mapping[str, Digest]) -> str:
         parts.append("Recordings without drums: every hit is a false alarm.")
         columns = ("recordings", "system", "minutes", "hits a minute", "of them")
         parts.append(_table(columns, alarms))
+    ranks = list(_velocity_ranks(digests))
+    if ranks:
+        parts.append("Velocity: Spearman correlation within recording and class, weighted by hits.")
+        parts.append(_table(("recordings", "system", "matched hits", "rank correlation"), ranks))
     commands = "\n".join(report["command"].replace(DATA, "$DATA") for report in digests.values())
     parts.append("Definitions: docs/scoring.md. Commands (docs/data.md says what `$DATA` holds):")
     parts.append("```\n" + commands + "\n```")
@@ -128,7 +141,7 @@ def _five(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
     for name, report in digests.items():
         for system, figures in report["systems"].items():
             scores = _scores(figures, "5")
-            if scores is None or not scores["micro"]["tp"] + scores["micro"]["fn"]:
+            if scores is None or not _played(figures):
                 continue
             settings = report["settings"]
             headline = settings["scheme"] == "5" and settings["window"] == WINDOW
@@ -151,7 +164,7 @@ def _fine(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
     for name, report in digests.items():
         for system, figures in report["systems"].items():
             all_classes = _scores(figures, "26")
-            if all_classes is None:
+            if all_classes is None or not _played(figures):
                 continue
             row = [_scores(figures, scheme) for scheme in FINE]
             velocity = figures.get("with_velocity")
@@ -169,7 +182,7 @@ def _false_alarms(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
     for name, report in digests.items():
         for system, figures in report["systems"].items():
             alarms = figures["false_alarms"]
-            if alarms is None:
+            if alarms is None or _played(figures):
                 continue
             most = sorted(alarms["by_label"].items(), key=lambda item: -item[1])[:3]
             yield [
@@ -179,6 +192,20 @@ def _false_alarms(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
                 f"{alarms['per_minute']:.1f}",
                 ", ".join(f"{label} {count}" for label, count in most) or "-",
             ]
+
+
+def _velocity_ranks(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
+    for name, report in digests.items():
+        for system, figures in report["systems"].items():
+            ranks = (figures["velocity"] or {}).get("ranks")
+            if ranks:
+                row = [_title(name, report), system, f"{ranks['pairs']:,}"]
+                yield [*row, f"{ranks['correlation']:.3f}"]
+
+
+def _played(figures: Mapping[str, Any]) -> bool:
+    """Whether the references hold any hit."""
+    return any(row["micro"]["tp"] + row["micro"]["fn"] for row in figures["table"])
 
 
 def _scores(figures: Mapping[str, Any], scheme: str) -> dict[str, Any] | None:
