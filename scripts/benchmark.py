@@ -80,7 +80,10 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
         "--reference", type=Path, metavar="DIR", help="folder of MIDI, text, JSON or JAMS files"
     )
     given.add_argument(
-        "--reference-map", default="gm", metavar="MAP", help="what their labels mean (default: gm)"
+        "--reference-map",
+        default="gm",
+        metavar="MAP",
+        help="a name or a JSON file: what their labels mean (default: gm)",
     )
     given.add_argument(
         "--corpus", nargs=2, metavar=("NAME", "PATH"), help="a corpus that data/corpora/readers.py reads"
@@ -92,7 +95,7 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
     systems.add_argument(
         "--estimate", action="append", default=[], metavar="[NAME=]DIR", help="one system's files"
     )
-    meaning = "what their labels mean, for all systems or for one (default: gm)"
+    meaning = "a name or a JSON file: what their labels mean, for all systems or for one (default: gm)"
     systems.add_argument("--estimate-map", action="append", default=[], metavar="[NAME=]MAP", help=meaning)
     decode = "decode with this checkpoint first; 'bundled' for the one inside mt3drum"
     systems.add_argument(

@@ -69,6 +69,7 @@ def degrade(source: Path, target: Path, condition: str, seed: int) -> None:
     from data.band.levels import full_scale
     from mt3drum.audio.recording import open_file
     from mt3drum.config import SAMPLE_RATE
+    from tokenizer.whole_file import whole_file
 
     recording = open_file(source)
     if recording.seconds > LONGEST:
@@ -77,13 +78,8 @@ def degrade(source: Path, target: Path, condition: str, seed: int) -> None:
         )
     rng = np.random.default_rng([seed, zlib.crc32(source.stem.encode())])
     worse = maker(condition)(np.concatenate(list(recording.blocks())), rng)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.part.flac")
-    try:
-        soundfile.write(temporary, full_scale(worse), SAMPLE_RATE, subtype="PCM_16")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(target) as temporary:
+        soundfile.write(temporary, full_scale(worse), SAMPLE_RATE, subtype="PCM_16", format="FLAC")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

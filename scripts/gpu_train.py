@@ -27,6 +27,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     pack = verbs.add_parser("pack", help="here: a folder of code, data and wheels")
     pack.add_argument("-o", "--output", type=Path, required=True, help="folder; created")
     pack.add_argument("--data", type=Path, help="folder as for make_shards.py; without, all is synthesised")
+    pack.add_argument("--without", nargs="+", default=[], metavar="KIT", help="kits to leave out")
     pack.add_argument("--wheels", type=Path, metavar="DIR", help="wheels for that machine's Python")
     pack.add_argument("--limit", type=float, default=64.0, metavar="MIB", help="in all (default: 64)")
     stretch = verbs.add_parser("stretch", help="there: render and train for some minutes")
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.verb == "pack":
             from scripts.rented.pack import pack
 
-            size = pack(args.output, args.data, args.wheels, round(args.limit * 2**20))
+            size = pack(args.output, args.data, args.wheels, round(args.limit * 2**20), args.without)
             print(f"{args.output}: {size / 2**20:.1f} MiB")
             return 0
         if args.verb == "join":

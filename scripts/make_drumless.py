@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from data.band.notes import NoteBank, load_notes
     from data.dsp.tones import SAMPLE_RATE
     from mt3drum.files import write_whole
+    from tokenizer.whole_file import whole_file
 
     try:
         bank = NoteBank((), {})
@@ -52,13 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = [(kind, number) for kind in KINDS for number in range(1, args.per_kind + 1)]
         for kind, number in tqdm(names, unit="recording"):
             audio = render_drumless(kind, number, args.seed, bank, args.seconds)
-            path = args.output / f"{kind}_{number}.flac"
-            temporary = path.with_name(f".{path.stem}.part.flac")
-            try:
-                soundfile.write(temporary, audio, SAMPLE_RATE, subtype="PCM_16")
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with whole_file(args.output / f"{kind}_{number}.flac") as temporary:
+                soundfile.write(temporary, audio, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
         about = {
             "seed": args.seed,
             "seconds": args.seconds,

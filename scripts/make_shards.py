@@ -67,7 +67,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     recorded.add_argument(
         "--label-map",
         default="gm",
-        help="of --corpus folder and note_sequences: MIDI notes to classes (default: gm)",
+        help="of --corpus folder and note_sequences: MIDI notes to drums, name or JSON file (default: gm)",
     )
     recorded.add_argument(
         "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"

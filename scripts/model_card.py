@@ -31,8 +31,7 @@ INTENDED = """## Intended use
 Transcribing recordings of drum kits, solo or in a band, to MIDI, notation, JSON or CSV: for practice,
 teaching, sample replacement, research and first drafts of annotations. Not intended as sole evidence of who
 played or wrote something, or for sounds other than drums. Review a transcription before you publish it; the
-confidences
-show where to look first."""
+confidences show where to look first."""
 
 LIMITS = """## Limitations
 
@@ -155,7 +154,26 @@ def _chosen(training: Mapping[str, Any]) -> str:
 
 def data_sets(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Every data set of a run, in order; older records have one."""
-    return list(training.get("data_sets") or [training["data"]])
+    return [joined(data) for data in training.get("data_sets") or [training["data"]]]
+
+
+def joined(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The manifest of several folders of shards (`data.shards.find` lists what it cannot add) as that of one:
+    counts added, sources united, settings of the first."""
+    if isinstance(data["kits"], Mapping):
+        return data
+    counted: dict[str, dict[str, dict[str, Any]]] = {"kits": {}, "corpora": {}}
+    for kind, table in counted.items():
+        for manifest in data[kind]:
+            for name, entry in manifest.items():
+                before = table.get(name, {"clips": 0})["clips"]
+                table[name] = {**entry, "clips": before + entry["clips"]}
+    sources: dict[str, dict[str, Any]] = {}
+    for manifest in data["sources"]:
+        for kind, entries in manifest.items():
+            sources[kind] = {**sources.get(kind, {}), **entries} if isinstance(entries, Mapping) else entries
+    commits = ", ".join(dict.fromkeys(data["commit"]))
+    return {**data, **counted, "sources": sources, "settings": data["settings"][0], "commit": commits}
 
 
 def _data(training: Mapping[str, Any]) -> list[str]:
@@ -187,7 +205,7 @@ def _data_set(data: Mapping[str, Any]) -> list[str]:
 
 
 def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[str]:
-    config, data = training["config"], training["data"]
+    config, data = training["config"], joined(training["data"])
     steps, batch = training["step"], config["batch"] * config["accumulation"] * training["world"]
     tuning = training.get("tuning")
     chosen = f"; chosen on {tuning['clips']} rendered validation clips" if tuning else ""
@@ -222,8 +240,14 @@ def _training(training: Mapping[str, Any], decoding: Mapping[str, Any]) -> list[
 def _changed_settings(decoding: Mapping[str, Any]) -> str:
     """The decode settings that are not the defaults."""
     usual, chosen = (plain(config.to_dict()) for config in (DecodeConfig(), DecodeConfig.from_dict(decoding)))
-    given = {name: value for name, value in chosen.items() if value != usual[name]}
-    points = given.pop("confidence_calibration", ())
+    return (
+        _described({name: value for name, value in chosen.items() if value != usual[name]}) or "the defaults"
+    )
+
+
+def _described(given: dict[str, Any]) -> str:
+    """Decode settings in words."""
+    points, frames = given.pop("confidence_calibration", ()), given.pop("frames", None)
     words = [
         f"{name} {', '.join(f'{key} {each:g}' for key, each in value.items())}"
         if isinstance(value, Mapping)
@@ -231,7 +255,8 @@ def _changed_settings(decoding: Mapping[str, Any]) -> str:
         for name, value in given.items()
     ]
     words += [f"confidences calibrated at {len(points)} points"] if points else []
-    return "; ".join(words) or "the defaults"
+    words += [f"with `--decoder frames`: {_described(dict(frames))}"] if frames else []
+    return "; ".join(words)
 
 
 def _licence(training: Mapping[str, Any], root: Path) -> list[str]:

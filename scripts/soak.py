@@ -33,7 +33,7 @@ NEAR = 1e-3
 """Seconds by which a hit may move when other recordings share its batch."""
 
 
-class Reading(NamedTuple):
+class MemoryReading(NamedTuple):
     """The state of the process after so many recordings."""
 
     files: int
@@ -112,7 +112,7 @@ def same(first: Transcription, second: Transcription) -> bool:
 
 def soak(
     transcriber: Transcriber, durations: Sequence[float], pieces: Sequence[np.ndarray], seed: int, alone: int
-) -> tuple[list[Reading], list[int], int]:
+) -> tuple[list[MemoryReading], list[int], int]:
     """Decode everything; readings at every tenth, the recordings that differ from themselves alone, and hits.
 
     Raises:
@@ -142,7 +142,7 @@ def soak(
                 kept[number] = result
             if (number + 1) % tenth == 0:
                 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                readings.append(Reading(number + 1, seconds / 3600, resident(), most))
+                readings.append(MemoryReading(number + 1, seconds / 3600, resident(), most))
                 print(f"{number + 1} files, {seconds / 3600:.2f} h, {resident():.0f} MiB", file=sys.stderr)
         differ = []
         for number, result in kept.items():

@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
 
     from data.shards.read import read_clips
+    from data.shards.write import read_manifest
     from mt3drum.model.checkpoint import load_model, save_checkpoint
     from train.config import TrainConfig
     from train.optim import mean_weights
@@ -51,7 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
         config, trials = tune(model, list(read_clips(args.shards, args.clips)), report, args.onset)
         args.output.parent.mkdir(parents=True, exist_ok=True)
         tuned = [{"weight": t.onset_weight, "bias": t.onset_bias, "f": t.f} for t in trials]
-        training = header["training"] | {"tuning": {"clips": args.clips, "trials": tuned}}
+        record = {"clips": args.clips, "trials": tuned, "settings": read_manifest(args.shards)["settings"]}
+        if args.onset:
+            record["onset"] = dict(zip(("weight", "bias"), args.onset, strict=True))
+        training = header["training"] | {"tuning": record}
         if others:
             training["averaged"] = [record["training"] for _, record in others]
         if args.development is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from data.corpora.recording import Recording, at_least_one, audio_beside, counted
 from mt3drum.extras import need
 from mt3drum.files import write_whole
-from tokenizer.maps import LABEL_MAPS, LabelMap
+from tokenizer.maps import LabelMap, find_label_map
 from tokenizer.midi import from_note_sequence
 
 MAX_RECORD = 64 * 2**20
@@ -39,9 +39,7 @@ def read_note_sequences(
         ValueError: there is none, a file is damaged or not of this kind, or the map is unknown.
         MissingExtra: note-seq is not installed.
     """
-    if isinstance(label_map, str) and label_map not in LABEL_MAPS:
-        raise ValueError(f"label map {label_map!r} is not one of {', '.join(LABEL_MAPS)}")
-    labels = LABEL_MAPS[label_map] if isinstance(label_map, str) else label_map
+    labels = find_label_map(label_map) if isinstance(label_map, str) else label_map
     recordings = []
     for path in sorted(root.rglob("*")):
         if not path.is_file() or not (".tfrecord" in path.name or path.suffix in SINGLE):

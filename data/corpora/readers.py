@@ -26,7 +26,7 @@ from data.corpora.recording import (
     draw_by_performance,
 )
 from mt3drum.files import is_hidden
-from tokenizer.maps import LABEL_MAPS, LabelMap
+from tokenizer.maps import LABEL_MAPS, LabelMap, find_label_map
 from tokenizer.midi import read_midi
 
 __all__ = [
@@ -106,9 +106,7 @@ def _groove_recording(root: Path, table: Path, number: int, row: dict[str, str],
 
 def read_folder(root: Path, label_map: str | LabelMap = "gm", split: str = "train") -> list[Recording]:
     """Every audio file of a folder (and of folders in it) that has a MIDI file of the same stem beside it."""
-    if isinstance(label_map, str) and label_map not in LABEL_MAPS:
-        raise ValueError(f"label map {label_map!r} is not one of {', '.join(LABEL_MAPS)}")
-    labels = LABEL_MAPS[label_map] if isinstance(label_map, str) else label_map
+    labels = find_label_map(label_map) if isinstance(label_map, str) else label_map
     recordings = []
     found = (path for path in root.rglob("*") if not is_hidden(path.relative_to(root)))
     for midi in sorted(path for path in found if path.suffix.lower() in (".mid", ".midi")):

@@ -33,6 +33,9 @@ TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".lab", ".drums")
 SUFFIXES = (*MIDI_SUFFIXES, *TEXT_SUFFIXES, ".json", ".jams")
 JAMS_NAMESPACES = ("note_midi", "pitch_midi", "tag_open", "onset")
 _HEADER = {"time", "seconds", "onset", "onset_time", "start"}
+_DECIMAL_COMMA = re.compile(r"\d+,\d+")
+LONGEST_LABEL = 60
+"""Characters of an unknown label that are kept, for messages and reports."""
 _LABEL_KEYS = ("drum", "class", "label", "note", "pitch")
 
 
@@ -89,9 +92,9 @@ class _HitRows:
             raise self.error(row, text, f"confidence {certainty:g} is outside 0..1")
         known, name = self.drum_of(label)
         if not known:
-            self.unmapped[str(label)] += 1
+            self.unmapped[_brief(label)] += 1
         elif name is None:
-            self.excluded[str(label)] += 1
+            self.excluded[_brief(label)] += 1
         else:
             self.hits.append(Hit(seconds, CLASS_INDEX[name], round(loudness), certainty))
 
@@ -109,6 +112,11 @@ class _HitRows:
 
     def annotation(self) -> Annotation:
         return Annotation(tuple(sorted(self.hits)), self.unmapped, self.excluded, self.velocities > 0)
+
+
+def _brief(label: Any) -> str:
+    text = str(label)
+    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]} ... ({len(text):,} characters)"
 
 
 def read_annotation(path: Path, label_map: LabelMap) -> Annotation:
@@ -188,10 +196,12 @@ def _read_text(path: Path, label_map: LabelMap) -> Annotation:
         if not text or text.startswith("#"):
             continue
         try:
-            cells = next(csv.reader([text])) if "," in text else re.split(r"\s*;\s*|\s+", text)
+            cells = _cells(text)
         except csv.Error as error:
             raise rows.error(row, line, str(error)) from None
-        cells = [cell.strip() for cell in cells]
+        if len(cells) > 2 and cells[0].isdecimal() and cells[1].isdecimal() and not _is_number(cells[2]):
+            reason = f"a decimal comma? Write {cells[0]}.{cells[1]}, or separate columns by ; or blanks"
+            raise rows.error(row, line, reason)
         if row == 1 and cells[0].lower() in _HEADER:
             columns = _columns(path, cells)
             continue
@@ -205,6 +215,26 @@ def _read_text(path: Path, label_map: LabelMap) -> Annotation:
         velocity, confidence = (values.get(name) or None for name in ("velocity", "confidence"))
         rows.add(values["time"], values["label"], velocity, confidence, row, line)
     return rows.annotation()
+
+
+def _cells(text: str) -> list[str]:
+    """The columns of a row; decimal commas, where columns are not separated by commas, as points.
+
+    Raises:
+        csv.Error: quotes that do not end.
+    """
+    apart = re.split(r"\s*;\s*|\s+", text)
+    if len(apart) > 1 and _DECIMAL_COMMA.fullmatch(apart[0]):
+        return [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in apart]
+    cells = next(csv.reader([text])) if "," in text else apart
+    return [cell.strip() for cell in cells]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _columns(path: Path, header: list[str]) -> list[str]:

@@ -25,7 +25,7 @@ def error(text: str) -> None:
     say(f"error: {text}", sys.stderr)
 
 
-class Bar(NamedTuple):
+class ProgressBar(NamedTuple):
     """How to move a progress bar."""
 
     progress: Callable[[Path, float], None]
@@ -35,7 +35,7 @@ class Bar(NamedTuple):
 
 
 @contextmanager
-def progress_bar(sizes: Mapping[Path, int], quiet: bool) -> Iterator[Bar]:
+def progress_bar(sizes: Mapping[Path, int], quiet: bool) -> Iterator[ProgressBar]:
     """A progress bar in bytes over recordings of these sizes; none where nobody looks."""
     from tqdm import tqdm
 
@@ -59,4 +59,4 @@ def progress_bar(sizes: Mapping[Path, int], quiet: bool) -> Iterator[Bar]:
             bar.n = finished
             bar.refresh()
 
-        yield Bar(progress, finish)
+        yield ProgressBar(progress, finish)

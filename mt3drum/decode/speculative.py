@@ -31,7 +31,7 @@ from tokenizer.grammar import AFTER_DRUM
 ROWS, LEAST, MOST = 256, 8, 32
 """Positions a pass reads: of all segments together, and of each at least and at most. A wide window needs
 fewer passes, a narrow one reads less in vain."""
-BATCHES = (1, 2, 4, 8, 16, 24)
+BATCHES = (4, 8, 16)
 """As segments end, the batch shrinks to these sizes: few, since every shape costs (`decoder_window`)."""
 MOST_PASSES = 64
 """A segment that is not settled by then is given back."""
@@ -156,7 +156,8 @@ def _take(
     count = np.where(length, last.argmax(1) + 1, 0)
     own = index < count[:, None]
     if rounding is not None:
-        unsure = np.asarray((_unsure(scores, value, before, rounding).cpu().numpy() & own).any(1))
+        close = _unsure(scores, value, before, rounding).cpu().numpy()
+        unsure = np.asarray((close & own).any(1))
         settled.given_back[batch[unsure]] = True
         own &= ~unsure[:, None]
     rows, at = np.nonzero(own)

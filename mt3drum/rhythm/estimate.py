@@ -21,7 +21,7 @@ MIN_HITS = 16
 """Fewer strokes are no ground for a beat: a grid could be bent to fit any."""
 STEADY, SCATTER = 0.4, 1.3
 """A grid is believed from a `Grid.steadiness` of STEADY + SCATTER / sqrt(strokes) on: 0.73 for 16, 0.53 for
-100, 0.46 for 500. The best grid through strokes at random reached 0.70 for 16, 0.47 for 48 and 0.35 for 100;
+100, 0.46 for 500. The best grid through strokes at random reached 0.61 for 16, 0.40 for 48 and 0.38 for 100;
 of 36 human performances (74 to 316 strokes) those whose beats were found all had 0.53 or more."""
 MAX_SECONDS = 2 * 3600.0
 """Longer stretches have no grid: the search keeps up to 15 KB a second."""

@@ -24,7 +24,7 @@ MOST_GRACES = 3
 class Figures:
     """What was found, by the stroke that is to be written."""
 
-    rest: Sequence[Hit]
+    rest: list[Hit]
     """The strokes to be placed, in order: all but those of `graces` and `rolls`."""
     graces: Mapping[Hit, tuple[Hit, ...]]
     """Two or three strokes before each of these: a drag or a ruff. Flams are found by their place."""

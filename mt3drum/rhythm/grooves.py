@@ -19,7 +19,7 @@ LEAST = 0.015
 
 
 @dataclass(frozen=True, eq=False)
-class Groove:
+class GrooveModel:
     """One bar of a groove."""
 
     name: str
@@ -33,7 +33,7 @@ class Groove:
     """Strokes a bar at each place, float64 [beats, roles, 12]."""
 
 
-def _groove(name: str, share: float, bpm: tuple[float, float], beats: int = 4, **lines: str) -> Groove:
+def _groove(name: str, share: float, bpm: tuple[float, float], beats: int = 4, **lines: str) -> GrooveModel:
     """bpm: the usual one, and the standard deviation of its logarithm. lines: role to one digit for each
     step, tenths of a stroke; a line has as many steps as divide the twelfths of its beats."""
     rates = np.full((len(ROLES), beats * TICKS), LEAST)
@@ -42,7 +42,7 @@ def _groove(name: str, share: float, bpm: tuple[float, float], beats: int = 4, *
         every = beats * TICKS // len(line)
         rates[ROLES.index(role), ::every] = np.maximum(steps, LEAST)
     table = rates.reshape(len(ROLES), beats, TICKS).transpose(1, 0, 2)
-    return Groove(name, share, 60 / bpm[0], bpm[1], table)
+    return GrooveModel(name, share, 60 / bpm[0], bpm[1], table)
 
 
 _LEARNT = (
@@ -383,10 +383,10 @@ _TWELVE = (
 
 
 @cache
-def grooves(numerator: int, denominator: int) -> tuple[Groove, ...]:
+def grooves(numerator: int, denominator: int) -> tuple[GrooveModel, ...]:
     """Those of a meter; of one that has none written down, what its `Pattern` says."""
     pattern = PATTERNS[numerator, denominator]
     rates = np.maximum(pattern.mean_rates().transpose(1, 0, 2), LEAST)
-    generic = Groove("any", 0.2, pattern.usual, 0.4, rates)
+    generic = GrooveModel("any", 0.2, pattern.usual, 0.4, rates)
     written = {(4, 4): _FOUR, (3, 4): _THREE, (6, 8): _SIX, (12, 8): _TWELVE}
     return (*written.get((numerator, denominator), ()), generic)

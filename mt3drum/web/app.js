@@ -18,6 +18,7 @@ class App extends Editor {
     this.drum = data.lanes.find((drum) => data.drums[drum].common);
     this.view.onready = () => this.refresh();
     this.player.onstate = () => this.onState();
+    this.notation = new Notation(this);
     this.store = new Store(this, (text, kept) => this.onKept(text, kept));
     wireControls(this);
     listenToPointer(this);
@@ -56,6 +57,7 @@ class App extends Editor {
       if (this.player.playing && $("#follow").checked && !this.view.dragged) this.view.show(this.view.cursor);
       this.view.draw();
       this.panel.place();
+      this.notation.follow();
       setText("#time", `${clock(this.view.cursor, 1)} / ${clock(this.score.seconds, 1)}`);
       const bpm = this.bars.bpm(this.view.cursor);
       setText("#where", bpm ? `${this.bars.place(this.view.cursor)} · ${bpm.toFixed(0)} bpm` : "");

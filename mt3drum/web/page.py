@@ -74,6 +74,7 @@ _SCRIPTS = (
     "overview",
     "view",
     "panel",
+    "notation",
     "pointer",
     "keys",
     "editor",

@@ -21,6 +21,7 @@ from mt3drum.formats.read_json import read_tempo
 from mt3drum.rhythm.estimate import estimate
 from mt3drum.rhythm.patterns import PATTERNS
 from mt3drum.transcriber import Transcription
+from mt3drum.web import notation
 from mt3drum.web.edits import Edit, parse_changes, parse_edit
 from mt3drum.web.jobs import Job
 from mt3drum.web.page import PageData, page_tempo, render_page, shown
@@ -46,6 +47,7 @@ def routes() -> list[Route]:
         Route("/api/jobs/{id}/export/{format}", _export, methods=["POST"]),
         Route("/api/jobs/{id}/export/{format}", _export_kept, methods=["GET"]),
         Route("/api/jobs/{id}/tempo", _tempo, methods=["POST"]),
+        Route("/api/jobs/{id}/notation", _notation, methods=["POST"]),
         Route("/api/jobs/{id}/edits", _edits, methods=["GET"]),
         Route("/api/jobs/{id}/edits", _save_edits, methods=["PUT"]),
     ]
@@ -87,6 +89,7 @@ async def _page(request: Request) -> Response:
             "export": f"{address}/export",
             "tempo": f"{address}/tempo",
             "edits": f"{address}/edits",
+            "notation": f"{address}/notation" if notation.available() else None,
             "formats": dict(SUFFIX),
             "labels": LABELS,
             "meters": [f"{a}/{b}" for a, b in PATTERNS],
@@ -142,6 +145,32 @@ async def _tempo(request: Request) -> Response:
     except ValueError as error:
         raise HTTPException(422, shown(str(error))[:200]) from None
     return JSONResponse(page_tempo(grid))
+
+
+async def _notation(request: Request) -> Response:
+    """Some bars of the hits as they are now, as SVG: `bar` is the first, `bars` how many."""
+    job, _ = _done(request)
+    if not notation.available():
+        raise HTTPException(501, "notation needs verovio: pip install verovio")
+    body = await _json(request)
+    edit = _edit(body, job)
+    values = json.loads(body)
+    bar, bars = values.get("bar"), values.get("bars")
+    if type(bar) is not int or type(bars) is not int or not 1 <= bars <= notation.MAX_BARS:
+        raise HTTPException(400, f"bar and bars are whole numbers, at most {notation.MAX_BARS} bars")
+
+    def written() -> tuple[str, int]:
+        with tempfile.TemporaryDirectory(prefix="mt3drum-") as folder:
+            result = Transcription(edit.hits, job.seconds, Path(job.name))
+            (path, *_) = write.write(result, Path(folder) / "score", ("musicxml",), "gm", edit.options)
+            return notation.bars_svg(path.read_text(encoding="utf-8"), bar, bars)
+
+    try:
+        async with request.app.state.writing:
+            svg, first = await run_in_threadpool(written)
+    except (ValueError, OSError, write.NoGridError) as error:
+        raise HTTPException(422, f"no notation: {shown(str(error))[:200]}") from None
+    return JSONResponse({"svg": svg, "first": first})
 
 
 async def _export(request: Request) -> Response:

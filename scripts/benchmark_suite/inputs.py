@@ -17,7 +17,7 @@ from eval.inputs.annotations import annotation_files, read_annotation
 from eval.inputs.names import match_names
 from mt3drum.files import AUDIO_SUFFIXES, is_hidden
 from tokenizer.hits import Hit
-from tokenizer.maps import LABEL_MAPS, LabelMap
+from tokenizer.maps import LABEL_MAPS, LabelMap, find_label_map
 
 
 @dataclass
@@ -40,17 +40,6 @@ class References:
         self.hits[track] = hits
         self.unmapped.update(unmapped)
         self.excluded.update(excluded)
-
-
-def label_map_of(name: str) -> LabelMap:
-    """The label map of that name.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if name not in LABEL_MAPS:
-        raise ValueError(f"unknown label map {name!r}; known: {', '.join(LABEL_MAPS)}")
-    return LABEL_MAPS[name]
 
 
 def read_references(args: argparse.Namespace) -> References:
@@ -86,7 +75,7 @@ def _nothing_played(folder: Path) -> References:
 
 
 def _reference_folder(args: argparse.Namespace) -> References:
-    label_map = label_map_of(args.reference_map)
+    label_map = find_label_map(args.reference_map)
     references = References(f"{args.reference.resolve().name} ({label_map.name})", label_map)
     for name, path in annotation_files(args.reference).items():
         references.names.append(name)
@@ -117,7 +106,7 @@ def _corpus(args: argparse.Namespace) -> References:
     if name == "mdb":
         label_map = LABEL_MAPS[f"mdb_{options.get('annotation', 'class')}"]
     else:
-        label_map = label_map_of(options.get("label_map", "gm") if name == "folder" else name)
+        label_map = find_label_map(options.get("label_map", "gm") if name == "folder" else name)
     title = " ".join([name, *[f"{key}={value}" for key, value in options.items()]])
     references = References(title, label_map)
     short = [PurePosixPath(recording.name).name for recording in recordings]

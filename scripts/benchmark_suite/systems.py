@@ -14,10 +14,10 @@ from typing import Any
 from eval.inputs.annotations import annotation_files, read_annotation
 from eval.inputs.names import match_names
 from mt3drum.files import write_whole
-from scripts.benchmark_suite.inputs import References, key_value, label_map_of, literal
+from scripts.benchmark_suite.inputs import References, key_value, literal
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
-from tokenizer.maps import LabelMap
+from tokenizer.maps import LabelMap, find_label_map
 
 
 @dataclass
@@ -64,7 +64,7 @@ def _folders(args: argparse.Namespace, references: References, drumless: Sequenc
     for item in args.estimate:
         given, _, folder = item.partition("=") if "=" in item else ("", "", item)
         name = given or Path(folder).resolve().name
-        label_map = label_map_of(named.pop(name, default))
+        label_map = find_label_map(named.pop(name, default))
         systems.append(_folder(name, Path(folder), label_map, references, drumless))
     if named:
         raise ValueError(f"--estimate-map: no system called {', '.join(named)}")

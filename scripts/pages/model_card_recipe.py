@@ -61,19 +61,21 @@ def _tune(training: Mapping[str, Any], checkpoints: list[str], output: str) -> l
     """The commands that choose the decode settings of a checkpoint, or of the mean of several."""
     clips, chosen = training["tuning"]["clips"], given_onset(training["tuning"])
     given = f" --onset {chosen['weight']} {chosen['bias']}" if chosen else ""
+    config = training["tuning"].get("settings", {}).get("config", {"band": 1.0, "negatives": 0.0})
+    shares = "".join(f" --{name} {config[name]:g}" for name in ("band", "negatives"))
     return [
         "git checkout main",
         "python scripts/make_shards.py --output datasets/validation --split validation "
-        f"--clips {clips} --band 1 --negatives 0",
+        f"--clips {clips}{shares}",
         f"python scripts/tune_decoding.py --checkpoint {' '.join(checkpoints)} "
         f"--shards datasets/validation --clips {clips}{given} --output {output}",
     ]
 
 
 def given_onset(tuning: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Weight and bias, where `scripts/tune_decoding.py` was given them and so tried nothing else."""
+    """Weight and bias, where `scripts/tune_decoding.py` was given them; early records have one trial then."""
     trials = tuning.get("trials", ())
-    return trials[0] if len(trials) == 1 else None
+    return tuning.get("onset") or (trials[0] if len(trials) == 1 else None)
 
 
 def _kept(training: Mapping[str, Any]) -> str:
@@ -86,15 +88,22 @@ def _run(
 ) -> list[str]:
     """The commands that make the shards of one run and train it from the checkpoint `initial`, if any;
     ``made``: the shards are there already."""
-    config, data = training["config"], training["data"]
-    shards = f"datasets/{Path(config['shards']).name}{suffix}"
-    settings = data["settings"]
-    lines = [f"git checkout {data['commit']}"] if data["commit"] and not made else []
-    if settings["kind"] == "rendered" and not made:
-        options = [f"--clips {data['clips']}", f"--seed {settings['seed']}"]
-        options += [f"--{key} {value:g}" for key, value in _changed(settings["config"]).items()]
-        lines.append(f"python scripts/make_shards.py --output {shards} {' '.join(options)}")
-    if made or training["commit"] != data["commit"]:
+    config, manifests = training["config"], _manifests(training["data"])
+    name = Path(config["shards"]).name if len(manifests) == 1 else "train"
+    folders = [f"datasets/{name}{suffix}{chr(97 + at) if at else ''}" for at in range(len(manifests))]
+    shards = folders[0] if len(folders) == 1 else f"datasets/{{{','.join(Path(f).name for f in folders)}}}"
+    lines: list[str] = []
+    commit = None
+    for data, folder in zip(manifests, folders, strict=True):
+        settings = data["settings"]
+        if settings["kind"] == "rendered" and not made:
+            if data["commit"]:
+                lines.append(f"git checkout {data['commit']}")
+                commit = data["commit"]
+            options = [f"--clips {data['clips']}", f"--seed {settings['seed']}"]
+            options += [f"--{key} {value:g}" for key, value in _changed(settings["config"]).items()]
+            lines.append(f"python scripts/make_shards.py --output {folder} {' '.join(options)}")
+    if training["commit"] != commit:
         lines.append(f"git checkout {training['commit']}")
     ranks = training["world"]
     run = "python train/main.py"
@@ -109,7 +118,22 @@ def _changed(rendered: Mapping[str, Any]) -> dict[str, Any]:
     from data.clips.clip import RenderConfig
 
     usual = asdict(RenderConfig())
-    return {key: value for key, value in rendered.items() if key != "split" and value != usual.get(key)}
+    return {
+        key: value
+        for key, value in rendered.items()
+        if isinstance(value, int | float) and key in usual and value != usual[key]
+    }
+
+
+def _manifests(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Settings, commit and clips of every folder of shards; `data.shards.find` lists those of several."""
+    if not isinstance(data["settings"], list):
+        return [data]
+    clips = [sum(entry["clips"] for entry in corpora.values()) for corpora in data["corpora"]]
+    return [
+        {"settings": settings, "commit": commit, "clips": count}
+        for settings, commit, count in zip(data["settings"], data["commit"], clips, strict=True)
+    ]
 
 
 def _overrides(config: Mapping[str, Any], shards: str) -> str:
@@ -117,7 +141,7 @@ def _overrides(config: Mapping[str, Any], shards: str) -> str:
     from train.config import load_config
 
     file = asdict(load_config(ROOT / CONFIG, {}))
-    given = {"shards": shards} if file["shards"] != shards else {}
+    given = {"shards": shlex.quote(shards)} if file["shards"] != shards else {}
     for name, value in config.items():
         if name in file and name not in ("shards", "development") and plain(file[name]) != plain(value):
             given[name] = shlex.quote(json.dumps(plain(value)))

@@ -97,8 +97,9 @@ class Stretch:
 
     def _for(self, seconds: float, sign: signal.Signals, command: Sequence[str]) -> int:
         """Run a script of the pack at most so long; then the signal asks it to end in order."""
+        interrupted = 130 if sign is signal.SIGINT else 0
         if seconds <= 0:
-            return 130 if sign is signal.SIGINT else 0
+            return interrupted
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=self.pack / "code",
@@ -110,11 +111,12 @@ class Stretch:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, sign)
             try:
-                return process.wait(GRACE)
+                code = process.wait(GRACE)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                return 130 if sign is signal.SIGINT else 0  # what it saved before is there
+                code = process.wait()
+            # Ended by a signal, also before it listened to any: what it saved until then is there.
+            return interrupted if code < 0 else code
 
     def _bring_back(self) -> int:
         """Weights in parts, curves and log lines."""

@@ -264,3 +264,20 @@ def test_references_are_needed(capsys: pytest.CaptureFixture[str]) -> None:
         error.value.code == 2
         and "--reference DIR, --corpus NAME PATH or --drumless DIR" in capsys.readouterr().err
     )
+
+
+def test_label_maps_of_one_s_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, label in (("refs", "boom"), ("ours", "36"), ("theirs", "Bass Drum")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.csv").write_text(f"0.5,{label}\n1.0,{label}\n")
+    (tmp_path / "refs.json").write_text('{"boom": "kick"}')
+    (tmp_path / "theirs.json").write_text('{"Bass Drum": "kick"}')
+    arguments = ["--reference", f"{tmp_path}/refs", "--reference-map", f"{tmp_path}/refs.json"]
+    arguments += ["--estimate", f"ours={tmp_path}/ours", "--estimate", f"theirs={tmp_path}/theirs"]
+    arguments += ["--output", f"{tmp_path}/out", "--formats", "json", "--bootstrap", "5"]
+    assert main([*arguments, "--estimate-map", f"theirs={tmp_path}/theirs.json"]) == 0
+    systems = json.loads((tmp_path / "out" / "report.json").read_text())["systems"]
+    assert [systems[name]["headline"]["micro"]["f"] for name in ("ours", "theirs")] == [1.0, 1.0]
+    capsys.readouterr()
+    assert main([*arguments, "--estimate-map", "nope.json"]) == 1
+    assert "unknown label map 'nope.json'; known: gm" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from data.band.notes import load_notes
-from data.kits.load import load_kit
+from data.kits.load import kit_split, load_kit
 from mt3drum.model.checkpoint import load_model
 from scripts.gpu_train import main
 from scripts.rented import pack as packing
@@ -35,11 +35,11 @@ def write_sound(path: Path) -> None:
 def data(tmp_path: Path) -> Path:
     """A data folder with a kit, notes and loops for training, and as much that stays at home."""
     root = tmp_path / "data"
-    for kit in ("ours", "theirs"):
+    for kit in ("ours", "theirs", "large"):
         write_sound(root / "kits" / kit / "kick.flac")
         samples = [{"file": "kick.flac", "articulation": "kick"}]
         (root / "kits" / kit / "kit.json").write_text(json.dumps({"licence": "CC0-1.0", "samples": samples}))
-    splits = {"kits": {"train": ["ours"], "validation": [], "test": ["theirs"]}}
+    splits = {"kits": {"train": ["ours", "large"], "validation": [], "test": ["theirs"]}}
     (root / "splits.json").write_text(json.dumps(splits))
     notes, loops = root / "accompaniment" / "freepats-notes", root / "accompaniment" / "sonicpi"
     rows = []
@@ -65,7 +65,8 @@ def test_a_pack_holds_what_trains_and_nothing_that_tests(
 ) -> None:
     monkeypatch.setattr(packing, "_code", lambda target: target.mkdir(parents=True))
     out = tmp_path / "gpu"
-    assert main(["pack", "--data", str(data), "-o", str(out)]) == 0
+    assert main(["pack", "--data", str(data), "-o", str(out), "--without", "large"]) == 0
+    assert kit_split(out / "data" / "splits.json", "train") == ["ours"]
     found = {
         path.relative_to(out / "data").as_posix() for path in (out / "data").rglob("*") if path.is_file()
     }
@@ -87,6 +88,8 @@ def test_a_pack_holds_what_trains_and_nothing_that_tests(
     assert "gpu is not empty" in capsys.readouterr().err
     assert main(["pack", "--data", str(data), "-o", str(tmp_path / "b"), "--limit", "0.001"]) == 1
     assert "more than 0.0 MiB. Leave out" in capsys.readouterr().err
+    assert main(["pack", "--data", str(data), "-o", str(tmp_path / "d"), "--without", "theirs"]) == 1
+    assert "--without theirs: no such kit" in capsys.readouterr().err
     (tmp_path / "wheels").mkdir()
     assert main(["pack", "-o", str(tmp_path / "c"), "--wheels", str(tmp_path / "wheels")]) == 1
     assert "no wheels; `pip download" in capsys.readouterr().err
@@ -128,7 +131,7 @@ def test_pack_two_stretches_join_on_the_cpu(tmp_path: Path) -> None:
         "-o",
         str(tmp_path / "out"),
     ]
-    command += ["--clips", "4", "--validation-clips", "1", "--minutes", "9"]
+    command += ["--clips", "4", "--validation-clips", "1", "--minutes", "30"]
     small = {
         "preset": "tiny",
         "batch": 2,

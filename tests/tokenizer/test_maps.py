@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tokenizer.drums import CLASS_INDEX, DRUMS, SCHEMES
-from tokenizer.maps import LABEL_MAPS, LabelMap
+from tokenizer.maps import LABEL_MAPS, LabelMap, find_label_map, read_label_map
 
 NAMES = (
     "gm",
@@ -81,3 +84,43 @@ def test_wrong_maps_are_refused() -> None:
         LabelMap("x", {}, unjudged=frozenset({"gong"}))
     with pytest.raises(ValueError, match="label map x: unknown scheme '7'"):
         LabelMap("x", {}, finest="7")
+
+
+def test_a_map_of_one_s_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"36": "kick", "boom": "floor_tom_head", "click": None}))
+    found = find_label_map(str(path))
+    assert found.drum_of == {36: "kick", "boom": "floor_tom_head", "click": None}
+    assert (found.name, found.finest, found.unjudged) == ("mine", "26", frozenset())
+    path.write_text(json.dumps({"labels": {"x": "kick"}, "finest": "5", "unjudged": ["aux1"]}))
+    found = read_label_map(path)
+    assert (found.drum_of, found.finest, found.unjudged) == ({"x": "kick"}, "5", frozenset({"aux1"}))
+    assert find_label_map("gm") is LABEL_MAPS["gm"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not a JSON file"),
+        ("[]", "not of the form"),
+        ('{"x": "gong"}', "x: 'gong' is no drum; the drums are kick"),
+        ('{"x": 36}', "x: 36 is no drum"),
+        ('{"x": ["kick"]}', "is no drum"),
+        ('{"labels": {}, "finest": "7"}', "unknown scheme '7'"),
+        ('{"labels": {}, "finest": 7}', "finest a text"),
+        ('{"labels": {}, "unjudged": ["gong"]}', "unknown classes"),
+        ('{"labels": {}, "finset": "5"}', "'finset' is none of labels"),
+        (" " * (2**20 + 1), "larger than 1 MiB"),
+    ],
+)
+def test_a_file_that_is_no_label_map(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message) as error:
+        find_label_map(str(path))
+    assert str(path) in str(error.value)
+
+
+def test_an_unknown_map_is_told_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"unknown label map 'nope'; known: gm, .* or a JSON file"):
+        find_label_map("nope")

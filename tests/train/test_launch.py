@@ -12,17 +12,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from data.shards.write import make_shards
 from tests import ROOT
 from tests.processes import kill, start, wait
-from tests.small_runs import RANKS, bare, curve, run_main
-from train import folder
+from tests.small_runs import RANKS, BeepShards, bare, curve, run_main, write_run
+from train import folder, record
 from train.folder import ERROR, LOCK, claim, report
 from train.launch import free_port, is_lost_rank, launcher_chain, port_is_free, stop_on_signals
 from train.state import newest_state
+from train.validate import Validation
 
 SOON = 10.0  # seconds from the launcher's end to that of its ranks, as documented
 PATIENCE = 240.0
@@ -238,3 +241,23 @@ def test_nohup_stays() -> None:
 
 def test_no_launcher_no_watch() -> None:
     assert launcher_chain() == []
+
+
+def test_a_validation_that_is_broken_off_is_owed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    validation = tmp_path / "validation"
+    make_shards(validation, BeepShards("validation", shards=1, per_shard=1, seconds=1.0, seed=1))
+    settings = write_run(tmp_path, validation=str(validation), steps=3, warmup_steps=0, validate_every=2)
+    output = tmp_path / "run"
+    validated = record.validate
+
+    def asked_meanwhile(*arguments: Any) -> Validation:
+        signal.raise_signal(signal.SIGTERM)
+        return validated(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "validate", asked_meanwhile)
+        assert run_main(settings, output) == 0
+    state = newest_state(output)
+    assert state is not None and state.name == "state-2" and not (output / "validations.jsonl").exists()
+    assert run_main(settings, output) == 0
+    assert [line["step"] for line in curve(output / "validations.jsonl")] == [2, 3]

@@ -137,3 +137,25 @@ def test_names_match_by_stem_or_by_their_own_part() -> None:
         match_names(["x_Punk_y", "x_Rock_y"], ["Punk_1", "Punk_2"])
     with pytest.raises(ValueError, match="estimate Rock fits several references"):
         match_names(["a_Rock", "b_Rock"], ["Rock"])
+
+
+@pytest.mark.parametrize(
+    "text", ["0,25;36;90\n0,5;38;40\n", "0,25\t36\t90\n0,5\t38\t40\n", "0,25 36 90\n0,5 38 40"]
+)
+def test_decimal_commas_are_read(tmp_path: Path, text: str) -> None:
+    found = read_annotation(written(tmp_path / "a.txt", text), LABEL_MAPS["gm"])
+    assert found.hits == HITS
+
+
+def test_a_decimal_comma_among_commas_is_refused_by_name(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "0,25,kick\n")
+    with pytest.raises(ValueError, match=r"a\.csv: row 1: .*a decimal comma\? Write 0\.25"):
+        read_annotation(path, LABEL_MAPS["gm"])
+    three = read_annotation(written(path, "1,36,90\n"), LABEL_MAPS["gm"])
+    assert three.hits == (Hit(1.0, KICK, 90),)
+
+
+def test_a_label_without_end_is_cut(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.txt", f"0.5 {'x' * 1_000_000}\n")
+    ((label, count),) = read_annotation(path, LABEL_MAPS["gm"]).unmapped.items()
+    assert count == 1 and len(label) < 100 and label.endswith("(1,000,000 characters)")
