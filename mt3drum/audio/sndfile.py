@@ -62,8 +62,14 @@ class SoundFile:
         Raises:
             AudioError: damaged from the start.
         """
+        if not self.path.exists():  # between two passes
+            raise AudioError(f"{self.path}: no such file")
         read, parts, damaged = 0, [], False
-        with self._open() as file:
+        try:
+            opened = self._open()
+        except Unreadable as error:
+            raise AudioError(f"{self.path}: cannot be read again ({error})") from error
+        with opened as file:
             kind = "float64" if file.subtype == "DOUBLE" else "float32"  # 1e300 is a finite number
             while True:
                 try:

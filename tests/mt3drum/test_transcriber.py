@@ -70,7 +70,7 @@ def same(a: Sequence[Hit], b: Sequence[Hit], kind: torch.dtype = torch.float32) 
     assert [hit.velocity for hit in a] == pytest.approx([hit.velocity for hit in b], abs=0 if exact else 4)
     assert [hit.time for hit in a] == pytest.approx([hit.time for hit in b], abs=1e-4)
     assert [hit.confidence for hit in a] == pytest.approx(
-        [hit.confidence for hit in b], abs=1e-3 if exact else 2**-7
+        [hit.confidence for hit in b], abs=1e-3 if exact else 2**-6
     )
 
 
@@ -82,6 +82,7 @@ class Listener(InferenceModel):
 
     def __init__(self) -> None:
         self.config, self.device = PRESETS["tiny"], torch.device("cpu")
+        self.decoder = None
 
     def encode(self, segments: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         return segments
@@ -206,7 +207,7 @@ def test_next_to_nothing_has_no_hits(model: DrumModel, kind: str, rate: int) -> 
         "constant": np.zeros(10) + 1e-9,
     }
     result = Transcriber(model, OPTIONS).transcribe_array(arrays[kind], rate)
-    assert result.hits == () and result.warnings == ()
+    assert result.hits == () and len(result.warnings) == (rate < 22_050)  # hats may be missed
     assert result.seconds == pytest.approx(len(arrays[kind]) / rate, abs=1e-3)
 
 
