@@ -144,7 +144,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 ) -> None:
     command = [
         sys.executable,
-        str(ROOT / "tests" / "killed_run.py"),
+        str(ROOT / "tests" / "programs" / "killed_run.py"),
         "--config",
         str(config),
         "--output",
@@ -180,7 +180,7 @@ def launch(
         port,
         "--num_accelerators",
         "2",
-        str(ROOT / "tests" / "killed_run.py"),
+        str(ROOT / "tests" / "programs" / "killed_run.py"),
     ]
     return subprocess.run(
         [*command, "--config", str(config), "--output", str(output)],
@@ -223,7 +223,7 @@ def test_two_ranks_equal_one_of_twice_the_batch(config: Path, tmp_path: Path) ->
     one = bare(config, tmp_path, steps=6, spec_augment=0.0, batch=4)
     command = [
         sys.executable,
-        str(ROOT / "tests" / "killed_run.py"),
+        str(ROOT / "tests" / "programs" / "killed_run.py"),
         "--config",
         str(one),
         "--output",
