@@ -84,7 +84,7 @@ def test_notes_that_are_no_hits_are_an_error(tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="found no NoteSequences"):
         read_note_sequences(tmp_path)
-    with pytest.raises(ValueError, match="label map 'x' is not one of"):
+    with pytest.raises(ValueError, match="unknown label map 'x'; known: gm"):
         read_note_sequences(tmp_path, "x")
     (tmp_path / "empty.tfrecord").touch()
     assert list(records(tmp_path / "empty.tfrecord")) == []
