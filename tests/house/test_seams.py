@@ -79,7 +79,11 @@ def test_the_import_path_is_left_alone_and_nothing_is_mocked() -> None:
 def test_no_file_is_cited_that_is_not_there() -> None:
     """Names in capitals, as DESIGN.md: pages of the repository have links, which test_docs.py follows."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    paths = [ROOT / name for name in listed.splitlines()] or list(ROOT.rglob("*"))
+    paths = [ROOT / name for name in listed.splitlines()] or [
+        path  # of a copy without git: whatever lies in no hidden folder, such as .venv
+        for path in ROOT.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    ]
     names = {path.name for path in paths}
     wrong = [
         f"{path.relative_to(ROOT)}: {name}"
