@@ -47,6 +47,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="folder with kits/, midi/groove/, accompaniment/, splits.json and, if wanted, electronic/ "
         "(default: ../shared/data)",
     )
+    rendered.add_argument(
+        "--stems",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="more recordings without drums to use as bands, with their SOURCE.txt; may be repeated",
+    )
     rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
     rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
     for name, what in (
@@ -102,6 +110,22 @@ def render_config(args: argparse.Namespace) -> RenderConfig:
     return replace(config, **given)
 
 
+def stem_folders(args: argparse.Namespace) -> list[Path]:
+    """Folders of stems: DATA/electronic where it is there, and those given.
+
+    Raises:
+        ValueError: two have one name, which would credit one of them only.
+    """
+    from data.band.stems import SOURCE
+
+    own = [args.data / SOURCE] if (args.data / SOURCE / "train").is_dir() else []
+    folders = [*own, *args.stems]
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--stems: folders need different names, not {', '.join(sorted(names))}")
+    return folders
+
+
 def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     """Read what the clips are rendered from."""
     from dataclasses import replace
@@ -126,8 +150,10 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
         held_out = args.split == "test"
         bank = make_bank(None if args.no_data else args.data / "accompaniment", rng, held_out)
         if not args.no_data and not held_out:
-            stems, licences = load_stems(args.data / "electronic")
-            bank = replace(bank, licences=bank.licences | licences)
+            for folder in stem_folders(args):
+                more, licences = load_stems(folder)
+                stems += more
+                bank = replace(bank, licences=bank.licences | licences)
     if args.no_data:
         return RenderedShards(config, Palette(notes=bank), args.seed, args.clips, args.clips_per_shard)
     names = kit_split(args.data / "splits.json", args.split)
