@@ -39,6 +39,32 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)"
     )
+    _rendered_options(parser)
+    recorded = parser.add_argument_group("recordings")
+    recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
+    recorded.add_argument("--root", type=Path, help="where the corpus lies")
+    recorded.add_argument(
+        "--label-map",
+        default="gm",
+        help="of --corpus folder and note_sequences: MIDI notes to drums, name or JSON file (default: gm)",
+    )
+    recorded.add_argument(
+        "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
+    )
+    args = parser.parse_args(arguments)
+    if args.clips is None and args.corpus is None:
+        parser.error("--clips is needed")
+    if args.corpus is not None and args.root is None:
+        parser.error("--corpus needs --root")
+    for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    if args.seed < 0:
+        parser.error("--seed must not be negative")
+    return args
+
+
+def _rendered_options(parser: argparse.ArgumentParser) -> None:
     rendered = parser.add_argument_group("rendered clips")
     rendered.add_argument(
         "--data",
@@ -69,28 +95,6 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     rendered.add_argument(
         "--no-band", action="store_true", help="no bands at all (same as --band 0 --negatives 0)"
     )
-    recorded = parser.add_argument_group("recordings")
-    recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
-    recorded.add_argument("--root", type=Path, help="where the corpus lies")
-    recorded.add_argument(
-        "--label-map",
-        default="gm",
-        help="of --corpus folder and note_sequences: MIDI notes to drums, name or JSON file (default: gm)",
-    )
-    recorded.add_argument(
-        "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
-    )
-    args = parser.parse_args(arguments)
-    if args.clips is None and args.corpus is None:
-        parser.error("--clips is needed")
-    if args.corpus is not None and args.root is None:
-        parser.error("--corpus needs --root")
-    for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1")
-    if args.seed < 0:
-        parser.error("--seed must not be negative")
-    return args
 
 
 def render_config(args: argparse.Namespace) -> RenderConfig:
