@@ -68,7 +68,7 @@ def songs() -> list[Song]:
 
 def labels() -> dict[str, Any]:
     takes = [generate(rng(1, seed), 6.0) for seed in range(LABEL_SEEDS)]
-    groups = {part: parts.PARTS[part] for part in parts.PARTS} | {"melody": voice.melody}
+    groups: dict[str, Any] = {part: parts.PARTS[part] for part in parts.PARTS} | {"melody": voice.melody}
     return {
         "generate": label_hash(take.hits for take in takes),
         "vary": label_hash(vary(take, rng(2, seed)).hits for seed, take in enumerate(takes)),
@@ -90,13 +90,10 @@ def effect_loudness() -> dict[str, list[float]]:
     """Every effect on a decaying burst of noise."""
     source = tones.noise_burst(rng(6), 2000.0, 2.0, 0.3)
     source = np.pad(source, (2000, 30_000)).astype(np.float32)
-    chain = {
+    chain: dict[str, Any] = {
         name: getattr(effects, name)
         for name in (
             "room",
-            "equalise",
-            "band_limit",
-            "telephone",
             "compress",
             "limit",
             "saturate",
@@ -106,7 +103,14 @@ def effect_loudness() -> dict[str, list[float]]:
             "vinyl",
         )
     } | {name: getattr(pedals, name) for name in ("amplifier", "wah", "double")}
+    curves: dict[str, Any] = {
+        "equalise": effects.tone_curve,
+        "band_limit": effects.low_pass_curve,
+        "telephone": effects.telephone_curve,
+    }
     made = {name: loudness(effect(source, rng(7, 1))) for name, effect in chain.items()}
+    bins = effects.fast_bins(len(source))
+    made |= {name: loudness(effects.shape(source, curve(bins, rng(7, 1)))) for name, curve in curves.items()}
     made |= {
         name: loudness(effect(source, rng(8), harsh.HarshConfig())) for name, effect in harsh.KINDS.items()
     }
@@ -120,7 +124,9 @@ def clip_loudness() -> list[dict[str, Any]]:
     taken = generate(rng(13), 4.0)
     palette = Palette((taken,), tuple(kits), bank)
     base = RenderConfig(seconds=SECONDS, band=1.0, negatives=0.2, patterns=0.5, electronic=0.3)
-    busy = {item.name: 0.5 for item in fields(AugmentConfig) if item.name.endswith("_probability")}
+    busy: dict[str, Any] = {
+        item.name: 0.5 for item in fields(AugmentConfig) if item.name.endswith("_probability")
+    }
     mixing = replace(AugmentConfig(**busy), seconds=1.0)
     made = []
     for seed in range(CLIPS):
