@@ -66,7 +66,7 @@ def degrade(source: Path, target: Path, condition: str, seed: int) -> None:
     import numpy as np
     import soundfile
 
-    from data.band.levels import full_scale
+    from data.dsp.levels import full_scale
     from mt3drum.audio.recording import open_file
     from mt3drum.config import SAMPLE_RATE
     from tokenizer.whole_file import whole_file

@@ -13,7 +13,6 @@ import numpy as np
 from data.band.ambience import AmbienceConfig, render_ambience
 from data.band.ducking import duck
 from data.band.events import Event
-from data.band.levels import add_track, full_scale
 from data.band.notes import NoteBank
 from data.band.patches import SUB, draw_patch, play
 from data.band.play import render_band
@@ -22,6 +21,7 @@ from data.band.soloists import SoloConfig, render_soloists
 from data.band.song import compose
 from data.band.stems import BackingStem, StemConfig, render_stems
 from data.dsp import effects
+from data.dsp.levels import add_track, full_scale
 from data.dsp.tones import Audio
 from mt3drum.config import SAMPLE_RATE
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from data.band import patches, soloists
 from data.band.ambience import AmbienceConfig, background
-from data.band.levels import full_scale
 from data.band.notes import NoteBank
 from data.band.patches import PatchRanges
 from data.band.play import perform
@@ -21,6 +20,7 @@ from data.band.sequences import SequenceConfig, chords, render_part
 from data.band.soloists import BOWED, BRASS, WOODWIND, SoloConfig
 from data.band.song import Song, compose
 from data.dsp import effects
+from data.dsp.levels import full_scale
 from data.dsp.tones import SAMPLE_RATE, Audio
 
 STREAM = 3

@@ -13,11 +13,11 @@ from scipy.signal import lfilter
 from data.band import parts, voice
 from data.band.ducking import duck
 from data.band.events import Event, arrange, humanise
-from data.band.levels import add_track, full_scale
 from data.band.notes import Instrument, NoteBank, NoteSample, load_loops, load_notes
 from data.band.song import Song, compose
 from data.band.synthetic import make_bank, synthetic_notes
 from data.dsp import effects, pedals, tones
+from data.dsp.levels import add_track, full_scale
 from data.dsp.tones import Audio
 from data.kits.sample import retune, to_float
 from mt3drum.config import SAMPLE_RATE

@@ -9,13 +9,13 @@ from scipy.signal import butter, lfilter, sosfilt
 
 from data.band import parts
 from data.band.events import Event
-from data.band.levels import add_track
 from data.band.notes import NoteBank
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.play import perform
 from data.band.sequences import SequenceConfig, sequence
 from data.band.song import Song
 from data.dsp import effects, tones
+from data.dsp.levels import add_track
 from data.dsp.tones import Audio
 from mt3drum.config import SAMPLE_RATE
 

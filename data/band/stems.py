@@ -10,9 +10,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from data.band.levels import add_track
 from data.band.notes import read_licence, to_int16
 from data.dsp import effects
+from data.dsp.levels import add_track
 from data.dsp.tones import Audio
 from data.kits.sample import retune
 from mt3drum.config import SAMPLE_RATE

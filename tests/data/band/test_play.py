@@ -8,11 +8,11 @@ import soundfile as sf
 
 from data.band import notes, parts, synthetic, voice
 from data.band.events import Event
-from data.band.levels import PEAK
 from data.band.notes import NoteBank, join, load_loops, load_notes, sustain, trim
 from data.band.play import make_bank, perform, render_band
 from data.band.song import STYLES, Song, bar_phase, compose
 from data.dsp import tones
+from data.dsp.levels import PEAK
 from mt3drum.config import SAMPLE_RATE
 
 KICKS = [0.25 + 0.5 * index for index in range(12)]
