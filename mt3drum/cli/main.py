@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mt3drum.cli import convert, demo, drum_options, model_options, notation_options, review
-from mt3drum.cli.parser import CommandParser, meant
+from mt3drum.cli import convert, demo, drum_options, info, model_options, notation_options, review
+from mt3drum.cli.parser import CommandParser, add_json, meant
 from mt3drum.decoding import DECODERS, DecodeConfig
 from mt3drum.files import SUFFIX
 
@@ -79,10 +79,12 @@ def build_parser() -> argparse.ArgumentParser:
     kinds = "auto", "float32", "bfloat16"
     add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
     add("--quiet", action="store_true", help="no progress bar and no line per success")
+    add_json(transcribe)
     add_decoding(transcribe)
     review.add_parsers(commands)
     convert.add_parser(commands, add_output)
     demo.add_parser(commands)
+    info.add_parser(commands)
     return parser
 
 
@@ -170,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "serve": review.serve,
             "convert": convert.convert,
             "demo": demo.demo,
+            "info": info.info,
         }
         return run[args.command](args)
     except KeyboardInterrupt:
@@ -191,6 +194,8 @@ def _transcribe(args: argparse.Namespace) -> int:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
         decoding, drums = decode_options(args), drum_options.chosen(args)
         notes, score = notation_options.score_options(args)
+        if args.json and args.output == "-":
+            raise ValueError("--json and -o - both write to standard output; name a folder or a file")
         options = TranscribeOptions(
             files=args.files,
             output=read_output(args.output, args.format, args.overwrite),
@@ -203,6 +208,7 @@ def _transcribe(args: argparse.Namespace) -> int:
             output_shards=args.output_shards,
             skip_existing=args.skip_existing,
             quiet=args.quiet,
+            json=args.json,
             checkpoint=args.checkpoint,
             kit=args.kit,
             device=args.device,
