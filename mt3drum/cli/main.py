@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mt3drum.cli import convert, demo, drum_options, info, model_options, notation_options, review
+from mt3drum.cli import (
+    completion,
+    convert,
+    demo,
+    doctor,
+    drum_options,
+    info,
+    model_options,
+    notation_options,
+    review,
+)
 from mt3drum.cli.parser import CommandParser, add_json, meant
 from mt3drum.decoding import DECODERS, DecodeConfig
 from mt3drum.files import SUFFIX
@@ -33,6 +43,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    add_transcribe(commands)
+    review.add_parsers(commands)
+    convert.add_parser(commands, add_output)
+    demo.add_parser(commands)
+    info.add_parser(commands)
+    doctor.add_parser(commands)
+    completion.add_parser(commands)
+    return parser
+
+
+def add_transcribe(commands: Any) -> None:
+    """Add it to the subparsers of the command `mt3drum`."""
     transcribe = commands.add_parser(
         "transcribe",
         help="recordings to MIDI, MusicXML, tab, charts, JSON, ...",
@@ -81,11 +103,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--quiet", action="store_true", help="no progress bar and no line per success")
     add_json(transcribe)
     add_decoding(transcribe)
-    review.add_parsers(commands)
-    convert.add_parser(commands, add_output)
-    demo.add_parser(commands)
-    info.add_parser(commands)
-    return parser
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:
@@ -173,6 +190,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "convert": convert.convert,
             "demo": demo.demo,
             "info": info.info,
+            "doctor": doctor.doctor,
+            "completion": lambda args: completion.completion(args, parser),
         }
         return run[args.command](args)
     except KeyboardInterrupt:
