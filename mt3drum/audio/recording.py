@@ -72,7 +72,15 @@ def open_file(path: Path) -> AudioSource:
     Raises:
         AudioError: the file is missing, holds no audio, or is of a kind nobody here reads.
     """
-    source = _open_raw(path)
+    return listen(open_raw(path), path)
+
+
+def listen(source: SoundFile | MediaFile, path: Path) -> AudioSource:
+    """Level and length of an open file.
+
+    Raises:
+        AudioError: nothing of it can be decoded.
+    """
     return _measure(
         lambda notes, downmix: _mono(source.blocks(notes), source.rate, str(path), notes, downmix), str(path)
     )
@@ -212,8 +220,12 @@ def _mono(
         )
 
 
-def _open_raw(path: Path) -> SoundFile | MediaFile:
-    """By libsndfile, else by ffmpeg."""
+def open_raw(path: Path) -> SoundFile | MediaFile:
+    """By libsndfile, else by ffmpeg.
+
+    Raises:
+        AudioError: the file is missing or empty, or neither reads it.
+    """
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
     if path.stat().st_size == 0:

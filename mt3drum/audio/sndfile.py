@@ -45,6 +45,9 @@ class SoundFile:
         with self._open() as file:
             check(file.samplerate, file.channels, str(path))
             self.rate: int = file.samplerate
+            self.channels: int = file.channels
+            self.kind: str = file.format_info
+            self.codec: str = file.subtype_info
 
     def _open(self) -> _Forward:
         try:

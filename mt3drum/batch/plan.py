@@ -40,6 +40,8 @@ class TranscribeOptions:
     """Recordings in one tar file of results."""
     skip_existing: bool = False
     quiet: bool = False
+    json: bool = False
+    """Say what became of each recording in JSON instead of words."""
     checkpoint: Path | None = None
     kit: Path | None = None
     device: str = "auto"

@@ -16,7 +16,7 @@ from mt3drum.batch.ledger import Ledger, Record
 from mt3drum.batch.outputs import private_folder, to_stdout
 from mt3drum.batch.pipes import Pipe, fetch
 from mt3drum.batch.plan import Plan, TranscribeOptions, make_plan
-from mt3drum.batch.tally import Tally
+from mt3drum.batch.tally import Said, Tally
 from mt3drum.batch.tars import Opened, open_tar, renamed, staged, tasks_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def run(options: TranscribeOptions) -> int:
     try:
         plan = make_plan(options)
         ledger = Ledger(options.manifest, plan.share) if options.manifest else None
-        tally = Tally(ledger, options.quiet, sys.stderr if options.output.to_stdout else sys.stdout)
+        out = sys.stderr if options.output.to_stdout else sys.stdout
+        tally = Tally(ledger, options.quiet, out, options.json)
         this = _Run(options, tally, _make_sink(options, plan, tally))
     except (ValueError, OSError) as refused:
         error(str(refused))
@@ -85,7 +86,7 @@ def _make_sink(options: TranscribeOptions, plan: Plan, tally: Tally) -> Files | 
     def write(result: Transcription, paths: Mapping[str, Path]) -> Written:
         rendering = Rendering(result, options.notes, options.score)
         written = to_stdout(rendering, paths) if options.output.to_stdout else rendering.write(paths)
-        tally.summaries[result.path] = rendering.summary
+        tally.said[result.path] = Said(rendering.summary, rendering.record)
         return written
 
     if options.output_shards is None:

@@ -9,8 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mt3drum.cli import convert, demo, drum_options, model_options, notation_options, review
-from mt3drum.cli.parser import CommandParser, meant
+from mt3drum.cli import (
+    completion,
+    convert,
+    demo,
+    doctor,
+    drum_options,
+    info,
+    model_options,
+    notation_options,
+    review,
+)
+from mt3drum.cli.parser import CommandParser, add_json, meant
 from mt3drum.decoding import DECODERS, DecodeConfig
 from mt3drum.files import SUFFIX
 
@@ -33,6 +43,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    add_transcribe(commands)
+    review.add_parsers(commands)
+    convert.add_parser(commands, add_output)
+    demo.add_parser(commands)
+    info.add_parser(commands)
+    doctor.add_parser(commands)
+    completion.add_parser(commands)
+    return parser
+
+
+def add_transcribe(commands: Any) -> None:
+    """Add it to the subparsers of the command `mt3drum`."""
     transcribe = commands.add_parser(
         "transcribe",
         help="recordings to MIDI, MusicXML, tab, charts, JSON, ...",
@@ -79,11 +101,8 @@ def build_parser() -> argparse.ArgumentParser:
     kinds = "auto", "float32", "bfloat16"
     add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
     add("--quiet", action="store_true", help="no progress bar and no line per success")
+    add_json(transcribe)
     add_decoding(transcribe)
-    review.add_parsers(commands)
-    convert.add_parser(commands, add_output)
-    demo.add_parser(commands)
-    return parser
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:
@@ -170,6 +189,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             "serve": review.serve,
             "convert": convert.convert,
             "demo": demo.demo,
+            "info": info.info,
+            "doctor": doctor.doctor,
+            "completion": lambda args: completion.completion(args, parser),
         }
         return run[args.command](args)
     except KeyboardInterrupt:
@@ -191,6 +213,8 @@ def _transcribe(args: argparse.Namespace) -> int:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
         decoding, drums = decode_options(args), drum_options.chosen(args)
         notes, score = notation_options.score_options(args)
+        if args.json and args.output == "-":
+            raise ValueError("--json and -o - both write to standard output; name a folder or a file")
         options = TranscribeOptions(
             files=args.files,
             output=read_output(args.output, args.format, args.overwrite),
@@ -203,6 +227,7 @@ def _transcribe(args: argparse.Namespace) -> int:
             output_shards=args.output_shards,
             skip_existing=args.skip_existing,
             quiet=args.quiet,
+            json=args.json,
             checkpoint=args.checkpoint,
             kit=args.kit,
             device=args.device,

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mt3drum.files import result_paths, write_whole
 from mt3drum.formats import tables
 from mt3drum.formats.options import ScoreOptions
+from mt3drum.formats.summary import summary, summary_record, tempo_summary, tempo_text
 from mt3drum.result import Transcription
-from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 from tokenizer.midi import Notes, note_numbers, write_midi
 
@@ -122,6 +121,12 @@ class Rendering:
         """One line: the hits and, where a format has asked for it, the tempo."""
         tempo = f"; {tempo_text(self.grid)}" if "grid" in vars(self) else ""
         return summary(self.result) + tempo
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same as plain values; `tempo` is there where a format has asked for it."""
+        tempo = {"tempo": tempo_summary(self.grid)} if "grid" in vars(self) else {}
+        return summary_record(self.result) | tempo
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -275,15 +280,3 @@ _WRITERS: Mapping[str, Callable[[Rendering, Path], None]] = {
     "chart": _chart,
     "wav": _wav,
 }
-
-
-def summary(result: Transcription) -> str:
-    """One line: hits by drum, most frequent first."""
-    counts = Counter(DRUMS[hit.drum].name for hit in result.hits)
-    drums = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    return f"{len(result.hits)} hits in {result.seconds:.1f} s" + (f": {drums}" if drums else "")
-
-
-def tempo_text(grid: Grid | None) -> str:
-    """Tempo and meter as people say them."""
-    return f"{grid.bpm:.1f} bpm, {grid.meter}" if grid is not None else "unsteady: no grid"
