@@ -108,8 +108,10 @@ def _read(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> Readin
 
 
 def _same_beat(hits: Sequence[Hit], struck: np.ndarray, meter: Meter) -> Reading | None:
-    """The beats that are likeliest in any meter, in bars of the one given; None where its beats are of another
-    kind: a meter says how beats make bars, not how fast they are."""
+    """The likeliest beats of any meter, in bars of the one given; None where its beats are of another kind.
+
+    A meter says how beats make bars, not how fast they are.
+    """
     free = _best(hits, struck, bands(SHORTEST, LONGEST), None, use_tempo=True)
     if Meter(*free.meter).beat_quarters != meter.beat_quarters:
         return None
