@@ -45,6 +45,7 @@ def convert(args: argparse.Namespace) -> int:
         notes, options = notation_options.score_options(args)
         drums = drum_options.chosen(args)
         output = read_output(args.output, args.format, args.overwrite)
+        notation_options.check_midi(args, output)
         tasks = [_task(text, output) for text in args.files]
         check_one(output, tasks, ())
     except (ValueError, OSError) as problem:

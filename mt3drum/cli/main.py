@@ -191,9 +191,11 @@ def _transcribe(args: argparse.Namespace) -> int:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
         decoding, drums = decode_options(args), drum_options.chosen(args)
         notes, score = notation_options.score_options(args)
+        output = read_output(args.output, args.format, args.overwrite)
+        notation_options.check_midi(args, output)
         options = TranscribeOptions(
             files=args.files,
-            output=read_output(args.output, args.format, args.overwrite),
+            output=output,
             decoding=decoding,
             notes=notes,
             score=score,
