@@ -215,9 +215,11 @@ def _transcribe(args: argparse.Namespace) -> int:
         notes, score = notation_options.score_options(args)
         if args.json and args.output == "-":
             raise ValueError("--json and -o - both write to standard output; name a folder or a file")
+        output = read_output(args.output, args.format, args.overwrite)
+        notation_options.check_midi(args, output)
         options = TranscribeOptions(
             files=args.files,
-            output=read_output(args.output, args.format, args.overwrite),
+            output=output,
             decoding=decoding,
             notes=notes,
             score=score,
