@@ -329,7 +329,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: docs/results")
-    parser.add_argument("--output", nargs="+", type=Path, default=PAGES[1:], metavar="FILE")
+    parser.add_argument("--output", nargs="+", type=Path, default=PAGES, metavar="FILE")
     return parser.parse_args(arguments)
 
 
