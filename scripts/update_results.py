@@ -1,7 +1,6 @@
 """Put the benchmark's figures into README and model card, so that no number there is typed by hand.
 
     python scripts/update_results.py report/drum_only report/pseudo_mix report/full_mix report/rendered
-    python scripts/update_results.py
 
 Each folder named is one that scripts/benchmark.py wrote: a digest of its report.json becomes
 docs/results/<folder>.json. Then the block "results" of the pages is written from all digests there: one table
@@ -114,24 +113,19 @@ def block(digests: Mapping[str, Digest]) -> str:
         return "No results yet: `python scripts/update_results.py --help` says how they get here.\n"
     parts = [
         "Onset F-measure for five classes (kick, snare, toms, hi-hat, cymbals), 50 ms tolerance; 95 %: "
-        "bootstrap interval over recordings."
+        "bootstrap interval over recordings.",
+        _table(("recordings", "system", "micro F", "95 %", *FIVE, "macro F", "track F"), _five(digests)),
     ]
-    parts.append(
-        _table(("recordings", "system", "micro F", "95 %", *FIVE, "macro F", "track F"), _five(digests))
-    )
-    fine = list(_fine(digests))
-    if fine:
+    if fine := list(_fine(digests)):
         parts.append(
             "Micro F-measure by number of classes, 50 ms; the last column also requires correct velocity."
         )
         parts.append(_table(("recordings", "system", *FINE, "26, macro", "with velocity"), fine))
-    alarms = list(_false_alarms(digests))
-    if alarms:
+    if alarms := list(_false_alarms(digests)):
         parts.append("Recordings without drums: every hit is a false alarm.")
         columns = ("recordings", "system", "minutes", "hits a minute", "of them")
         parts.append(_table(columns, alarms))
-    ranks = list(_velocity_ranks(digests))
-    if ranks:
+    if ranks := list(_velocity_ranks(digests)):
         parts.append("Velocity: Spearman correlation within recording and class, weighted by hits.")
         parts.append(_table(("recordings", "system", "matched hits", "rank correlation"), ranks))
     commands = "\n".join(report["command"].replace(DATA, "$DATA") for report in digests.values())
@@ -144,10 +138,10 @@ def summary(digests: Mapping[str, Digest]) -> str:
     """One table: a row a set of recordings, a column a system."""
     systems = list(dict.fromkeys(name for report in digests.values() for name in report["systems"]))
     systems.sort(key=lambda name: name != OURS)
-    rows = []
-    for name, report in digests.items():
-        cells = [_headline(report["systems"].get(system), name) for system in systems]
-        rows.append([f"{NAMES.get(name, report['references'])} ({_tracks(report)})", *cells])
+    rows = [
+        [_title(name, report), *[_headline(report["systems"].get(system), name) for system in systems]]
+        for name, report in digests.items()
+    ]
     return _table(("measured on (recordings)", *systems), rows, left=1)
 
 
@@ -223,7 +217,7 @@ def _false_alarms(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
                 continue
             most = sorted(alarms["by_label"].items(), key=lambda item: -item[1])[:3]
             yield [
-                f"{NAMES.get(name, report['references'])} ({alarms['tracks']})",
+                _title(name, report),
                 system,
                 f"{alarms['minutes']:.1f}",
                 f"{alarms['per_minute']:.1f}",
@@ -256,7 +250,7 @@ def _f(counts: Mapping[str, float]) -> str:
 
 
 def _title(name: str, report: Digest) -> str:
-    return f"{NAMES.get(name, report['references'])} ({report['tracks']})"
+    return f"{NAMES.get(name, report['references'])} ({_tracks(report)})"
 
 
 def _table(columns: Sequence[str], rows: Iterator[list[str]] | list[list[str]], left: int = 2) -> str:
