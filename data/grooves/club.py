@@ -42,6 +42,22 @@ class ClubConfig:
     """Velocity (standard deviation) of the others."""
     sections: tuple[int, ...] = (1, 2, 4, 4, 8)
     """Bars of a section, evenly drawn."""
+    missing: float = 0.45
+    """Probability that a clip lacks a part that is not in KEPT."""
+    loud: tuple[float, float] = (0.7, 1.05)
+    """Velocity of a part but the kick relative to its marks."""
+    builds: tuple[int, ...] = (8, 16, 32)
+    """Steps of a build, evenly drawn."""
+    broken: float = 0.4
+    """Share of strokes left out where a beat is broken up."""
+    broken_struck: float = 0.6
+    """Share of its steps struck instead."""
+    broken_loud: tuple[float, float] = (70.0, 115.0)
+    """Velocity of those."""
+    crash_loud: tuple[float, float] = (80.0, 120.0)
+    """Velocity of the cymbal."""
+    rolls: tuple[int, ...] = (2, 2, 3, 4, 6)
+    """Strokes of a roll, evenly drawn."""
 
 
 @dataclass(frozen=True)
@@ -172,11 +188,11 @@ def _lines(style: ClubStyle, rng: np.random.Generator, config: ClubConfig) -> li
     """The parts of a clip, each with its drum and its pattern."""
     found = []
     for role, alternatives in style.parts.items():
-        if role not in KEPT and rng.random() < 0.45:
+        if role not in KEPT and rng.random() < config.missing:
             continue
         drums = ROLES[role][int(rng.integers(len(ROLES[role])))]
         steps = alternatives[int(rng.integers(len(alternatives)))]
-        loud = 1.0 if role == "kick" else float(rng.uniform(0.7, 1.05))
+        loud = 1.0 if role == "kick" else float(rng.uniform(*config.loud))
         found.append(_Line(role, drums, steps, loud, bool(rng.random() < config.flat)))
     return found
 
@@ -189,7 +205,7 @@ def _section(
     if rng.random() < config.breakdown:
         silent.add("kick")
     length = bars * STEPS
-    build = min(length, int(rng.choice((8, 16, 32)))) if rng.random() < config.build else 0
+    build = min(length, int(rng.choice(config.builds))) if rng.random() < config.build else 0
     broken = 4 if rng.random() < config.fill else 0
     strokes: list[Stroke] = []
     for line in lines:
@@ -199,21 +215,25 @@ def _section(
             mark = line.steps[place % STEPS]
             if mark == "." or (build and line.role == "kick" and place >= length - min(build, 8)):
                 continue
-            if broken and place >= length - broken and rng.random() < 0.4:
+            if broken and place >= length - broken and rng.random() < config.broken:
                 continue
             strokes += _mark(start + place, mark, line, rng, config)
     if broken:
         drum = str(rng.choice(("snare_head", "kick", "tom1_head", "floor_tom_head", "aux1")))
         strokes += [
-            (start + length - broken + place, drum, float(rng.uniform(70, 115)))
+            (start + length - broken + place, drum, float(rng.uniform(*config.broken_loud)))
             for place in range(broken)
-            if rng.random() < 0.6
+            if rng.random() < config.broken_struck
         ]
     if build:
         strokes += _build(start + length - build, build, rng)
     if rng.random() < config.crash:
         strokes.append(
-            (start, str(rng.choice(("crash1", "crash2", "crash1_edge"))), float(rng.uniform(80, 120)))
+            (
+                start,
+                str(rng.choice(("crash1", "crash2", "crash1_edge"))),
+                float(rng.uniform(*config.crash_loud)),
+            )
         )
     return strokes
 
@@ -226,7 +246,7 @@ def _mark(place: float, mark: str, line: _Line, rng: np.random.Generator, config
         loud += float(rng.normal(0, config.spread))
     if mark != "r":
         return [(place, drum, loud) for drum in line.drums]
-    count = int(rng.choice((2, 2, 3, 4, 6)))
+    count = int(rng.choice(config.rolls))
     slope = float(rng.choice((-0.5, 0.0, 0.5)))
     return [
         (place + number / count, drum, loud * (1 + slope * (number / count - 0.5)))
