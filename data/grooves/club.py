@@ -13,6 +13,7 @@ import numpy as np
 
 from data.grooves.bars import VELOCITY
 from data.grooves.performance import Performance
+from data.grooves.table import read_table
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
@@ -93,56 +94,67 @@ ROLES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """Role -> classes it may be played on; several at once are layered, as claps over snares are."""
 
-FOUR = "X...X...X...X..."
-# fmt: off
-STYLES: tuple[ClubStyle, ...] = (
-    ClubStyle("house", (115, 132), {
-        "kick": (FOUR, FOUR, "X...X...X...X..o", "X...X...X..xX..."),
-        "back": ("....X.......X...", "....X.......X..g"), "open": ("..X...X...X...X.", "..x...x...x...x."),
-        "hat": ("x.o.x.o.x.o.x.o.", "xoxoxoxoxoxoxoxo", "..x...x...x...x.", "x.xxx.xxx.xxx.xx"),
-        "perc": ("...x..x....x..x.", "..x..x....x..x..", "......x.......x."), "ride": ("x.x.x.x.x.x.x.x.",),
-    }, (0.5, 0.6), 2.0),
-    ClubStyle("techno", (122, 150), {
-        "kick": (FOUR, FOUR, FOUR, "X...X...X...X.x."), "clap": ("....X.......X...", "............X..."),
-        "open": ("..X...X...X...X.",), "hat": ("xxxxxxxxxxxxxxxx", "xoxoxoxoxoxoxoxo", "..x...x...x...x."),
-        "perc": ("x..x..x..x..x..x", "...x...x.x.....x", "..x.x..x..x.x..."),
-        "ride": ("..x...x...x...x.", "x.x.x.x.x.x.x.x."), "tom": ("...o..o....o..oo", "..o..o..o..o..o."),
-    }, weight=2.0),
-    ClubStyle("trap", (120, 170), {
-        "kick": ("X.....X...X.....", "X..X......X..X..", "X.........X.....", "X......X..X....."),
-        "back": ("........X.......", "........X......g"), "hat": (
-            "x.x.x.x.x.x.x.r.", "x.x.r.x.x.x.xrx.", "xxx.xxx.xxxrxxx.",
-            "x.x.x.r.x.x.r.rr", "rrx.x.x.xxr.x.x."),
-        "open": ("..............x.", "......x........."), "perc": ("...x..x.....x...", "..........x..x.."),
-    }, weight=2.0),
-    ClubStyle("drum and bass", (165, 180), {
-        "kick": ("X.........X.....", "X..x......X.....", "X.x.......Xx...."),
-        "back": ("....X.......X...", "....X..g.g..X..."), "ghost": ("......g..g.....g", ".......o.o.....o"),
-        "hat": ("x.x.x.x.x.x.x.x.", "xoxoxoxoxoxoxoxo", "x.xxx.x.x.xxx.x."), "ride": ("x.x.x.x.x.x.x.x.",),
-        "open": ("..x.......x.....", "..............x."),
-    }, weight=1.5),
-    ClubStyle("garage", (126, 140), {
-        "kick": ("X.........X.....", "X.....x...X..x..", "X..X......X....."), "back": ("....X.......X...",),
-        "hat": ("..x...x.x.x...x.", "x.x.x.xxx.x.x.xx", "..xx..x...xx..x."), "open": ("..X...X...X...X.",),
-        "ghost": (".......g.g.....g", "......g...g..g.."), "perc": ("...x.....x....x.", ".x....x..x......"),
-    }, (0.54, 0.66)),
-    ClubStyle("hardstyle", (145, 200), {
-        "kick": (FOUR, FOUR, "X.X.X.X.X.X.X.X.", "X...X...X...X.x."), "clap": ("....X.......X...", FOUR),
-        "open": ("..X...X...X...X.",), "hat": ("..x...x...x...x.", "xxxxxxxxxxxxxxxx"),
-        "ride": ("..x...x...x...x.", "x.x.x.x.x.x.x.x."), "back": ("....X.......X...",),
-    }, weight=1.2),
-    ClubStyle("electro", (108, 135), {
-        "kick": ("X.....X...X.....", "X..X..X...X..X..", "X.....X....x.x.."), "back": ("....X.......X...",),
-        "hat": ("xxxxxxxxxxxxxxxx", "x.x.x.x.x.x.x.x.", "xoxoxoxoxoxoxoxo"), "open": ("..............X.",),
-        "perc": ("x.....x...x.....", "..x..x..x..x..x."), "tom": ("..........o.oo..",),
-    }),
-    ClubStyle("breaks", (90, 145), {
-        "kick": ("X.........X.....", "X.x.......X..x..", "X.....x...X....."),
-        "back": ("....X.......X...", "....X..g.g..X..x"), "ghost": (".......g.g.....g", "..g..g....g..g.."),
-        "hat": ("x.x.x.x.x.x.x.x.", "xoxoxoxoxoxoxoxo"), "open": ("..............x.", "......x........."),
-    }, (0.5, 0.6)),
+TABLE = """
+house: 4 beats, 115-132 bpm, swing 0.5-0.6, weight 2
+  kick  X...X...X...X... X...X...X...X... X...X...X...X..o X...X...X..xX...
+  back  ....X.......X... ....X.......X..g
+  open  ..X...X...X...X. ..x...x...x...x.
+  hat   x.o.x.o.x.o.x.o. xoxoxoxoxoxoxoxo ..x...x...x...x. x.xxx.xxx.xxx.xx
+  perc  ...x..x....x..x. ..x..x....x..x.. ......x.......x.
+  ride  x.x.x.x.x.x.x.x.
+techno: 4 beats, 122-150 bpm, swing 0.5-0.5, weight 2
+  kick  X...X...X...X... X...X...X...X... X...X...X...X... X...X...X...X.x.
+  clap  ....X.......X... ............X...
+  open  ..X...X...X...X.
+  hat   xxxxxxxxxxxxxxxx xoxoxoxoxoxoxoxo ..x...x...x...x.
+  perc  x..x..x..x..x..x ...x...x.x.....x ..x.x..x..x.x...
+  ride  ..x...x...x...x. x.x.x.x.x.x.x.x.
+  tom   ...o..o....o..oo ..o..o..o..o..o.
+trap: 4 beats, 120-170 bpm, swing 0.5-0.5, weight 2
+  kick  X.....X...X..... X..X......X..X.. X.........X..... X......X..X.....
+  back  ........X....... ........X......g
+  hat   x.x.x.x.x.x.x.r. x.x.r.x.x.x.xrx. xxx.xxx.xxxrxxx. x.x.x.r.x.x.r.rr rrx.x.x.xxr.x.x.
+  open  ..............x. ......x.........
+  perc  ...x..x.....x... ..........x..x..
+drum and bass: 4 beats, 165-180 bpm, swing 0.5-0.5, weight 1.5
+  kick  X.........X..... X..x......X..... X.x.......Xx....
+  back  ....X.......X... ....X..g.g..X...
+  ghost ......g..g.....g .......o.o.....o
+  hat   x.x.x.x.x.x.x.x. xoxoxoxoxoxoxoxo x.xxx.x.x.xxx.x.
+  ride  x.x.x.x.x.x.x.x.
+  open  ..x.......x..... ..............x.
+garage: 4 beats, 126-140 bpm, swing 0.54-0.66, weight 1
+  kick  X.........X..... X.....x...X..x.. X..X......X.....
+  back  ....X.......X...
+  hat   ..x...x.x.x...x. x.x.x.xxx.x.x.xx ..xx..x...xx..x.
+  open  ..X...X...X...X.
+  ghost .......g.g.....g ......g...g..g..
+  perc  ...x.....x....x. .x....x..x......
+hardstyle: 4 beats, 145-200 bpm, swing 0.5-0.5, weight 1.2
+  kick  X...X...X...X... X...X...X...X... X.X.X.X.X.X.X.X. X...X...X...X.x.
+  clap  ....X.......X... X...X...X...X...
+  open  ..X...X...X...X.
+  hat   ..x...x...x...x. xxxxxxxxxxxxxxxx
+  ride  ..x...x...x...x. x.x.x.x.x.x.x.x.
+  back  ....X.......X...
+electro: 4 beats, 108-135 bpm, swing 0.5-0.5, weight 1
+  kick  X.....X...X..... X..X..X...X..X.. X.....X....x.x..
+  back  ....X.......X...
+  hat   xxxxxxxxxxxxxxxx x.x.x.x.x.x.x.x. xoxoxoxoxoxoxoxo
+  open  ..............X.
+  perc  x.....x...x..... ..x..x..x..x..x.
+  tom   ..........o.oo..
+breaks: 4 beats, 90-145 bpm, swing 0.5-0.6, weight 1
+  kick  X.........X..... X.x.......X..x.. X.....x...X.....
+  back  ....X.......X... ....X..g.g..X..x
+  ghost .......g.g.....g ..g..g....g..g..
+  hat   x.x.x.x.x.x.x.x. xoxoxoxoxoxoxoxo
+  open  ..............x. ......x.........
+"""
+
+STYLES: tuple[ClubStyle, ...] = tuple(
+    ClubStyle(one.name, one.bpm, dict(one.parts), one.swing, one.weight) for one in read_table(TABLE)
 )
-# fmt: on
 _SHARES = np.array([style.weight for style in STYLES]) / sum(style.weight for style in STYLES)
 KEPT = ("kick", "back", "clap", "hat")
 """Parts that every clip has where its style writes them; of the others some are drawn."""
