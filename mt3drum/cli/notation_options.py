@@ -31,7 +31,7 @@ def add_options(parser: Any) -> None:
         default="gm",
         metavar="NAME|FILE",
         help=f"note numbers in MIDI: {', '.join(NOTE_MAPS)} (default: gm), or a JSON file of drum names to "
-        "numbers (docs/samplers.md)",
+        "numbers (docs/producing.md)",
     )
     add(
         "--note-length",
