@@ -43,7 +43,6 @@ LONG_FILES = {
 """File -> most lines, and why it is not split."""
 LONG_FUNCTIONS = {
     "eval/evaluate.py:evaluate": (100, "one figure after another of one report, no branch"),
-    "mt3drum/rhythm/bar_pointer.py:run": (70, "one Viterbi pass over arrays made at its start"),
     "scripts/make_figures.py:draw": (70, "one panel of a figure after another"),
     "mt3drum/web/app.py:make_app": (80, "the routes share what they close over"),
 }
