@@ -47,6 +47,7 @@ class TranscribeOptions:
     device: str = "auto"
     batch: int | None = None
     precision: Any = "auto"
+    runtime: Any = "torch"
 
 
 @dataclass(frozen=True)
