@@ -184,7 +184,7 @@ def speed(transcriber: Transcriber) -> dict[str, float]:
 def as_text(record: dict[str, Any]) -> Iterator[str]:
     """The lines for people."""
     own = record["packages"]
-    yield f"mt3drum {own['mt3drum']}, Python {record['python']}, {record['system']}"
+    yield f"version   mt3drum {own['mt3drum']}, Python {record['python']}, {record['system']}"
     yield "packages  " + ", ".join(f"{name} {own[name]}" for name in sorted(own) if name != "mt3drum")
     yield f"extras    {', '.join(record['extras']) or 'none'}"
     if record["ffmpeg"]:
