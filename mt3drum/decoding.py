@@ -62,6 +62,9 @@ class DecodeConfig:
     """Longest sequence of one segment: 85 hits a second."""
     margin: float = 0.5
     """Seconds at both ends of a segment that are left to its neighbours."""
+    loudness_pass: bool = True
+    """Velocities by the model and the energy in the recording together (`mt3drum.decode.velocity`); without,
+    by the model alone."""
     confidence_calibration: tuple[tuple[float, float], ...] = ()
     """Points (raw, calibrated) of a piecewise-linear map of the confidence, rising; none: identity."""
     frames: Mapping[str, Any] = field(default_factory=dict)
@@ -89,6 +92,8 @@ class DecodeConfig:
         for name in ("beam", "max_tokens", "max_hits_per_second"):
             if not isinstance(getattr(self, name), int | None):
                 raise ValueError(f"{name} {getattr(self, name)!r} is not a whole number")
+        if not isinstance(self.loudness_pass, bool):
+            raise ValueError(f"loudness_pass {self.loudness_pass!r} is neither true nor false")
         if not self.classes or not self.classes <= set(range(NUM_CLASSES)):
             raise ValueError(f"classes {sorted(self.classes)} must be some of 0..{NUM_CLASSES - 1}")
         if self.max_hits_per_second is not None and not 1 <= self.max_hits_per_second <= 1000:

@@ -20,6 +20,7 @@ from mt3drum.decode.beam_search import generate
 from mt3drum.decode.enrolment import EnrolledKit, enrol, rescore
 from mt3drum.decode.part import WHOLE, Part
 from mt3drum.decode.stitch import REFINED, InProgress, place
+from mt3drum.decode.velocity import measure
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.checkpoint import CheckpointError, bundled, load_inference_model
 from mt3drum.model.inference import InferenceModel
@@ -138,10 +139,11 @@ class Transcriber:
 
         Args:
             on_progress: called with a path and the share of it that is decoded, 0..1.
-            on_hits: called with a path and hits of it as soon as nothing can change them, in order of time;
-                all calls together give the hits of the result.
-            part: transcribe this part of each recording; times stay those of the recording. The same hits as
-                in the whole transcription.
+            on_hits: called with a path and hits of it as soon as their times and drums are settled, in
+                order of time; all calls together give the hits of the result, but for the velocities, which
+                the loudness pass revises at the end.
+            part: transcribe this part of each recording; times stay those of the recording. The same strokes
+                as in the whole transcription.
         """
 
         def jobs() -> Iterator[InProgress]:
@@ -232,14 +234,20 @@ class Transcriber:
         codec = self.model.config.codec
         audio = torch.from_numpy(np.stack([segment.audio for _, segment in batch])).to(self.model.device)
         with torch.inference_mode():
-            encoded = self.model.encode(audio)
+            encoded, bands = self.model.encode_with_bands(audio)
             found = generate(self.model, encoded, self.config, codec.segment_steps - margin)
             if self.kit is not None:
                 found = rescore(self.model, audio, encoded.onset_logits, found, self.kit, self.config)
-        for (job, segment), hypothesis in zip(batch, found, strict=True):
+        for (job, segment), hypothesis, band in zip(batch, found, bands.cpu().numpy(), strict=True):
             assert job.recording is not None
             steps = -(-job.recording.samples // HOP)
-            job.hits += place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            placed = place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            job.hits += [hit for hit, _ in placed]
+            if self.config.loudness_pass:
+                for (hit, _), strength in zip(
+                    placed, measure(band, [step for _, step in placed]), strict=True
+                ):
+                    job.strengths[hit.time, hit.drum] = strength
             job.waiting -= 1
             end = segment.start + codec.segment_steps - margin
             if hypothesis.cut:

@@ -72,9 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from scripts.rented.stretch import Stretch
 
         return Stretch(
-            args.pack.resolve(), args.work, args.output, 60 * args.minutes, args.clips, args.validation_clips,
-            args.config, args.set, args.first_part,
-        ).run()  # fmt: skip
+            args.pack.resolve(),
+            args.work,
+            args.output,
+            60 * args.minutes,
+            args.clips,
+            args.validation_clips,
+            args.config,
+            args.set,
+            args.first_part,
+        ).run()
     except (ValueError, OSError) as error:
         print(f"gpu_train: {error}", file=sys.stderr)
         return 1

@@ -70,9 +70,9 @@ def render(
     """
     import numpy as np
 
-    from data.augment import mix
     from data.band.play import render_band
     from data.band.synthetic import synthetic_notes
+    from data.dsp.levels import mix
     from data.kits.load import load_kit
     from data.kits.synth import synthesise_kit
     from data.render.drums import render_drums

@@ -230,9 +230,11 @@ def _transcribe(args: argparse.Namespace) -> int:
         merge = part_options.merge_into(args)
         if merge is not None and score.bpm is None and score.meter is None:
             score = replace(score, beats=merge[1])
+        output = read_output(args.output, args.format, args.overwrite)
+        notation_options.check_midi(args, output)
         options = TranscribeOptions(
             files=args.files,
-            output=read_output(args.output, args.format, args.overwrite),
+            output=output,
             decoding=decoding,
             notes=notes,
             score=score,

@@ -16,7 +16,7 @@ from mt3drum.formats.options import ScoreOptions
 from mt3drum.formats.summary import summary, summary_record, tempo_summary, tempo_text
 from mt3drum.result import Transcription
 from tokenizer.hits import Hit
-from tokenizer.midi import Notes, note_numbers, write_midi
+from tokenizer.midi import Notes, note_numbers
 
 if TYPE_CHECKING:
     from mt3drum.rhythm.grid import Grid
@@ -105,7 +105,7 @@ class Rendering:
         for name, path in paths.items():
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                _WRITERS[name](self, path)
+                also = _WRITERS[name](self, path)
             except OSError as error:
                 raise WriteError(error, files) from error
             except NoGridError:
@@ -113,7 +113,7 @@ class Rendering:
             except ValueError as error:
                 missing[name] = str(error)
             else:
-                files.append(path)
+                files += [path, *(also or ())]
         return Written(tuple(files), missing, self.warnings)
 
     @property
@@ -196,14 +196,12 @@ class Rendering:
         return self.tempo_map.beats(self.grid)
 
 
-def _midi(rendering: Rendering, path: Path) -> None:
-    lines = rendering.tempo_map
-    write_midi(
-        rendering.hits,
-        path,
-        notes=rendering.notes,
-        tempos=lines.midi_tempos if lines else None,
-        time_signatures=lines.midi_meters if lines else None,
+def _midi(rendering: Rendering, path: Path) -> Sequence[Path]:
+    from mt3drum.formats.midi_files import write_midi_files
+
+    options = rendering.options.midi
+    return write_midi_files(
+        rendering.hits, path, rendering.notes, rendering.tempo_map, rendering.title, options
     )
 
 
@@ -270,7 +268,7 @@ def _wav(rendering: Rendering, path: Path) -> None:
     write_whole(path, to_wav(rendering.hits, rendering.result.seconds, rendering.beats))
 
 
-_WRITERS: Mapping[str, Callable[[Rendering, Path], None]] = {
+_WRITERS: Mapping[str, Callable[[Rendering, Path], Sequence[Path] | None]] = {
     "midi": _midi,
     "json": _json,
     "jsonl": _jsonl,

@@ -71,12 +71,17 @@ def test_a_pack_holds_what_trains_and_nothing_that_tests(
         path.relative_to(out / "data").as_posix() for path in (out / "data").rglob("*") if path.is_file()
     }
     assert found == {
-        "splits.json", "kits/ours/kit.json", "kits/ours/kick.flac", "midi/groove/info.csv",
+        "splits.json",
+        "kits/ours/kit.json",
+        "kits/ours/kick.flac",
+        "midi/groove/info.csv",
         "midi/groove/train.mid",
-        "accompaniment/freepats-notes/notes.json", "accompaniment/freepats-notes/SOURCE.txt",
-        "accompaniment/freepats-notes/Violin.flac", "accompaniment/sonicpi/SOURCE.txt",
+        "accompaniment/freepats-notes/notes.json",
+        "accompaniment/freepats-notes/SOURCE.txt",
+        "accompaniment/freepats-notes/Violin.flac",
+        "accompaniment/sonicpi/SOURCE.txt",
         "accompaniment/sonicpi/ambi_piano.flac",
-    }  # fmt: skip
+    }
     assert [item.name for item in load_notes(out / "data" / "accompaniment").instruments] == ["violin"]
     small, large = out / "data/kits/ours/kick.flac", data / "kits/ours/kick.flac"
     assert soundfile.info(small).frames == soundfile.info(large).frames

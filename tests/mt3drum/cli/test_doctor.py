@@ -46,7 +46,9 @@ def test_it_measures_the_bundled_model(
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "nvidia-smi" else f"/bin/{name}")
     assert main.main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"version   mt3drum {metadata.version('mt3drum')}, Python {sys.version.split()[0]}")
+    assert lines[0].startswith(
+        f"version   mt3drum {metadata.version('mt3drum')}, Python {sys.version.split()[0]}"
+    )
     assert any(line.startswith("device    cpu: ") and "s of audio per CPU-second" in line for line in lines)
     assert lines[-1] == "ready to transcribe"
 
