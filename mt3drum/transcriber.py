@@ -18,6 +18,7 @@ from mt3drum.audio.recording import AudioError, Segment, open_array, open_file, 
 from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decode.beam_search import generate
 from mt3drum.decode.enrolment import EnrolledKit, enrol, rescore
+from mt3drum.decode.part import WHOLE, Part
 from mt3drum.decode.stitch import REFINED, InProgress, place
 from mt3drum.decode.velocity import measure
 from mt3drum.decoding import DecodeConfig
@@ -142,6 +143,7 @@ class Transcriber:
         paths: Iterable[str | Path],
         on_progress: OnProgress | None = None,
         on_hits: OnHits | None = None,
+        part: Part | None = None,
     ) -> Iterator[Transcription | Failure]:
         """Many files, in order, each as soon as its last segment is decoded; a bad file is a `Failure`.
 
@@ -150,12 +152,19 @@ class Transcriber:
             on_hits: called with a path and hits of it as soon as their times and drums are settled, in
                 order of time; all calls together give the hits of the result, but for the velocities, which
                 the loudness pass revises at the end.
+            part: transcribe this part of each recording; times stay those of the recording. The same strokes
+                as in the whole transcription.
         """
 
         def jobs() -> Iterator[InProgress]:
             for path in map(Path, paths):
                 try:
-                    yield InProgress(path, open_file(path))
+                    recording = open_file(path)
+                    if part is not None and part.start >= recording.seconds:
+                        raise AudioError(
+                            f"{path}: ends at {recording.seconds:.1f} s, before {part.start:g} s (--from)"
+                        )
+                    yield InProgress(path, recording, part or WHOLE)
                 except (AudioError, OSError) as error:
                     yield InProgress(path, None, failure=_one_line(path, error))
 
@@ -202,6 +211,12 @@ class Transcriber:
             open_jobs.append(job)
             try:
                 for segment in segments(job.recording, codec, margin) if job.recording else ():
+                    start = (segment.start + margin) / codec.steps_per_second
+                    if start >= job.part.end and not job.part.needs(start, start):
+                        break
+                    own = codec.segment_steps - 2 * margin
+                    if not job.part.needs(start, start + own / codec.steps_per_second):
+                        continue
                     if not segment.audio.any():
                         continue
                     batch.append((job, segment))

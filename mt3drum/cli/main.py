@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from mt3drum.cli import (
     info,
     model_options,
     notation_options,
+    part_options,
     review,
 )
 from mt3drum.cli.parser import CommandParser, add_json, meant
 from mt3drum.decoding import DECODERS, DecodeConfig
-from mt3drum.files import SUFFIX
+from mt3drum.files import SUFFIX, format_of
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -73,6 +75,14 @@ def add_transcribe(commands: Any) -> None:
     add_output(transcribe)
     notation_options.add_options(transcribe)
     drum_options.add_options(transcribe)
+    part_options.add_options(transcribe)
+    add(
+        "--watch",
+        type=Path,
+        metavar="DIR",
+        help="wait for recordings in this folder and transcribe each once it is complete (unchanged for "
+        "3 s), until Ctrl-C; those with newer results are left out",
+    )
     add("--skip-existing", action="store_true", help="skip recordings whose results all exist")
     add(
         "--manifest",
@@ -221,12 +231,17 @@ def _transcribe(args: argparse.Namespace) -> int:
     from mt3drum.batch.run import run
 
     try:
-        if not args.files and args.list is None:
+        if args.watch is not None:
+            _check_watch(args)
+        elif not args.files and args.list is None:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
         decoding, drums = decode_options(args), drum_options.chosen(args)
         notes, score = notation_options.score_options(args)
         if args.json and args.output == "-":
             raise ValueError("--json and -o - both write to standard output; name a folder or a file")
+        merge = part_options.merge_into(args)
+        if merge is not None and score.bpm is None and score.meter is None:
+            score = replace(score, beats=merge[1])
         output = read_output(args.output, args.format, args.overwrite)
         notation_options.check_midi(args, output)
         options = TranscribeOptions(
@@ -248,11 +263,31 @@ def _transcribe(args: argparse.Namespace) -> int:
             batch=args.batch,
             precision=args.precision,
             runtime=args.runtime,
+            part=part_options.part_of(args),
+            merge=merge[0] if merge else None,
         )
     except (ValueError, OSError) as problem:
         error(str(problem))
         return EXIT_USAGE
-    return run(options)
+    if args.watch is None:
+        return run(options)
+    from mt3drum.batch.run import watch
+
+    return watch(options, args.watch)
+
+
+def _check_watch(args: argparse.Namespace) -> None:
+    """
+    Raises:
+        ValueError: it is no folder, or other options do not go with it.
+    """
+    others = {"FILES": args.files, "--list": args.list, "--manifest": args.manifest, "--merge": args.merge}
+    if clash := [name for name, value in others.items() if value]:
+        raise ValueError(f"--watch {args.watch} goes without {' and '.join(clash)}")
+    if not args.watch.is_dir():
+        raise ValueError(f"--watch {args.watch}: no such folder")
+    if args.output is not None and (args.output == "-" or format_of(Path(args.output))):
+        raise ValueError(f"-o {args.output} is one file, and --watch may find more: name a folder")
 
 
 if __name__ == "__main__":

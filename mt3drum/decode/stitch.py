@@ -7,10 +7,11 @@ from pathlib import Path
 
 from mt3drum.audio.recording import AudioSource
 from mt3drum.decode.hypothesis import Hypothesis
+from mt3drum.decode.part import WHOLE, Part
 from mt3drum.decode.velocity import Strength, revise
 from mt3drum.decoding import DecodeConfig
 from mt3drum.result import Failure, Transcription
-from tokenizer.hits import SAME_STROKE, Hit, merge_close, one_way_at_a_time
+from tokenizer.hits import SAME_STROKE, Hit, merge_close, one_way_at_a_time, within
 
 REFINED = 0.05
 """Seconds by which refinement may move a hit before its segment's first step: more than it does (20 ms)."""
@@ -22,6 +23,8 @@ class InProgress:
 
     path: Path | None
     recording: AudioSource | None
+    part: Part = WHOLE
+    """Hits elsewhere are left out."""
     failure: str = ""
     waiting: int = 0
     """Segments cut and not yet decoded."""
@@ -62,6 +65,7 @@ class InProgress:
         joined = one_way_at_a_time(
             merge_close(self.hits[:end], max(SAME_STROKE, config.minimum_gap)), config.exclusive_gap
         )
+        joined = within(joined, self.part.start, self.part.end)
         new = [hit for hit in joined if config.confident(hit)]
         del self.hits[:end]
         self.settled += new

@@ -158,7 +158,8 @@ class Rendering:
         from mt3drum.rhythm.estimate import estimate
 
         if self.options.beats is not None:
-            return self.options.beats
+            heard = self.result.heard  # edited or merged, so that a stroke may lie before the first beat
+            return self.options.beats.reaching(heard[0].time) if heard else self.options.beats
         return estimate(
             self.result.heard, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
         )
