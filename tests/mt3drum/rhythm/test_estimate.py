@@ -149,7 +149,9 @@ def test_a_meter_says_nothing_of_the_tempo(meter: str, bpm: float) -> None:
 
 def test_a_meter_of_another_beat_finds_its_own() -> None:
     """Straight eighths cannot be thirds of their own beat: three of them make the beat of 6/8."""
-    hits, _ = played({"kick": "X.....", "snare_head": "...X..", "hihat_closed": "XXXXXX"}, 12, steady(100.0), 3)
+    hits, _ = played(
+        {"kick": "X.....", "snare_head": "...X..", "hihat_closed": "XXXXXX"}, 12, steady(100.0), 3
+    )
     grid = estimate(hits, meter=Meter(6, 8))
     assert grid is not None
     assert grid.bpm == pytest.approx(100 * 2 / 3, rel=0.01)
