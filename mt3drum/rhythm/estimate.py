@@ -108,8 +108,8 @@ def _read(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> Readin
 
 
 def _same_beat(hits: Sequence[Hit], struck: np.ndarray, meter: Meter) -> Reading | None:
-    """The beats that are likeliest in any meter, in bars of the one given; None where its beats are of another
-    kind: a meter says how beats make bars, not how fast they are."""
+    """The beats that are likeliest in any meter, in bars of the one given: a meter says how beats make bars,
+    not how fast they are. None where its beats are of another kind."""
     free = _best(hits, struck, bands(SHORTEST, LONGEST), None, use_tempo=True)
     if Meter(*free.meter).beat_quarters != meter.beat_quarters:
         return None
