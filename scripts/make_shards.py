@@ -1,12 +1,11 @@
 """Make training, validation or test shards: rendered from performances and kits, or cut from recordings.
 
-    python scripts/make_shards.py --output datasets/train --clips 20000
-    python scripts/make_shards.py --output datasets/test --split test --clips 300
-    python scripts/make_shards.py --output datasets/every --split test --clips 192 --patterns 1 --band 0.5
+    python scripts/make_shards.py --output datasets/train --data $DATA --clips 20000
+    python scripts/make_shards.py --output datasets/test --data $DATA --split test --clips 300
     python scripts/make_shards.py --output datasets/bare --no-data --clips 2000
     python scripts/make_shards.py --output datasets/egmd --corpus egmd --root e-gmd-v1.0.0 --clips 20000
 
-An interrupted run goes on where it stopped when the same command is given again.
+Rerun the same command to resume an interrupted run.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     rendered.add_argument(
         "--data",
         type=Path,
-        default=Path("../shared/data"),
-        help="folder with kits/, midi/groove/, accompaniment/, splits.json and, if wanted, electronic/ "
-        "(default: ../shared/data)",
+        metavar="DIR",
+        help="folder with kits/, midi/groove/, accompaniment/, splits.json and, optionally, electronic/ "
+        "(docs/data.md)",
     )
     rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
     rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
@@ -74,7 +73,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     args = parser.parse_args(arguments)
     if args.clips is None and args.corpus is None:
-        parser.error("--clips is needed")
+        parser.error("--clips is required for rendered clips")
+    if args.corpus is None and (args.data is None) == (not args.no_data):
+        parser.error("give either --data or --no-data for rendered clips")
     if args.corpus is not None and args.root is None:
         parser.error("--corpus needs --root")
     for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
@@ -117,7 +118,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     from data.kits.load import kit_split, load_kits
 
     if not args.no_data and not args.data.is_dir():
-        raise ValueError(f"{args.data} is not a folder; give --data, or --no-data to synthesise everything")
+        raise ValueError(f"{args.data} is not a folder; use --no-data to synthesise everything")
     config = render_config(args)
     rng = np.random.default_rng(args.seed)
     bank = None
@@ -179,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"make_shards: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("make_shards: interrupted; the same command goes on from here", file=sys.stderr)
+        print("make_shards: interrupted; rerun the command to resume", file=sys.stderr)
         return 130
     hours = manifest["seconds"] / 3600
     print(f"{manifest['clips']} clips, {hours:.2f} h, {sum(manifest['hits'].values())} hits in {args.output}")
