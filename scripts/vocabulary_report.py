@@ -76,7 +76,7 @@ def table(data: Path, count: int) -> str:
     transcriber = Transcriber.load(device="cpu", precision="float32")
     every = transcriber.config
     rows = [
-        "| the recording holds | recordings | 5 classes: `--only` | `--vocabulary` | 26 classes: `--only` | "
+        "| drums in the recording | recordings | 5 classes: `--only` | `--vocabulary` | 26 classes: `--only` | "
         "`--vocabulary` |",
         "|---|--:|--:|--:|--:|--:|",
     ]
