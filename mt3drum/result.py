@@ -36,16 +36,16 @@ class Transcription:
 
     def only(self, drums: Collection[int]) -> Transcription:
         """The hits of these drums (indices into `tokenizer.drums.DRUMS`); what was heard stays as it was."""
-        heard = self.heard
+        every = self.all_hits
         return replace(
             self,
-            hits=tuple(hit for hit in heard if hit.drum in drums),
+            hits=tuple(hit for hit in every if hit.drum in drums),
             candidates=tuple(hit for hit in self.candidates if hit.drum in drums),
-            left_out=tuple(hit for hit in heard if hit.drum not in drums),
+            left_out=tuple(hit for hit in every if hit.drum not in drums),
         )
 
     @property
-    def heard(self) -> tuple[Hit, ...]:
+    def all_hits(self) -> tuple[Hit, ...]:
         """All hits, those left out too, in order."""
         return tuple(sorted((*self.hits, *self.left_out))) if self.left_out else self.hits
 
@@ -89,7 +89,7 @@ class Transcription:
         from mt3drum.rhythm.grid import Meter
 
         known = Meter.parse(meter) if meter else None
-        return estimate(self.heard, self.seconds, bpm=bpm, meter=known)
+        return estimate(self.all_hits, self.seconds, bpm=bpm, meter=known)
 
     def score(
         self, steps: Steps = "auto", bpm: float | None = None, meter: str | None = None
@@ -102,7 +102,7 @@ class Transcription:
         from mt3drum.rhythm.quantise import quantise
 
         grid = self.beats(bpm, meter)
-        return None if grid is None else quantise(self.heard, grid, steps).without(self.left_out)
+        return None if grid is None else quantise(self.all_hits, grid, steps).without(self.left_out)
 
 
 @dataclass(frozen=True)

@@ -160,20 +160,20 @@ def read_slakh_drums(root: Path, audio: str = "mix") -> list[Recording]:
         except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             problem = " ".join(str(error).split())
             raise ValueError(f"{metadata}: no stems with is_drum ({problem})") from None
-        heard = (
+        recording = (
             audio_beside(track, "mix")
             if audio == "mix"
             else audio_beside(track / "stems", drums[0] if drums else "")
         )
         scores = [read_midi(track / "MIDI" / f"{name}.mid", LABEL_MAPS["slakh"]) for name in drums]
-        if scores and heard is not None:
+        if scores and recording is not None:
             scores = scores if audio == "mix" else scores[:1]
             split = track.parent.name if track.parent.name in SPLITS else "train"
             hits = tuple(sorted(hit for score in scores for hit in score.hits))
             recordings.append(
                 Recording(
                     track.name,
-                    heard,
+                    recording,
                     hits,
                     split,
                     "slakh",

@@ -71,14 +71,14 @@ def statistics(counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]
     label_f = f_of(pooled)
     present = (pooled[..., 0] + pooled[..., 2]) > 0
     of_track = counts.sum(1)
-    heard = weights * (of_track.sum(-1) > 0)
+    not_empty = weights * (of_track.sum(-1) > 0)
     tp = total[:, 0].astype(np.float64)
     return {
         "micro": f_of(total),
         "precision": tp / np.maximum(total[:, 0] + total[:, 1], 1),
         "recall": tp / np.maximum(total[:, 0] + total[:, 2], 1),
         "macro": (label_f * present).sum(1) / np.maximum(present.sum(1), 1),
-        "track": heard @ f_of(of_track) / np.maximum(heard.sum(1), 1),
+        "track": not_empty @ f_of(of_track) / np.maximum(not_empty.sum(1), 1),
         "labels": label_f,
         "present": present,
     }

@@ -210,11 +210,11 @@ def absent_classes(
 ) -> list[Finding]:
     """Drums played often and never estimated, by class name: what a class map forgot."""
     played = np.bincount([h.drum for hits in references.values() for h in hits], minlength=len(DRUMS))
-    heard = np.bincount([h.drum for hits in estimates.values() for h in hits], minlength=len(DRUMS))
+    estimated = np.bincount([h.drum for hits in estimates.values() for h in hits], minlength=len(DRUMS))
     names = [
         f"{drum.name} ({played[drum.index]})"
         for drum in DRUMS
-        if played[drum.index] >= 20 and not heard[drum.index]
+        if played[drum.index] >= 20 and not estimated[drum.index]
     ]
     return (
         [Finding("absent classes", "note", f"played but never estimated: {', '.join(names)}")]

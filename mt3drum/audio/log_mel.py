@@ -118,5 +118,5 @@ def _magnitude(spectrum: Tensor) -> Tensor:
 
 def _span(filters: np.ndarray) -> tuple[int, int]:
     """The bins that any of the filters [n bins] hears: first, and one past the last."""
-    heard = np.flatnonzero(filters.any(axis=0))
-    return (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
+    covered = np.flatnonzero(filters.any(axis=0))
+    return (int(covered[0]), int(covered[-1]) + 1) if len(covered) else (0, 1)

@@ -142,7 +142,7 @@ class Rendering:
         asked, grid, result = self.options.bpm, self.grid, self.result
         if asked is None or grid is None or self.options.beats is not None:
             return None
-        found = estimate(result.heard, result.seconds, meter=self.options.meter)
+        found = estimate(result.all_hits, result.seconds, meter=self.options.meter)
         where = f"{result.path or 'audio array'}: --bpm {asked:g}"
         if found is not None and all(abs(found.bpm / asked / n - 1) > NEAR_TEMPO for n in (0.5, 1, 2)):
             return (
@@ -161,7 +161,7 @@ class Rendering:
             heard = self.result.heard  # edited or merged, so that a stroke may lie before the first beat
             return self.options.beats.reaching(heard[0].time) if heard else self.options.beats
         return estimate(
-            self.result.heard, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
+            self.result.all_hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
         )
 
     @cached_property
@@ -174,7 +174,7 @@ class Rendering:
 
         if self.grid is None:
             raise NoGridError
-        score = quantise(self.result.heard, self.grid, self.options.grid or "auto")
+        score = quantise(self.result.all_hits, self.grid, self.options.grid or "auto")
         return score.without(self.result.left_out)
 
     @cached_property

@@ -377,7 +377,7 @@ def test_command_makes_shards_without_any_data(tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().err.splitlines()[-1].startswith("make_shards: ")
     missing = ["--output", str(tmp_path / "b"), "--clips", "1", "--data", str(tmp_path / "gone")]
     assert main(missing) == 1
-    assert "gone is not a folder; give --data, or --no-data" in capsys.readouterr().err
+    assert "gone is not a folder; use --no-data to synthesise everything" in capsys.readouterr().err
 
 
 def test_command_cuts_a_folder_of_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,7 +117,7 @@ def test_choosing_drums_in_python(rock: Heard) -> None:
     whole = Transcription(rock.hits, 14.0, candidates=(Hit(0.1, KICK, 9, 0.1), Hit(0.1, 1, 9, 0.1)))
     kicks = whole.only({KICK})
     assert kicks.hits == tuple(hit for hit in rock.hits if hit.drum == KICK)
-    assert kicks.candidates == whole.candidates[:1] and kicks.heard == whole.hits
+    assert kicks.candidates == whole.candidates[:1] and kicks.all_hits == whole.hits
     assert kicks.beats() == whole.beats() and replace(whole, hits=kicks.hits).beats() != whole.beats()
     score, full = kicks.score(), whole.score()
     assert score is not None and full is not None
