@@ -126,7 +126,8 @@ def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segm
             block = next(blocks, None)
             ended = block is None
             if block is not None:
-                parts.append(np.clip(block * np.float32(recording.gain), -CLIP, CLIP))
+                louder = block * np.float32(recording.gain)
+                parts.append(np.clip(louder, -CLIP, CLIP, out=louder))
                 have += len(block)
         waiting = np.concatenate(parts)
         audio = np.zeros(length, dtype=np.float32)
@@ -165,13 +166,14 @@ def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
             kept.append(block)
             if samples > BUFFER_SECONDS * SAMPLE_RATE:
                 kept = None
-        rest = np.concatenate((rest, np.abs(block)))
+        rest = np.concatenate((rest, block))
         whole = len(rest) // PEAK_BLOCK * PEAK_BLOCK
-        peaks.append(rest[:whole].reshape(-1, PEAK_BLOCK).max(axis=1, initial=0.0))
+        tenths = rest[:whole].reshape(-1, PEAK_BLOCK)
+        peaks.append(np.maximum(tenths.max(axis=1), -tenths.min(axis=1)))
         rest = rest[whole:]
     if not samples:
         raise AudioError(f"{name}: no audio in it")
-    peaks.append(rest.max(keepdims=True, initial=0.0))
+    peaks.append(np.abs(rest).max(keepdims=True, initial=0.0))
     heights = np.concatenate(peaks).astype(np.float64)
     sounding = heights[heights > SILENCE]  # ten seconds of drums in an hour of silence are no outlier
     gain = TARGET_PEAK / float(np.quantile(sounding, PEAK_QUANTILE)) if len(sounding) else 0.0
@@ -189,8 +191,9 @@ def _mono(
     not_finite = absurd = frames = samples = 0
     for block in blocks:
         frames += len(block)
-        good = np.abs(block) < _ABSURD  # False for NaN too
-        if not good.all():
+        # False where one is not a number, too
+        if not -_ABSURD < block.min(initial=0.0) <= block.max(initial=0.0) < _ABSURD:
+            good = np.abs(block) < _ABSURD
             finite = np.isfinite(block)
             not_finite += int((~finite).sum())
             absurd += int((finite & ~good).sum())
