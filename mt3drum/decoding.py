@@ -132,7 +132,11 @@ class DecodeConfig:
 
     def confident(self, hit: Hit) -> bool:
         """Whether a hit's calibrated confidence suffices for its family."""
-        return hit.confidence >= dict(self._least).get(DRUMS[hit.drum].family, 0.0)
+        return hit.confidence >= self.least(hit.drum)
+
+    def least(self, drum: int) -> float:
+        """The confidence that hits of a drum need."""
+        return dict(self._least).get(DRUMS[drum].family, 0.0)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> DecodeConfig:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BATCH = 32
 """Segments a batch: their cross-attention keys still fit a processor's cache (64 were slower)."""
 
+RUNTIMES: tuple[Literal["torch", "onnx"], ...] = ("torch", "onnx")
 PRECISIONS = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 OnProgress = Callable[[Path, float], None]
@@ -78,6 +79,7 @@ class Transcriber:
         batch: int = BATCH,
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         kit: str | Path | None = None,
+        runtime: Literal["torch", "onnx"] = "torch",
         **options: Any,
     ) -> Transcriber:
         """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings
@@ -86,17 +88,25 @@ class Transcriber:
         Args:
             precision: of the matrix products. `auto`: bfloat16 on a processor that multiplies it.
             kit: a folder of samples of the player's own drums, each file named by its drum (docs/kit.md).
+            runtime: what runs the network. `onnx`: ONNX Runtime, on the processor in float32.
 
         Raises:
             CheckpointError: the checkpoint cannot be used.
             KitError: the samples cannot be used.
+            MissingExtra: the runtime is onnx and not installed.
             ValueError: an option or the device is not valid.
         """
         path = bundled() if checkpoint is None else Path(checkpoint)
         if precision not in PRECISIONS:
             raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
+        if runtime not in RUNTIMES:
+            raise ValueError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
+        if runtime == "onnx":
+            if precision == "bfloat16" or device not in ("auto", "cpu"):
+                raise ValueError(f"runtime onnx works on the cpu in float32, not on {device} in {precision}")
+            device = "cpu"
         device = pick_device(device)
-        model, header = load_inference_model(path, device, PRECISIONS[precision])
+        model, header = load_inference_model(path, device, PRECISIONS[precision], runtime)
         try:
             config = DecodeConfig.from_dict(header["decoding"])
         except ValueError as error:

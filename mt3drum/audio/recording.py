@@ -31,8 +31,8 @@ SILENCE = 1e-5
 """Recordings whose robust peak is below this (-100 dB of full scale) are silent."""
 BUFFER_SECONDS = 600
 """A recording up to this long is kept in memory (4 bytes x 44,100 x 600: 106 MB) and so decoded only once."""
-_PEAK_BLOCK = SAMPLE_RATE // 10  # samples: one peak for every 100 ms
-_PEAK_QUANTILE = 0.999
+PEAK_BLOCK = SAMPLE_RATE // 10  # samples: one peak for every 100 ms
+PEAK_QUANTILE = 0.999
 _ABSURD = 1e12  # a sample beyond this is not audio of any scale
 Stream = Callable[[list[str], Downmix], Iterator[np.ndarray]]
 """Reads a recording anew: mono float32 blocks at 44.1 kHz. Notes what is wrong with it in the list."""
@@ -166,15 +166,15 @@ def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
             if samples > BUFFER_SECONDS * SAMPLE_RATE:
                 kept = None
         rest = np.concatenate((rest, np.abs(block)))
-        whole = len(rest) // _PEAK_BLOCK * _PEAK_BLOCK
-        peaks.append(rest[:whole].reshape(-1, _PEAK_BLOCK).max(axis=1, initial=0.0))
+        whole = len(rest) // PEAK_BLOCK * PEAK_BLOCK
+        peaks.append(rest[:whole].reshape(-1, PEAK_BLOCK).max(axis=1, initial=0.0))
         rest = rest[whole:]
     if not samples:
         raise AudioError(f"{name}: no audio in it")
     peaks.append(rest.max(keepdims=True, initial=0.0))
     heights = np.concatenate(peaks).astype(np.float64)
     sounding = heights[heights > SILENCE]  # ten seconds of drums in an hour of silence are no outlier
-    gain = TARGET_PEAK / float(np.quantile(sounding, _PEAK_QUANTILE)) if len(sounding) else 0.0
+    gain = TARGET_PEAK / float(np.quantile(sounding, PEAK_QUANTILE)) if len(sounding) else 0.0
     if kept is None:
         return AudioSource(lambda: stream([], Downmix(downmix.channel)), samples, gain, tuple(notes))
     blocks = kept

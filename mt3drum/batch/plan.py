@@ -49,6 +49,7 @@ class TranscribeOptions:
     device: str = "auto"
     batch: int | None = None
     precision: Any = "auto"
+    runtime: Any = "torch"
     part: Part | None = None
     """Of each recording; None: all of it."""
     merge: Transcription | None = None

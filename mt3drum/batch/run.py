@@ -19,6 +19,7 @@ from mt3drum.batch.pipes import Pipe, fetch
 from mt3drum.batch.plan import Plan, TranscribeOptions, make_plan
 from mt3drum.batch.tally import Said, Tally
 from mt3drum.batch.tars import Opened, open_tar, renamed, staged, tasks_of
+from mt3drum.extras import MissingExtra
 
 if TYPE_CHECKING:
     from mt3drum.batch.sinks import Files, Shards
@@ -148,9 +149,10 @@ def _load(options: TranscribeOptions, plan: Plan) -> Transcriber | None:
             options.batch or BATCH,
             options.precision,
             kit=options.kit,
+            runtime=options.runtime,
             **options.decoding,
         )
-    except (ValueError, OSError) as problem:
+    except (ValueError, OSError, MissingExtra) as problem:
         error(str(problem))
         return None
     for warning in transcriber.kit.warnings if transcriber.kit else ():

@@ -107,12 +107,24 @@ def add_transcribe(commands: Any) -> None:
         "one of them (to choose what is written, use --only)",
     )
     model_options.add_options(transcribe)
-    add("--batch", type=int, metavar="N", help="segments per batch")
-    kinds = "auto", "float32", "bfloat16"
-    add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
+    _add_computing(transcribe)
     add("--quiet", action="store_true", help="no progress bar and no line per success")
     add_json(transcribe)
     add_decoding(transcribe)
+
+
+def _add_computing(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--batch", type=int, metavar="N", help="segments per batch")
+    kinds = "auto", "float32", "bfloat16"
+    add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
+    add(
+        "--runtime",
+        choices=("torch", "onnx"),
+        default="torch",
+        help="what runs the network; onnx: ONNX Runtime on the cpu in float32, faster where the "
+        "processor has no bfloat16 (default: torch)",
+    )
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:
@@ -250,6 +262,7 @@ def _transcribe(args: argparse.Namespace) -> int:
             device=args.device,
             batch=args.batch,
             precision=args.precision,
+            runtime=args.runtime,
             part=part_options.part_of(args),
             merge=merge[0] if merge else None,
         )

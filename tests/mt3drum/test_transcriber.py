@@ -121,7 +121,7 @@ def test_no_hit_is_lost_or_doubled_at_a_seam(
     transcriber = Transcriber(Listener(), DecodeConfig(margin=margin), batch=batch)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "generate", listen)
-        patch.setattr(recording, "_PEAK_QUANTILE", 1.0)
+        patch.setattr(recording, "PEAK_QUANTILE", 1.0)
         found = transcriber.transcribe_array(signal)
     assert [hit.time for hit in found.hits] == pytest.approx([p / SAMPLE_RATE for p in distant], abs=1e-6)
 
