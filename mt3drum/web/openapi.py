@@ -52,6 +52,34 @@ def _row(cells: list[Json], text: str) -> Json:
     }
 
 
+def _sent() -> Json:
+    """Scores in requests."""
+    known = {
+        "bpm": {"type": "number", "description": "the tempo, where it is known"},
+        "meter": _METER | {"description": "the time signature, where it is known"},
+    }
+    return {
+        "Known": _object({"hits": {"type": "array", "items": _reference("Hit")}}, known),
+        "Score": _object(
+            {"hits": {"type": "array", "items": _reference("Hit")}},
+            {
+                **known,
+                "notes": {"enum": ["gm", "td17"], "default": "gm"},
+                "grid": {"enum": list(GRIDS), "description": "quantise; without it: as played"},
+                "beats": _reference("Tempo") | {"description": "beats to keep"},
+            },
+        ),
+        "Bars": _object(
+            {
+                "hits": {"type": "array", "items": _reference("Hit")},
+                "bar": {"type": "integer", "description": "number of the first bar"},
+                "bars": {"type": "integer", "minimum": 1, "maximum": MAX_BARS},
+            },
+            {**known, "beats": _reference("Tempo")},
+        ),
+    }
+
+
 def _schemas() -> Json:
     names = ", ".join(f"{drum.index} {drum.name}" for drum in DRUMS)
     beats = {"type": "array", "items": _SECONDS}
@@ -73,10 +101,6 @@ def _schemas() -> Json:
         },
     }
     revised = {"tempo": {"anyOf": [_reference("Tempo"), {"type": "null"}]}}
-    known = {
-        "bpm": {"type": "number", "description": "the tempo, where it is known"},
-        "meter": _METER | {"description": "the time signature, where it is known"},
-    }
     return {
         "Job": _object(
             {
@@ -95,24 +119,7 @@ def _schemas() -> Json:
         ),
         "Hit": _row(_HIT, f"seconds, drum, velocity, confidence. Drums: {names}"),
         "Tempo": tempo,
-        "Known": _object({"hits": {"type": "array", "items": _reference("Hit")}}, known),
-        "Score": _object(
-            {"hits": {"type": "array", "items": _reference("Hit")}},
-            {
-                **known,
-                "notes": {"enum": ["gm", "td17"], "default": "gm"},
-                "grid": {"enum": list(GRIDS), "description": "quantise; without it: as played"},
-                "beats": _reference("Tempo") | {"description": "beats to keep"},
-            },
-        ),
-        "Bars": _object(
-            {
-                "hits": {"type": "array", "items": _reference("Hit")},
-                "bar": {"type": "integer", "description": "number of the first bar"},
-                "bars": {"type": "integer", "minimum": 1, "maximum": MAX_BARS},
-            },
-            {**known, "beats": _reference("Tempo")},
-        ),
+        **_sent(),
         "Notation": _object(
             {
                 "svg": {"type": "string"},
@@ -141,33 +148,28 @@ def _operation(summary: str, answers: Mapping[int, Json], errors: Mapping[int, s
     return {"summary": summary, "responses": {str(k): v for k, v in answers.items()} | failures, **more}
 
 
+_IDENTITY = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 _FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 _GONE = {404: "no such recording"}
 _NOT_YET = {**_GONE, 409: "not transcribed yet"}
 _JSON_ERRORS = {**_NOT_YET, 400: "not a score", 413: "too many hits", 415: "not JSON"}
 
 
-def _paths(limits: Limits) -> Json:
-    identity = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    format_ = {"name": "format", "in": "path", "required": True, "schema": {"enum": list(SUFFIX)}}
+def _job_paths(limits: Limits) -> Json:
+    """What is about recordings, and the pages."""
     name = {"name": "name", "in": "query", "schema": {"type": "string"}, "description": "of the recording"}
-    after = {"name": "after", "in": "query", "schema": {"type": "integer"}, "description": "known revision"}
     page = _answer("a page", {"type": "string"}, "text/html")
     job = _answer("the recording", _reference("Job"))
-    saved = _answer("the new revision", _reference("Revision"))
-    stale = _answer("others have saved since `revision`: their edits", _reference("Edits"))
     sound = {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}}
     full = {400: "empty, or broken off", 408: "too slow", 503: "busy; try again", 507: "full; remove some"}
     room = f"up to {limits.bytes >> 20} MiB and {limits.seconds / 60:.0f} minutes"
-    written = _answer("the file", _FILE, "application/octet-stream")
-    no_beat = {422: "impossible in this format, or no steady beat"}
     return {
         "/": {"get": _operation("The list of recordings, as a page", {200: page}, {})},
         "/openapi.json": {
             "get": _operation("This document", {200: _answer("OpenAPI 3.1", {"type": "object"})}, {})
         },
         "/jobs/{id}": {
-            "parameters": [identity],
+            "parameters": [_IDENTITY],
             "get": _operation("The review page of a recording", {200: page}, _NOT_YET),
         },
         "/api/jobs": {
@@ -183,12 +185,24 @@ def _paths(limits: Limits) -> Json:
             ),
         },
         "/api/jobs/{id}": {
-            "parameters": [identity],
+            "parameters": [_IDENTITY],
             "get": _operation("How far a recording is", {200: job}, _GONE),
             "delete": _operation("Stop and remove a recording", {204: _answer("removed")}, _GONE),
         },
+    }
+
+
+def _score_paths() -> Json:
+    """What is about one score."""
+    format_ = {"name": "format", "in": "path", "required": True, "schema": {"enum": list(SUFFIX)}}
+    after = {"name": "after", "in": "query", "schema": {"type": "integer"}, "description": "known revision"}
+    saved = _answer("the new revision", _reference("Revision"))
+    stale = _answer("others have saved since `revision`: their edits", _reference("Edits"))
+    written = _answer("the file", _FILE, "application/octet-stream")
+    no_beat = {422: "impossible in this format, or no steady beat"}
+    return {
         "/api/jobs/{id}/export/{format}": {
-            "parameters": [identity, format_],
+            "parameters": [_IDENTITY, format_],
             "get": _operation("The score as edited last", {200: written}, {**_NOT_YET, **no_beat}),
             "post": _operation(
                 "The score that is sent",
@@ -198,7 +212,7 @@ def _paths(limits: Limits) -> Json:
             ),
         },
         "/api/jobs/{id}/tempo": {
-            "parameters": [identity],
+            "parameters": [_IDENTITY],
             "post": _operation(
                 "Beats of the hits that are sent; null: no steady beat",
                 {200: _answer("beats", {"anyOf": [_reference("Tempo"), {"type": "null"}]})},
@@ -207,7 +221,7 @@ def _paths(limits: Limits) -> Json:
             ),
         },
         "/api/jobs/{id}/notation": {
-            "parameters": [identity],
+            "parameters": [_IDENTITY],
             "post": _operation(
                 "Some bars of the hits that are sent, as written music",
                 {200: _answer("a picture", _reference("Notation"))},
@@ -216,7 +230,7 @@ def _paths(limits: Limits) -> Json:
             ),
         },
         "/api/jobs/{id}/edits": {
-            "parameters": [identity],
+            "parameters": [_IDENTITY],
             "get": _operation(
                 "What was edited",
                 {200: _answer("edits", _reference("Edits")), 204: _answer("nothing since `after`")},
@@ -250,7 +264,7 @@ def document(port: int, limits: Limits) -> Json:
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": f"http://127.0.0.1:{port}"}],
-        "paths": _paths(limits),
+        "paths": {**_job_paths(limits), **_score_paths()},
         "components": {"schemas": _schemas()},
     }
 
