@@ -158,7 +158,7 @@ class Rendering:
         from mt3drum.rhythm.estimate import estimate
 
         if self.options.beats is not None:
-            heard = self.result.heard  # edited or merged, so that a stroke may lie before the first beat
+            heard = self.result.all_hits  # edited or merged, so that a stroke may lie before the first beat
             return self.options.beats.reaching(heard[0].time) if heard else self.options.beats
         return estimate(
             self.result.all_hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
