@@ -62,6 +62,9 @@ class DecodeConfig:
     """Maximum sequence length of a segment: 85 hits per second."""
     margin: float = 0.5
     """Seconds at both ends of a segment that belong to its neighbours."""
+    loudness_pass: bool = True
+    """Estimate velocities from the model and the energy in the recording (`mt3drum.decode.velocity`) instead
+    of the model alone."""
     confidence_calibration: tuple[tuple[float, float], ...] = ()
     """Points (raw, calibrated) of an increasing piecewise-linear confidence map; empty: identity."""
     frames: Mapping[str, Any] = field(default_factory=dict)
@@ -89,6 +92,8 @@ class DecodeConfig:
         for name in ("beam", "max_tokens", "max_hits_per_second"):
             if not isinstance(getattr(self, name), int | None):
                 raise ValueError(f"{name} {getattr(self, name)!r} is not a whole number")
+        if not isinstance(self.loudness_pass, bool):
+            raise ValueError(f"loudness_pass {self.loudness_pass!r} is neither true nor false")
         if not self.classes or not self.classes <= set(range(NUM_CLASSES)):
             raise ValueError(f"classes {sorted(self.classes)} must be some of 0..{NUM_CLASSES - 1}")
         if self.max_hits_per_second is not None and not 1 <= self.max_hits_per_second <= 1000:
@@ -127,7 +132,11 @@ class DecodeConfig:
 
     def confident(self, hit: Hit) -> bool:
         """Whether a hit reaches the confidence threshold of its family."""
-        return hit.confidence >= dict(self._least).get(DRUMS[hit.drum].family, 0.0)
+        return hit.confidence >= self.least(hit.drum)
+
+    def least(self, drum: int) -> float:
+        """The confidence threshold of a drum's family."""
+        return dict(self._least).get(DRUMS[drum].family, 0.0)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> DecodeConfig:

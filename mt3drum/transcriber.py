@@ -18,7 +18,9 @@ from mt3drum.audio.recording import AudioError, Segment, open_array, open_file, 
 from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decode.beam_search import generate
 from mt3drum.decode.enrolment import EnrolledKit, enrol, rescore
+from mt3drum.decode.part import WHOLE, Part
 from mt3drum.decode.stitch import REFINED, InProgress, place
+from mt3drum.decode.velocity import measure
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.checkpoint import CheckpointError, bundled, load_inference_model
 from mt3drum.model.inference import InferenceModel
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 BATCH = 32
 """Segments per batch: their cross-attention keys still fit in the CPU cache (64 was slower)."""
 
+RUNTIMES: tuple[Literal["torch", "onnx"], ...] = ("torch", "onnx")
 PRECISIONS = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 OnProgress = Callable[[Path, float], None]
@@ -76,6 +79,7 @@ class Transcriber:
         batch: int = BATCH,
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         kit: str | Path | None = None,
+        runtime: Literal["torch", "onnx"] = "torch",
         **options: Any,
     ) -> Transcriber:
         """Load a checkpoint (default: the bundled one). `options` override fields of its decode settings
@@ -84,17 +88,25 @@ class Transcriber:
         Args:
             precision: of matrix products. `auto`: bfloat16 if the processor supports it.
             kit: a folder of samples of the player's own drums, each file named after its drum (docs/kit.md).
+            runtime: what runs the network. `onnx`: ONNX Runtime, on the CPU in float32.
 
         Raises:
             CheckpointError: the checkpoint cannot be used.
             KitError: the samples cannot be used.
+            MissingExtra: the runtime is onnx and not installed.
             ValueError: an option or the device is not valid.
         """
         path = bundled() if checkpoint is None else Path(checkpoint)
         if precision not in PRECISIONS:
             raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
+        if runtime not in RUNTIMES:
+            raise ValueError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
+        if runtime == "onnx":
+            if precision == "bfloat16" or device not in ("auto", "cpu"):
+                raise ValueError(f"runtime onnx works on the cpu in float32, not on {device} in {precision}")
+            device = "cpu"
         device = pick_device(device)
-        model, header = load_inference_model(path, device, PRECISIONS[precision])
+        model, header = load_inference_model(path, device, PRECISIONS[precision], runtime)
         try:
             config = DecodeConfig.from_dict(header["decoding"])
         except ValueError as error:
@@ -131,20 +143,29 @@ class Transcriber:
         paths: Iterable[str | Path],
         on_progress: OnProgress | None = None,
         on_hits: OnHits | None = None,
+        part: Part | None = None,
     ) -> Iterator[Transcription | Failure]:
         """Transcribe many files. Results are yielded in order, each as soon as its last segment is decoded; a
         file that cannot be read yields a `Failure`.
 
         Args:
             on_progress: called with a path and the fraction of it that is decoded, 0..1.
-            on_hits: called with a path and its hits as soon as they are final, in order of time; all calls
-                together give the hits of the result.
+            on_hits: called with a path and its hits as soon as their times and drums are final, in order of
+                time. All calls together give the hits of the result, except for velocities, which the
+                loudness pass revises at the end.
+            part: transcribe only this part of each recording. Times count from the start of the recording,
+                and the strokes are the same as in the whole transcription.
         """
 
         def jobs() -> Iterator[InProgress]:
             for path in map(Path, paths):
                 try:
-                    yield InProgress(path, open_file(path))
+                    recording = open_file(path)
+                    if part is not None and part.start >= recording.seconds:
+                        raise AudioError(
+                            f"{path}: ends at {recording.seconds:.1f} s, before {part.start:g} s (--from)"
+                        )
+                    yield InProgress(path, recording, part or WHOLE)
                 except (AudioError, OSError) as error:
                     yield InProgress(path, None, failure=_one_line(path, error))
 
@@ -191,6 +212,12 @@ class Transcriber:
             open_jobs.append(job)
             try:
                 for segment in segments(job.recording, codec, margin) if job.recording else ():
+                    start = (segment.start + margin) / codec.steps_per_second
+                    if start >= job.part.end and not job.part.needs(start, start):
+                        break
+                    own = codec.segment_steps - 2 * margin
+                    if not job.part.needs(start, start + own / codec.steps_per_second):
+                        continue
                     if not segment.audio.any():
                         continue
                     batch.append((job, segment))
@@ -218,14 +245,20 @@ class Transcriber:
         codec = self.model.config.codec
         audio = torch.from_numpy(np.stack([segment.audio for _, segment in batch])).to(self.model.device)
         with torch.inference_mode():
-            encoded = self.model.encode(audio)
+            encoded, bands = self.model.encode_with_bands(audio)
             found = generate(self.model, encoded, self.config, codec.segment_steps - margin)
             if self.kit is not None:
                 found = rescore(self.model, audio, encoded.onset_logits, found, self.kit, self.config)
-        for (job, segment), hypothesis in zip(batch, found, strict=True):
+        for (job, segment), hypothesis, band in zip(batch, found, bands.cpu().numpy(), strict=True):
             assert job.recording is not None
             steps = -(-job.recording.samples // HOP)
-            job.hits += place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            placed = place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            job.hits += [hit for hit, _ in placed]
+            if self.config.loudness_pass:
+                for (hit, _), strength in zip(
+                    placed, measure(band, [step for _, step in placed]), strict=True
+                ):
+                    job.strengths[hit.time, hit.drum] = strength
             job.waiting -= 1
             end = segment.start + codec.segment_steps - margin
             if hypothesis.cut:

@@ -57,6 +57,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--data", type=Path, required=True, metavar="DIR", help="MDB Drums, as $DATA/real/mdb_drums_dev"
     )
     parser.add_argument(
+        "--electronic", type=Path, metavar="DIR", help="an electronic song with melodic/, mix/ and ref/"
+    )
+    parser.add_argument(
         "--output", type=Path, default=ROOT / "docs", metavar="DIR", help="of errors.md (default: docs)"
     )
     return parser.parse_args(arguments)
@@ -65,15 +68,18 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
     from mt3drum import Transcriber
+    from scripts.pages.error_electronic import electronic_section
     from scripts.pages.error_hits import errors, listen, worst_moments
     from scripts.pages.error_page import write_page
 
     try:
-        takes = listen(Transcriber.load(args.checkpoint, device="cpu"), args.data)
+        transcriber = Transcriber.load(args.checkpoint, device="cpu", precision="float32")
+        takes = listen(transcriber, args.data)
         wrong = [each for take in takes for each in errors(take)]
         moments = worst_moments(wrong)
         captions = [caption_of(read_captions(CAPTIONS), take, start) for take, start, _ in moments]
-        write_page(args.output, takes, wrong, moments, captions)
+        more = electronic_section(transcriber, args.electronic, args.output) if args.electronic else []
+        write_page(args.output, takes, wrong, moments, captions, more)
     except (ValueError, OSError) as error:
         print(f"error_report: {error}", file=sys.stderr)
         return 1

@@ -36,28 +36,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)"
     )
-    rendered = parser.add_argument_group("rendered clips")
-    rendered.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="folder with kits/, midi/groove/, accompaniment/, splits.json and, optionally, electronic/ "
-        "(docs/data.md)",
-    )
-    rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
-    rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
-    for name, what in (
-        ("patterns", "of a generated pattern"),
-        ("electronic", "of programmed drums on a drum machine"),
-        ("synthetic", "of a synthesised kit"),
-        ("band", "of a backing band; default for validation and test: 0"),
-        ("negatives", "of a clip without drums (training: 0.2)"),
-        ("vary", "of a varied performance"),
-    ):
-        rendered.add_argument(f"--{name}", type=float, metavar="P", help=f"probability {what}")
-    rendered.add_argument(
-        "--no-band", action="store_true", help="no bands at all (same as --band 0 --negatives 0)"
-    )
+    _rendered_options(parser)
     recorded = parser.add_argument_group("recordings")
     recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
     recorded.add_argument("--root", type=Path, help="where the corpus lies")
@@ -74,6 +53,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--clips is required for rendered clips")
     if args.corpus is None and (args.data is None) == (not args.no_data):
         parser.error("give either --data or --no-data for rendered clips")
+    if args.stems and (args.corpus is not None or args.split == "test"):
+        parser.error("--stems are bands of rendered clips for training and validation; test bands play notes")
     if args.corpus is not None and args.root is None:
         parser.error("--corpus needs --root")
     for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
@@ -82,6 +63,39 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     if args.seed < 0:
         parser.error("--seed must not be negative")
     return args
+
+
+def _rendered_options(parser: argparse.ArgumentParser) -> None:
+    rendered = parser.add_argument_group("rendered clips")
+    rendered.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder with kits/, midi/groove/, accompaniment/, splits.json and, optionally, electronic/ "
+        "(docs/data.md)",
+    )
+    rendered.add_argument(
+        "--stems",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="more recordings without drums to use as bands, with their SOURCE.txt; may be repeated",
+    )
+    rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
+    rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
+    for name, what in (
+        ("patterns", "of a generated pattern"),
+        ("electronic", "of programmed drums on a drum machine"),
+        ("synthetic", "of a synthesised kit"),
+        ("band", "of a backing band; default for validation and test: 0"),
+        ("negatives", "of a clip without drums (training: 0.2)"),
+        ("vary", "of a varied performance"),
+    ):
+        rendered.add_argument(f"--{name}", type=float, metavar="P", help=f"probability {what}")
+    rendered.add_argument(
+        "--no-band", action="store_true", help="no bands at all (same as --band 0 --negatives 0)"
+    )
 
 
 def render_config(args: argparse.Namespace) -> RenderConfig:
@@ -99,6 +113,22 @@ def render_config(args: argparse.Namespace) -> RenderConfig:
     if args.no_band:
         given.update(band=0.0, negatives=0.0)
     return replace(config, **given)
+
+
+def stem_folders(args: argparse.Namespace) -> list[Path]:
+    """Folders of stems: DATA/electronic where it is there, and those given.
+
+    Raises:
+        ValueError: two have one name, which would credit one of them only.
+    """
+    from data.band.stems import SOURCE
+
+    own = [args.data / SOURCE] if args.data and (args.data / SOURCE / "train").is_dir() else []
+    folders = [*own, *args.stems]
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--stems: folders need different names, not {', '.join(sorted(names))}")
+    return folders
 
 
 def rendered_shards(args: argparse.Namespace) -> RenderedShards:
@@ -124,9 +154,11 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     if config.band or config.negatives:
         held_out = args.split == "test"
         bank = make_bank(None if args.no_data else args.data / "accompaniment", rng, held_out)
-        if not args.no_data and not held_out:
-            stems, licences = load_stems(args.data / "electronic")
-            bank = replace(bank, licences=bank.licences | licences)
+        if not held_out:
+            for folder in stem_folders(args):
+                more, licences = load_stems(folder)
+                stems += more
+                bank = replace(bank, licences=bank.licences | licences)
     if args.no_data:
         return RenderedShards(config, Palette(notes=bank), args.seed, args.clips, args.clips_per_shard)
     names = kit_split(args.data / "splits.json", args.split)

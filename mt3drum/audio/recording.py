@@ -31,8 +31,8 @@ SILENCE = 1e-5
 """Recordings whose robust peak is below this (-100 dB of full scale) are silent."""
 BUFFER_SECONDS = 600
 """Recordings up to this length are kept in memory (4 bytes x 44,100 x 600: 106 MB) and read only once."""
-_PEAK_BLOCK = SAMPLE_RATE // 10  # samples: one peak for every 100 ms
-_PEAK_QUANTILE = 0.999
+PEAK_BLOCK = SAMPLE_RATE // 10  # samples: one peak for every 100 ms
+PEAK_QUANTILE = 0.999
 _ABSURD = 1e12  # a sample beyond this is not audio of any scale
 Stream = Callable[[list[str], Downmix], Iterator[np.ndarray]]
 """Reads a recording from its start: mono float32 blocks at 44.1 kHz. Appends warnings to the list."""
@@ -72,7 +72,15 @@ def open_file(path: Path) -> AudioSource:
     Raises:
         AudioError: the file is missing, contains no audio, or has an unsupported format.
     """
-    source = _open_raw(path)
+    return listen(open_raw(path), path)
+
+
+def listen(source: SoundFile | MediaFile, path: Path) -> AudioSource:
+    """Level and length of an open file.
+
+    Raises:
+        AudioError: nothing of it can be decoded.
+    """
     return _measure(
         lambda notes, downmix: _mono(source.blocks(notes), source.rate, str(path), notes, downmix), str(path)
     )
@@ -118,7 +126,8 @@ def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segm
             block = next(blocks, None)
             ended = block is None
             if block is not None:
-                parts.append(np.clip(block * np.float32(recording.gain), -CLIP, CLIP))
+                louder = block * np.float32(recording.gain)
+                parts.append(np.clip(louder, -CLIP, CLIP, out=louder))
                 have += len(block)
         waiting = np.concatenate(parts)
         audio = np.zeros(length, dtype=np.float32)
@@ -158,16 +167,17 @@ def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
             kept.append(block)
             if samples > BUFFER_SECONDS * SAMPLE_RATE:
                 kept = None
-        rest = np.concatenate((rest, np.abs(block)))
-        whole = len(rest) // _PEAK_BLOCK * _PEAK_BLOCK
-        peaks.append(rest[:whole].reshape(-1, _PEAK_BLOCK).max(axis=1, initial=0.0))
+        rest = np.concatenate((rest, block))
+        whole = len(rest) // PEAK_BLOCK * PEAK_BLOCK
+        tenths = rest[:whole].reshape(-1, PEAK_BLOCK)
+        peaks.append(np.maximum(tenths.max(axis=1), -tenths.min(axis=1)))
         rest = rest[whole:]
     if not samples:
         raise AudioError(f"{name}: no audio in it")
-    peaks.append(rest.max(keepdims=True, initial=0.0))
+    peaks.append(np.abs(rest).max(keepdims=True, initial=0.0))
     heights = np.concatenate(peaks).astype(np.float64)
     sounding = heights[heights > SILENCE]  # ten seconds of drums in an hour of silence are no outlier
-    gain = TARGET_PEAK / float(np.quantile(sounding, _PEAK_QUANTILE)) if len(sounding) else 0.0
+    gain = TARGET_PEAK / float(np.quantile(sounding, PEAK_QUANTILE)) if len(sounding) else 0.0
     if kept is None:
         return AudioSource(lambda: stream([], Downmix(downmix.channel)), samples, gain, tuple(notes))
     blocks = kept
@@ -182,8 +192,9 @@ def _mono(
     not_finite = absurd = frames = samples = 0
     for block in blocks:
         frames += len(block)
-        good = np.abs(block) < _ABSURD  # False for NaN too
-        if not good.all():
+        # False where one is not a number, too
+        if not -_ABSURD < block.min(initial=0.0) <= block.max(initial=0.0) < _ABSURD:
+            good = np.abs(block) < _ABSURD
             finite = np.isfinite(block)
             not_finite += int((~finite).sum())
             absurd += int((finite & ~good).sum())
@@ -213,8 +224,12 @@ def _mono(
         )
 
 
-def _open_raw(path: Path) -> SoundFile | MediaFile:
-    """Read with libsndfile, else with ffmpeg."""
+def open_raw(path: Path) -> SoundFile | MediaFile:
+    """Open a file with libsndfile, else with ffmpeg.
+
+    Raises:
+        AudioError: the file is missing or empty, or neither can read it.
+    """
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
     if path.stat().st_size == 0:

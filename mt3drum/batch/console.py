@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 
 def say(text: str, file: TextIO) -> None:
@@ -18,6 +19,12 @@ def say(text: str, file: TextIO) -> None:
     from tqdm import tqdm
 
     tqdm.write(line, file=file)
+
+
+def say_json(record: Mapping[str, Any], file: TextIO) -> None:
+    """One JSON object on one line, in ASCII; at once, for who reads along."""
+    say(json.dumps(record), file)
+    file.flush()
 
 
 def error(text: str) -> None:

@@ -15,7 +15,9 @@ from mt3drum.batch.pipes import Pipe, pipes_of
 from mt3drum.batch.tars import Opened, open_tars
 
 if TYPE_CHECKING:
+    from mt3drum.decode.part import Part
     from mt3drum.formats.options import ScoreOptions
+    from mt3drum.result import Transcription
     from tokenizer.midi import Notes
 
 
@@ -40,11 +42,18 @@ class TranscribeOptions:
     """Recordings in one tar file of results."""
     skip_existing: bool = False
     quiet: bool = False
+    json: bool = False
+    """Say what became of each recording in JSON instead of words."""
     checkpoint: Path | None = None
     kit: Path | None = None
     device: str = "auto"
     batch: int | None = None
     precision: Any = "auto"
+    runtime: Any = "torch"
+    part: Part | None = None
+    """Of each recording; None: all of it."""
+    merge: Transcription | None = None
+    """What the part is put into."""
 
 
 @dataclass(frozen=True)
@@ -79,4 +88,6 @@ def make_plan(options: TranscribeOptions) -> Plan:
             )
     opened = open_tars(tasks)
     check_one(options.output, opened.tasks, pipes)
+    if options.merge is not None and (len(opened.tasks) > 1 or pipes):
+        raise ValueError("--merge changes the transcription of one recording, and the input is more")
     return Plan(share, opened, pipes, (*problems, *opened.problems))

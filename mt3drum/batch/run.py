@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 from mt3drum.batch import inputs
 from mt3drum.batch.console import error, progress_bar, say
 from mt3drum.batch.inputs import Problem, Task
-from mt3drum.batch.ledger import Ledger, Record
+from mt3drum.batch.ledger import Ledger, Record, Share
 from mt3drum.batch.outputs import private_folder, to_stdout
 from mt3drum.batch.pipes import Pipe, fetch
 from mt3drum.batch.plan import Plan, TranscribeOptions, make_plan
-from mt3drum.batch.tally import Tally
+from mt3drum.batch.tally import Said, Tally
 from mt3drum.batch.tars import Opened, open_tar, renamed, staged, tasks_of
+from mt3drum.extras import MissingExtra
 
 if TYPE_CHECKING:
     from mt3drum.batch.sinks import Files, Shards
@@ -45,7 +47,8 @@ def run(options: TranscribeOptions) -> int:
     try:
         plan = make_plan(options)
         ledger = Ledger(options.manifest, plan.share) if options.manifest else None
-        tally = Tally(ledger, options.quiet, sys.stderr if options.output.to_stdout else sys.stdout)
+        out = sys.stderr if options.output.to_stdout else sys.stdout
+        tally = Tally(ledger, options.quiet, out, options.json)
         this = _Run(options, tally, _make_sink(options, plan, tally))
     except (ValueError, OSError) as refused:
         error(str(refused))
@@ -73,6 +76,35 @@ def run(options: TranscribeOptions) -> int:
     return EXIT_FAILED if (tally.failed or tally.incomplete) and plan.share.world == 1 else 0
 
 
+def watch(options: TranscribeOptions, folder: Path) -> int:
+    """Transcribe what arrives in a folder, until interrupted. Returns the exit code."""
+    from mt3drum.batch.watch import PAUSE, Inbox, up_to_date
+
+    share = Share(0, 1)
+    tally = Tally(None, options.quiet, sys.stdout, options.json)
+    this = _Run(options, tally, _make_sink(options, Plan(share, Opened(), (), ()), tally))
+    transcriber = _load(options, Plan(share, Opened(), (), ()))
+    if transcriber is None:
+        return EXIT_FAILED
+    inbox = Inbox(folder, options.output.folder)
+    say(f"watching {folder}; results go to {options.output.folder} (Ctrl-C stops)", sys.stderr)
+    try:
+        while True:
+            tasks = inbox.ready()
+            stale = [
+                task for task in tasks if not up_to_date(task.source, options.output.paths(task).values())
+            ]
+            tally.skipped += len(tasks) - len(stale)
+            _transcribe(this, transcriber, _writable(this, stale), Opened(stale))
+            time.sleep(PAUSE)
+    except (ValueError, OSError) as problem:
+        error(str(problem))
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        tally.conclude()
+    return EXIT_FAILED if tally.failed or tally.incomplete else 0
+
+
 def _make_sink(options: TranscribeOptions, plan: Plan, tally: Tally) -> Files | Shards:
     """Where results go.
 
@@ -85,7 +117,7 @@ def _make_sink(options: TranscribeOptions, plan: Plan, tally: Tally) -> Files | 
     def write(result: Transcription, paths: Mapping[str, Path]) -> Written:
         rendering = Rendering(result, options.notes, options.score)
         written = to_stdout(rendering, paths) if options.output.to_stdout else rendering.write(paths)
-        tally.summaries[result.path] = rendering.summary
+        tally.said[result.path] = Said(rendering.summary, rendering.record)
         return written
 
     if options.output_shards is None:
@@ -117,9 +149,10 @@ def _load(options: TranscribeOptions, plan: Plan) -> Transcriber | None:
             options.batch or BATCH,
             options.precision,
             kit=options.kit,
+            runtime=options.runtime,
             **options.decoding,
         )
-    except (ValueError, OSError) as problem:
+    except (ValueError, OSError, MissingExtra) as problem:
         error(str(problem))
         return None
     for warning in transcriber.kit.warnings if transcriber.kit else ():
@@ -171,10 +204,12 @@ def _transcribe(this: _Run, transcriber: Transcriber, tasks: list[Task], opened:
     if not tasks:
         return
     from mt3drum.batch.live import LiveLines
+    from mt3drum.decode.part import WHOLE
     from mt3drum.transcriber import Failure
 
     options = this.options
-    lines = not (options.output_shards or options.output.to_stdout) and options.score.grid is None
+    lines = not (options.output_shards or options.output.to_stdout or options.merge)
+    lines = lines and options.score.grid is None
     wanted = {task.source: options.output.paths(task) for task in tasks}
     files = {source: paths["jsonl"] for source, paths in wanted.items() if "jsonl" in paths and lines}
     live = LiveLines(files, options.drums)
@@ -182,20 +217,39 @@ def _transcribe(this: _Run, transcriber: Transcriber, tasks: list[Task], opened:
         t.source: opened.places[t.source].size if t.source in opened.places else _size(t.source)
         for t in tasks
     }
+    part = options.part
+    if options.merge is not None:
+        part = (part or WHOLE).widened()
     with progress_bar(sizes, options.quiet) as bar, private_folder() as scratch:
         paths = staged(tasks, opened.places, scratch)
-        results = transcriber.transcribe_files(paths, bar.progress, live if live.parts else None)
+        results = transcriber.transcribe_files(paths, bar.progress, live if live.parts else None, part)
         for task, found in zip(tasks, results, strict=True):
             source = Path(inputs.STDIN_NAME) if str(task.source) == inputs.STDIN else task.source
             result = renamed(found, source)
             if isinstance(result, Failure):
                 this.tally.fail(Problem(str(task.source), result.reason))
             else:
-                this.tally.tell(this.sink.put(task, result.only(options.drums)))
+                _put(this, task, result)
             live.close(task.source)
             if found.path is not None and found.path.parent == scratch:
                 found.path.unlink(missing_ok=True)
             bar.finish(task.source)
+
+
+def _put(this: _Run, task: Task, result: Transcription) -> None:
+    """Write a result, or the transcription that it is a part of."""
+    options = this.options
+    if options.merge is None:
+        result = result.only(options.drums)
+    else:
+        from mt3drum.decode.part import WHOLE, merged
+
+        try:
+            result = merged(options.merge, result, options.part or WHOLE, options.drums)
+        except ValueError as problem:
+            this.tally.fail(Problem(str(task.source), f"{task.source}: --merge: {problem}"))
+            return
+    this.tally.tell(this.sink.put(task, result))
 
 
 def _run_pipe(this: _Run, transcriber: Transcriber, pipe: Pipe) -> None:

@@ -6,13 +6,25 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mt3drum.cli import convert, demo, drum_options, model_options, notation_options, review
-from mt3drum.cli.parser import CommandParser, meant
+from mt3drum.cli import (
+    completion,
+    convert,
+    demo,
+    doctor,
+    drum_options,
+    info,
+    model_options,
+    notation_options,
+    part_options,
+    review,
+)
+from mt3drum.cli.parser import CommandParser, add_json, meant
 from mt3drum.decoding import DECODERS, DecodeConfig
-from mt3drum.files import SUFFIX
+from mt3drum.files import SUFFIX, format_of
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -33,6 +45,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    add_transcribe(commands)
+    review.add_parsers(commands)
+    convert.add_parser(commands, add_output)
+    demo.add_parser(commands)
+    info.add_parser(commands)
+    doctor.add_parser(commands)
+    completion.add_parser(commands)
+    return parser
+
+
+def add_transcribe(commands: Any) -> None:
+    """Add it to the subparsers of the command `mt3drum`."""
     transcribe = commands.add_parser(
         "transcribe",
         help="recordings to MIDI, MusicXML, tab, charts, JSON, ...",
@@ -51,6 +75,14 @@ def build_parser() -> argparse.ArgumentParser:
     add_output(transcribe)
     notation_options.add_options(transcribe)
     drum_options.add_options(transcribe)
+    part_options.add_options(transcribe)
+    add(
+        "--watch",
+        type=Path,
+        metavar="DIR",
+        help="wait for recordings in this folder and transcribe each once it is complete (unchanged for "
+        "3 s), until Ctrl-C; those with newer results are left out",
+    )
     add("--skip-existing", action="store_true", help="skip recordings whose results all exist")
     add(
         "--manifest",
@@ -75,15 +107,24 @@ def build_parser() -> argparse.ArgumentParser:
         "one of them (to choose what is written, use --only)",
     )
     model_options.add_options(transcribe)
+    _add_computing(transcribe)
+    add("--quiet", action="store_true", help="no progress bar and no line per success")
+    add_json(transcribe)
+    add_decoding(transcribe)
+
+
+def _add_computing(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--batch", type=int, metavar="N", help="segments per batch")
     kinds = "auto", "float32", "bfloat16"
     add("--precision", choices=kinds, default="auto", help="of matrix products (default: the fastest here)")
-    add("--quiet", action="store_true", help="no progress bar and no line per success")
-    add_decoding(transcribe)
-    review.add_parsers(commands)
-    convert.add_parser(commands, add_output)
-    demo.add_parser(commands)
-    return parser
+    add(
+        "--runtime",
+        choices=("torch", "onnx"),
+        default="torch",
+        help="what runs the network; onnx: ONNX Runtime on the cpu in float32, faster where the "
+        "processor has no bfloat16 (default: torch)",
+    )
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:
@@ -170,6 +211,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             "serve": review.serve,
             "convert": convert.convert,
             "demo": demo.demo,
+            "info": info.info,
+            "doctor": doctor.doctor,
+            "completion": lambda args: completion.completion(args, parser),
         }
         return run[args.command](args)
     except KeyboardInterrupt:
@@ -187,13 +231,22 @@ def _transcribe(args: argparse.Namespace) -> int:
     from mt3drum.batch.run import run
 
     try:
-        if not args.files and args.list is None:
+        if args.watch is not None:
+            _check_watch(args)
+        elif not args.files and args.list is None:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
         decoding, drums = decode_options(args), drum_options.chosen(args)
         notes, score = notation_options.score_options(args)
+        if args.json and args.output == "-":
+            raise ValueError("--json and -o - both write to standard output; name a folder or a file")
+        merge = part_options.merge_into(args)
+        if merge is not None and score.bpm is None and score.meter is None:
+            score = replace(score, beats=merge[1])
+        output = read_output(args.output, args.format, args.overwrite)
+        notation_options.check_midi(args, output)
         options = TranscribeOptions(
             files=args.files,
-            output=read_output(args.output, args.format, args.overwrite),
+            output=output,
             decoding=decoding,
             notes=notes,
             score=score,
@@ -203,16 +256,38 @@ def _transcribe(args: argparse.Namespace) -> int:
             output_shards=args.output_shards,
             skip_existing=args.skip_existing,
             quiet=args.quiet,
+            json=args.json,
             checkpoint=args.checkpoint,
             kit=args.kit,
             device=args.device,
             batch=args.batch,
             precision=args.precision,
+            runtime=args.runtime,
+            part=part_options.part_of(args),
+            merge=merge[0] if merge else None,
         )
     except (ValueError, OSError) as problem:
         error(str(problem))
         return EXIT_USAGE
-    return run(options)
+    if args.watch is None:
+        return run(options)
+    from mt3drum.batch.run import watch
+
+    return watch(options, args.watch)
+
+
+def _check_watch(args: argparse.Namespace) -> None:
+    """
+    Raises:
+        ValueError: it is no folder, or other options do not go with it.
+    """
+    others = {"FILES": args.files, "--list": args.list, "--manifest": args.manifest, "--merge": args.merge}
+    if clash := [name for name, value in others.items() if value]:
+        raise ValueError(f"--watch {args.watch} goes without {' and '.join(clash)}")
+    if not args.watch.is_dir():
+        raise ValueError(f"--watch {args.watch}: no such folder")
+    if args.output is not None and (args.output == "-" or format_of(Path(args.output))):
+        raise ValueError(f"-o {args.output} is one file, and --watch may find more: name a folder")
 
 
 if __name__ == "__main__":

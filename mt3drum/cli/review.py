@@ -10,13 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mt3drum.batch.console import say_json
 from mt3drum.batch.inputs import STDIN, STDIN_NAME, Task
 from mt3drum.batch.outputs import STDOUT, private_folder
 from mt3drum.batch.tars import renamed, staged
 from mt3drum.cli import model_options, notation_options
+from mt3drum.cli.parser import add_json
 
 if TYPE_CHECKING:
     from mt3drum.formats.options import ScoreOptions
+    from mt3drum.formats.write import Rendering
     from mt3drum.result import Transcription
     from mt3drum.transcriber import Transcriber
 
@@ -41,6 +44,7 @@ def add_parsers(commands: Any) -> None:
     )
     review.add_argument("--overwrite", action="store_true", help="replace the default page")
     notation_options.add_tempo_options(review)
+    add_json(review)
     serve = commands.add_parser(
         "serve",
         help="the review page as a local web app",
@@ -64,6 +68,8 @@ def review(args: argparse.Namespace) -> int:
     page = args.output or Path("standard-input.html" if piped else args.file.with_suffix(".html").name)
     try:
         options = notation_options.tempo_options(args)
+        if args.json and str(page) == STDOUT:
+            raise ValueError("--json and -o - both write to standard output; name the page")
         if page.is_dir():
             raise ValueError(f"-o {page}: is a folder; name the page, as in {page / 'song.html'}")
         if page.exists() and args.file.exists() and page.samefile(args.file):
@@ -82,17 +88,24 @@ def review(args: argparse.Namespace) -> int:
         name = Path(STDIN_NAME) if piped else args.file
         try:
             result = renamed(transcriber.transcribe_file(path), name)
-            line = _write_page(result, path, name, page, options)
+            rendering = _write_page(result, path, name, page, options)
         except (ValueError, OSError) as error:
             return _error(shown(str(error).replace(str(path), str(name))))
     for warning in result.warnings:
         print(f"warning: {shown(warning)}", file=sys.stderr)
+    if args.json:
+        files = {"source": str(args.file), "status": "done", "files": [str(page)]}
+        say_json(files | rendering.record | {"warnings": list(rendering.warnings)}, sys.stdout)
+        return 0
+    line = f"{name} -> {page}: {rendering.summary}"
     print(shown(line), file=sys.stderr if str(page) == STDOUT else sys.stdout)
     return 0
 
 
-def _write_page(result: Transcription, audio: Path, name: Path, page: Path, options: ScoreOptions) -> str:
-    """Returns what to say.
+def _write_page(
+    result: Transcription, audio: Path, name: Path, page: Path, options: ScoreOptions
+) -> Rendering:
+    """Returns what was written.
 
     Args:
         audio: the recording, which the user knows as `name`.
@@ -109,7 +122,7 @@ def _write_page(result: Transcription, audio: Path, name: Path, page: Path, opti
         write_whole(page, text)
     for doubt in rendering.warnings[len(result.warnings) :]:
         print(f"warning: {doubt}", file=sys.stderr)
-    return f"{name} -> {page}: {rendering.summary}"
+    return rendering
 
 
 def serve(args: argparse.Namespace) -> int:

@@ -172,7 +172,7 @@ def _rest(measure: ET.Element, event: ChordRest, voice: str) -> None:
         rest.set("measure", "yes")
         return
     _value(element, event)
-    _notations(element, event, "", grace=False)
+    _notations(element, event, "", (), grace=False)
 
 
 def _note(
@@ -196,8 +196,11 @@ def _note(
     unpitched = ET.SubElement(element, "unpitched")
     ET.SubElement(unpitched, "display-step").text = sign.step
     ET.SubElement(unpitched, "display-octave").text = str(sign.octave)
+    ties = event.ties if note.roll else ()
     if not note.grace:
         ET.SubElement(element, "duration").text = str(_ticks(event.length))
+    for tie in ties:
+        ET.SubElement(element, "tie", type=tie)
     ET.SubElement(element, "instrument", id=_instrument(note.hit.drum))
     ET.SubElement(element, "voice").text = voice
     if note.grace:
@@ -217,7 +220,7 @@ def _note(
     if not chord:
         for level, word in enumerate(beams, 1):
             ET.SubElement(element, "beam", number=str(level)).text = word
-    _notations(element, event, marked, grace=note.grace or chord)
+    _notations(element, event, "" if "stop" in ties else marked, ties, grace=note.grace or chord)
 
 
 def _value(element: ET.Element, event: ChordRest) -> None:
@@ -230,13 +233,16 @@ def _value(element: ET.Element, event: ChordRest) -> None:
         ET.SubElement(ratio, "normal-notes").text = str(event.tuplet[1])
 
 
-def _notations(element: ET.Element, event: ChordRest, marked: str, grace: bool) -> None:
-    """A tuplet's bracket, a roll's strokes and an accent; `grace`: bracket and strokes are another note's."""
+def _notations(element: ET.Element, event: ChordRest, marked: str, ties: Sequence[str], grace: bool) -> None:
+    """Ties, a tuplet's bracket, a roll's strokes and an accent; `grace`: bracket and strokes are another
+    note's."""
     edge = "" if grace else event.edge
     tremolo = 0 if grace else event.tremolo
-    if not edge and not tremolo and marked != "accent":
+    if not ties and not edge and not tremolo and marked != "accent":
         return
     notations = ET.SubElement(element, "notations")
+    for tie in ties:
+        ET.SubElement(notations, "tied", type=tie)
     if edge:
         ET.SubElement(notations, "tuplet", type=edge, number="1")
     if tremolo:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tokenizer.midi_tracks import TrackOptions
 
 if TYPE_CHECKING:
     from mt3drum.rhythm.grid import Grid, Meter
@@ -13,6 +15,15 @@ if TYPE_CHECKING:
 
 GRIDS: Mapping[str, Steps] = {"8": 8, "16": 16, "24": 24, "auto": "auto"}
 """Grids by the names users give them: eighths, sixteenths, sixteenth triplets, or what fits beat by beat."""
+
+
+@dataclass(frozen=True)
+class MidiOptions:
+    """How a score becomes MIDI files."""
+
+    tracks: TrackOptions = field(default_factory=TrackOptions)
+    files: bool = False
+    """A file for each family of drums, beside that of all."""
 
 
 @dataclass(frozen=True)
@@ -27,3 +38,4 @@ class ScoreOptions:
     where a format knows nothing else (MusicXML, tab, chart)."""
     beats: Grid | None = None
     """Beats to keep instead of estimating them (a page's, a JSON file's); `bpm` and `meter` are not used."""
+    midi: MidiOptions = field(default_factory=MidiOptions)

@@ -132,19 +132,28 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
 
 
 def load_inference_model(
-    path: Path, device: str = "cpu", dtype: torch.dtype | None = None
+    path: Path, device: str = "cpu", dtype: torch.dtype | None = None, runtime: str = "torch"
 ) -> tuple[InferenceModel, dict[str, Any]]:
     """The same for decoding alone, without the import of x-transformers.
 
     Args:
         dtype: of the matrix products (default: the fastest here).
+        runtime: `torch`, or `onnx`: ONNX Runtime, on the processor in float32.
 
     Raises:
-        CheckpointError: as `load_model`.
+        CheckpointError: as `load_model`; or the runtime is onnx and the checkpoint has no decoder.
+        MissingExtra: the runtime is onnx, and onnx or onnxruntime is not installed.
     """
     from mt3drum.model.inference import InferenceModel, fastest_dtype
 
     header, weights = _read(path)
+    if runtime == "onnx":
+        from mt3drum.model.onnx_runtime import OnnxModel
+
+        try:
+            return OnnxModel(header["config"], weights), header
+        except ValueError as error:
+            raise CheckpointError(f"{path}: not for --runtime onnx: {error}") from error
     weights = {name: value.to(device) for name, value in weights.items()}
     return InferenceModel(header["config"], weights, dtype or fastest_dtype(device)), header
 

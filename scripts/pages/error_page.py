@@ -42,8 +42,12 @@ def write_page(
     wrong: Sequence[Wrong],
     moments: Sequence[Moment],
     captions: Sequence[str],
+    more: Sequence[str] = (),
 ) -> None:
     """Write errors.md and its pictures; the text around the tables is that of docs/errors.md.
+
+    Args:
+        more: paragraphs after the tables.
 
     Raises:
         ValueError: a picture is too large, or docs/errors.md lacks the marks.
@@ -53,7 +57,7 @@ def write_page(
     images = folder / "images" / "errors"
     for old in images.glob("[0-9][0-9].png"):
         old.unlink()
-    parts = tables(takes, wrong)
+    parts = [*tables(takes, wrong), *more]
     for number, ((take, start, inside), caption) in enumerate(zip(moments, captions, strict=True), start=1):
         picture = draw(take, start)
         if len(picture) > MAX_BYTES:
@@ -215,7 +219,7 @@ def draw(take: Take, start: float) -> bytes:
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(8.2, 4.6), sharex=True, layout="constrained", height_ratios=(3, 2)
     )
-    _spectrogram(top, take.levels, start, plt.get_cmap("magma", SHADES))
+    spectrogram(top, take.levels, start, plt.get_cmap("magma", SHADES))
     match = take.match
     missed, false = np.isin(np.arange(len(match.references)), match.missed), ~match.hit_right
     size, line = 70, 1.4
@@ -267,7 +271,8 @@ def draw(take: Take, start: float) -> bytes:
     return target.getvalue()
 
 
-def _spectrogram(axes: Any, levels: Levels, start: float, shades: Any) -> None:
+def spectrogram(axes: Any, levels: Levels, start: float, shades: Any) -> None:
+    """Draw `MOMENT_SECONDS` from `start` (s)."""
     first = max(0, round(start * 100))
     shown = levels.decibel[:, first : first + round(MOMENT_SECONDS * 100)]
     loudest = float(np.quantile(levels.decibel, 0.999))

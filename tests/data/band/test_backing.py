@@ -123,13 +123,21 @@ def write_stems(folder: Path) -> Path:
 
 
 def test_stems_are_read_with_their_licence(tmp_path: Path) -> None:
-    (stem,), licences = load_stems(write_stems(tmp_path))
+    (stem,), licences = load_stems(write_stems(tmp_path / SOURCE))
     assert stem.song == "argon" and len(stem.audio) == SAMPLE_RATE and np.abs(stem.audio).max() == 32_000
     assert licences == {SOURCE: "repo: https://example.org/album | licence: CC0-1.0"}
+    flat = tmp_path / "guitars"
+    flat.mkdir()
+    for path in (tmp_path / SOURCE / "train").iterdir():
+        path.rename(flat / path.name)
+    (flat / "SOURCE.txt").write_text("repo: r\nlicence: CC0-1.0\n")
+    (stem,), licences = load_stems(flat)
+    assert stem.song == "argon" and set(licences) == {"guitars"}
 
 
-def test_stems_are_optional_and_broken_ones_are_named(tmp_path: Path) -> None:
-    assert load_stems(tmp_path / "nowhere") == ((), {})
+def test_broken_stems_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nowhere: cannot be read"):
+        load_stems(tmp_path / "nowhere")
     folder = write_stems(tmp_path)
     (folder / "SOURCE.txt").unlink()
     with pytest.raises(ValueError, match="without its licence"):

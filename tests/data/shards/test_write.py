@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,40 @@ def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="a worker was killed") as error:
         make_shards(tmp_path, Killed(), workers=2)
     assert str(tmp_path) in str(error.value) and not (tmp_path / "manifest.json").exists()
+
+
+def test_workers_end_with_a_killed_run(tmp_path: Path) -> None:
+    command = [sys.executable, "scripts/make_shards.py", "--output", str(tmp_path / "out"), "--no-data"]
+    command += ["--clips", "4000", "--clips-per-shard", "1", "--workers", "2"]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        workers = _wait_for(lambda: _spawned_by(run.pid) if list(tmp_path.rglob("*.tar")) else [])
+    finally:
+        run.kill()
+        run.wait()
+    assert len(workers) == 2
+    assert _wait_for(lambda: not any(_is_running(worker) for worker in workers))
+
+
+def _wait_for(found: Callable[[], Any], seconds: float = 60.0) -> Any:
+    end = time.monotonic() + seconds
+    while not (result := found()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return result
+
+
+def _spawned_by(pid: int) -> list[int]:
+    """Worker processes of a process; not multiprocessing's resource tracker."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+def _is_running(pid: int) -> bool:
+    """A zombie, not yet collected by whoever inherited it, runs no more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_flac_keeps_16_bit_audio_and_turns_down_what_is_too_loud() -> None:

@@ -14,7 +14,7 @@ from mt3drum.cli import main
     [
         (
             "transcribe a.wav --notes gmm",
-            "--notes gmm: neither gm nor td17, and no such file; did you mean gm?",
+            "no such file; did you mean gm?",
         ),
         ("convert nope.json", "nope.json: no such file"),
         ("transcribe a.wav --only toms", "'toms' is no drum and no family; did you mean tom? families: kick"),
