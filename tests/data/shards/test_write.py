@@ -396,7 +396,7 @@ def test_command_cuts_a_folder_of_recordings(tmp_path: Path, capsys: pytest.Capt
 
 def test_help_does_not_wait_for_heavy_imports() -> None:
     code = (
-        "import sys, scripts.make_shards as m; m.parse_args(['--output', 'x', '--clips', '1', '--no-data'])"
+        "import sys, scripts.make_shards as m; m.parse_args(['--output', 'x', '--no-data', '--clips', '1'])"
     )
     code += "; print([name for name in ('numpy', 'torch', 'soundfile') if name in sys.modules])"
     result = subprocess.run(
