@@ -29,9 +29,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the shards; created")
     parser.add_argument("--split", choices=("train", "validation", "test"), default="train")
-    parser.add_argument(
-        "--clips", type=int, help="clips in all (recordings: default, all of them end to end)"
-    )
+    parser.add_argument("--clips", type=int, help="total (recordings: default, all of them end to end)")
     parser.add_argument("--clips-per-shard", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=12.0, help="length of a clip (default: 12)")
     parser.add_argument("--seed", type=int, default=0)

@@ -76,8 +76,8 @@ def table(data: Path, count: int) -> str:
     transcriber = Transcriber.load(device="cpu", precision="float32")
     every = transcriber.config
     rows = [
-        "| drums in the recording | recordings | 5 classes: `--only` | `--vocabulary` | "
-        "26 classes: `--only` | `--vocabulary` |",
+        "| drums in the recording | recordings | 5 classes: `--only` | `--vocabulary` "
+        "| 26 classes: `--only` | `--vocabulary` |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     for families in tqdm(HELD, unit="kind"):

@@ -1,4 +1,4 @@
-"""What `mt3drum transcribe` does, once its options are known to be good."""
+"""The work of `mt3drum transcribe`, after its options have been validated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 @dataclass(frozen=True)
 class _Run:
-    """What every recording of a run is treated with."""
+    """The components used for every recording of a run."""
 
     options: TranscribeOptions
     tally: Tally
@@ -67,12 +67,12 @@ def run(options: TranscribeOptions) -> int:
             _transcribe(this, transcriber, todo, plan.opened)
             for pipe in pipes:
                 _run_pipe(this, transcriber, pipe)
-    finally:  # interrupted too: what is done is done
+    finally:  # also when interrupted: keep finished work
         tally.tell(this.sink.close())
     if ledger is not None:
         _close(ledger, plan, mine)
     tally.conclude()
-    # Launchers end all ranks when one exits non-zero; what failed stands in the manifest.
+    # Launchers stop all ranks when one exits non-zero; the manifest lists the failures.
     return EXIT_FAILED if (tally.failed or tally.incomplete) and plan.share.world == 1 else 0
 
 
@@ -141,7 +141,7 @@ def _load(options: TranscribeOptions, plan: Plan) -> Transcriber | None:
             local = int(os.environ.get("LOCAL_RANK", share.rank))
             device = f"cuda:{local % torch.cuda.device_count()}"
         if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(1)  # ranks share the processor: one thread each is fastest
+            torch.set_num_threads(1)  # ranks share the CPU: one thread each is fastest
     try:
         transcriber = Transcriber.load(
             options.checkpoint,
@@ -161,7 +161,7 @@ def _load(options: TranscribeOptions, plan: Plan) -> Transcriber | None:
 
 
 def _not_done(this: _Run, tasks: Sequence[Task]) -> list[Task]:
-    """Those without results; the others are counted."""
+    """Tasks without results; the others are counted."""
     todo = [task for task in tasks if not _is_done(this, task)]
     this.tally.skipped += len(tasks) - len(todo)
     return todo
@@ -174,7 +174,7 @@ def _is_done(this: _Run, task: Task) -> bool:
 
 
 def _pipe_is_done(this: _Run, pipe: Pipe) -> bool:
-    """Whether the command need not run again."""
+    """Whether the command can be skipped."""
     if this.ledger is None or not this.ledger.is_done(pipe.task.source):
         return False
     tasks = tasks_of(this.ledger.records[str(pipe.task.source)].get("members", ()), pipe.task)
@@ -185,7 +185,7 @@ def _pipe_is_done(this: _Run, pipe: Pipe) -> bool:
 
 
 def _writable(this: _Run, tasks: list[Task]) -> list[Task]:
-    """Those whose results would write over nothing; the others fail."""
+    """Tasks whose results would not replace a file; the others fail."""
     if this.options.output_shards is not None:
         return tasks
     kept = []
@@ -200,7 +200,7 @@ def _writable(this: _Run, tasks: list[Task]) -> list[Task]:
 
 
 def _transcribe(this: _Run, transcriber: Transcriber, tasks: list[Task], opened: Opened) -> None:
-    """Transcribe, write, and note in the ledger."""
+    """Transcribe, write, and update the ledger."""
     if not tasks:
         return
     from mt3drum.batch.live import LiveLines
@@ -253,7 +253,7 @@ def _put(this: _Run, task: Task, result: Transcription) -> None:
 
 
 def _run_pipe(this: _Run, transcriber: Transcriber, pipe: Pipe) -> None:
-    """Keep what the command writes in a private file until its recordings are transcribed."""
+    """Store the command's output in a private file until its recordings are transcribed."""
     source = str(pipe.task.source)
     with private_folder() as scratch:
         path, opened = scratch / "piped.tar", Opened()
@@ -275,7 +275,7 @@ def _run_pipe(this: _Run, transcriber: Transcriber, pipe: Pipe) -> None:
 
 
 def _close(ledger: Ledger, plan: Plan, mine: Sequence[Task]) -> None:
-    """Enter what was left out by --skip-existing, and merge the ledgers of all ranks, if this is the last."""
+    """Record what --skip-existing skipped, and merge the ledgers of all ranks if this is the last one."""
     for task in mine:
         if str(task.source) not in ledger.records:
             ledger.add(task.source, {"status": "done", "skipped": True})

@@ -158,8 +158,8 @@ class Rendering:
         from mt3drum.rhythm.estimate import estimate
 
         if self.options.beats is not None:
-            heard = self.result.all_hits  # edited or merged, so that a stroke may lie before the first beat
-            return self.options.beats.reaching(heard[0].time) if heard else self.options.beats
+            hits = self.result.all_hits  # edited or merged, so that a stroke may lie before the first beat
+            return self.options.beats.reaching(hits[0].time) if hits else self.options.beats
         return estimate(
             self.result.all_hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
         )

@@ -127,7 +127,7 @@ def test_the_environment_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for rank, world, message in (
-        ("2", "2", "no rank of a world"),
+        ("2", "2", "not a valid rank and size"),
         ("x", "2", "no rank"),
         ("0", "2", "--manifest"),
     ):
