@@ -8,13 +8,17 @@ from itertools import pairwise
 from typing import Any
 
 from tokenizer.codec import Codec
-from tokenizer.drums import DRUMS, FAMILIES, NUM_CLASSES
+from tokenizer.drums import DRUMS, FAMILIES, NUM_CLASSES, SCHEMES
 from tokenizer.hits import Hit
 
 TO_FINISH = 4
 """Tokens a sequence at rest needs for one more hit and its end: time, drum, velocity, EOS."""
 _FORMER_NAMES = {"prior_weight": "onset_weight", "prior_bias": "onset_bias"}
 """Names in the headers of earlier checkpoints -> today's."""
+DECODED_SCHEMES = ("26", "16", "8", "5")
+"""Of `--scheme`: those whose labels are runs of neighbouring classes, as rising drums need."""
+PLAYABLE = 5.0
+"""Nats of `--playable`: a stroke of a third hand is written where it is 150 times as likely as not."""
 DECODERS = ("product", "frames")
 """Of `--decoder`: decoder and onset head together; the onset head alone, a frame-wise transcriber."""
 _FRAMES: Mapping[str, Any] = {
@@ -46,6 +50,9 @@ class DecodeConfig:
     classes: frozenset[int] = frozenset(range(NUM_CLASSES))
     """The vocabulary: the drum classes that a recording holds: all that sounds is taken for one of them. To
     choose what is written, use `Transcription.only`."""
+    scheme: str = "26"
+    """The labels that are told apart (`tokenizer.drums.SCHEMES`): probabilities of the classes of a label are
+    added up before anything is chosen. A hit then has the first class of its label."""
     minimum_gap: float = 0.0
     """Least seconds before one drum is struck again."""
     exclusive_gap: float = 0.03
@@ -54,6 +61,11 @@ class DecodeConfig:
     minimum_confidence: float | tuple[tuple[str, float], ...] = 0.0
     """Hits of less calibrated confidence are left out: one bound for all, or pairs of family and bound (0 for
     those not named)."""
+    playable: float = 0.0
+    """Taken, in nats, from the score of each stroke that would need a third hand
+    (`mt3drum.decode.preferences`); 0: off."""
+    transitions: float = 0.0
+    """Weight of how often human drummers strike a drum at some time after another; 0: off."""
     max_hits_per_second: int | None = None
     """Most hits in any one second of a segment."""
     silence_gate: float = 0.02
@@ -75,6 +87,8 @@ class DecodeConfig:
             "length_penalty": (0, 4),
             "minimum_gap": (0, 1),
             "exclusive_gap": (0, 1),
+            "playable": (0, 100),
+            "transitions": (0, 10),
             "silence_gate": (0, 1),
             "max_tokens": (TO_FINISH, 100_000),
             "margin": (0, 60),
@@ -82,6 +96,8 @@ class DecodeConfig:
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} {getattr(self, name)} is outside {low}..{high}")
+        if self.scheme not in DECODED_SCHEMES:
+            raise ValueError(f"scheme {self.scheme!r} is none of {', '.join(DECODED_SCHEMES)}")
         if unknown := {family for family, _ in self._least} - set(FAMILIES):
             raise ValueError(f"minimum_confidence names no family of drums: {', '.join(sorted(unknown))}")
         if not all(0 <= least <= 1 for _, least in self._least):
@@ -91,6 +107,10 @@ class DecodeConfig:
                 raise ValueError(f"{name} {getattr(self, name)!r} is not a whole number")
         if not self.classes or not self.classes <= set(range(NUM_CLASSES)):
             raise ValueError(f"classes {sorted(self.classes)} must be some of 0..{NUM_CLASSES - 1}")
+        if not self.written:
+            raise ValueError(
+                f"scheme {self.scheme} has no label for any of the classes {sorted(self.classes)}"
+            )
         if self.max_hits_per_second is not None and not 1 <= self.max_hits_per_second <= 1000:
             raise ValueError(f"max_hits_per_second {self.max_hits_per_second} is outside 1..1000")
         points = self.confidence_calibration
@@ -105,7 +125,8 @@ class DecodeConfig:
 
     def with_options(self, options: Mapping[str, Any]) -> DecodeConfig:
         """With some fields replaced. The option `decoder` is no field: "frames" replaces those that decode by
-        the onset head alone, before the other options are heeded.
+        the onset head alone, before the other options are heeded. A mapping for `minimum_confidence` changes
+        the bounds of the families that it names.
 
         Raises:
             ValueError: a name is unknown or a value is of the wrong kind or out of range.
@@ -115,10 +136,18 @@ class DecodeConfig:
         if decoder not in DECODERS:
             raise ValueError(f"decoder {decoder!r} is none of {', '.join(DECODERS)}")
         frames = {**_FRAMES, **self.frames} if decoder == "frames" else {}
-        chosen = DecodeConfig.from_dict({**self.to_dict(), **frames, **options})
+        base = DecodeConfig.from_dict({**self.to_dict(), **frames})
+        if isinstance(least := options.get("minimum_confidence"), Mapping):
+            options["minimum_confidence"] = {**dict(base._least), **least}
+        chosen = DecodeConfig.from_dict({**base.to_dict(), **options})
         if decoder == "frames" and chosen.onset_weight != 1:
             raise ValueError(f"onset_weight {chosen.onset_weight} is not for the decoder frames, which has 1")
         return chosen
+
+    @property
+    def written(self) -> frozenset[int]:
+        """The classes that hits can have: of `classes`, or the first of each label that holds one of them."""
+        return SCHEMES[self.scheme].written(self.classes)
 
     @property
     def _least(self) -> tuple[tuple[str, float], ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokenizer.drums import DRUMS
+from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
 
 if TYPE_CHECKING:
@@ -33,10 +33,13 @@ class Transcription:
     """Heard, but less certain than the decoding settings ask (`minimum_confidence`): not in `hits`."""
     left_out: tuple[Hit, ...] = ()
     """Heard, and taken out by `only`: no format writes them, but tempo and grid come from all strokes."""
+    scheme: str = "26"
+    """What was told apart (`DecodeConfig.scheme`): a hit's drum stands for its label."""
 
     def only(self, drums: Collection[int]) -> Transcription:
-        """The hits of these drums (indices into `tokenizer.drums.DRUMS`); what was heard stays as it was."""
-        heard = self.heard
+        """The hits of these drums (indices into `tokenizer.drums.DRUMS`), or of labels that hold one of them;
+        what was heard stays as it was."""
+        drums, heard = SCHEMES[self.scheme].written(drums), self.heard
         return replace(
             self,
             hits=tuple(hit for hit in heard if hit.drum in drums),
@@ -50,8 +53,9 @@ class Transcription:
         return tuple(sorted((*self.hits, *self.left_out))) if self.left_out else self.hits
 
     def to_records(self) -> list[dict[str, Any]]:
-        """One dict a hit (time in seconds, drum by name, velocity, confidence), as pandas takes them."""
-        return [record(hit) for hit in self.hits]
+        """One dict a hit (time in seconds, drum or label by name, velocity, confidence), as pandas takes
+        them."""
+        return [record(hit, self.scheme) for hit in self.hits]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """time float64 [n] in seconds, drum int64 [n] (index into `tokenizer.drums.DRUMS`), velocity int64
@@ -114,11 +118,11 @@ class Failure:
     """One line that names the file."""
 
 
-def record(hit: Hit) -> dict[str, Any]:
-    """One hit as plain values: seconds with microseconds, the drum by name."""
+def record(hit: Hit, scheme: str = "26") -> dict[str, Any]:
+    """One hit as plain values: seconds with microseconds, the drum by the name of its label."""
     return {
         "time": round(hit.time, 6),
-        "drum": DRUMS[hit.drum].name,
+        "drum": SCHEMES[scheme].name_of(hit.drum),
         "velocity": hit.velocity,
         "confidence": round(hit.confidence, 4),
     }

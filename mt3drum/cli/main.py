@@ -11,7 +11,7 @@ from typing import Any
 
 from mt3drum.cli import convert, demo, drum_options, model_options, notation_options, review
 from mt3drum.cli.parser import CommandParser, meant
-from mt3drum.decoding import DECODERS, DecodeConfig
+from mt3drum.decoding import DECODED_SCHEMES, DECODERS, PLAYABLE, DecodeConfig
 from mt3drum.files import SUFFIX
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -24,6 +24,17 @@ def _formats(text: str) -> tuple[str, ...]:
         hint = "".join(meant(name, SUFFIX) for name in unknown[:1])
         raise argparse.ArgumentTypeError(f"{text!r}: some of {', '.join(SUFFIX)} are wanted{hint}")
     return names
+
+
+def _confidence(text: str) -> float | dict[str, float]:
+    """A bound, or bounds by family."""
+    try:
+        if "=" not in text:
+            return float(text)
+        pairs = [item.split("=") for item in drum_options.names(text)]
+        return {family.strip(): float(bound) for family, bound in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number, or family=number,... are wanted") from None
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -108,6 +119,25 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="added to the onset head's logits (default: the checkpoint's)",
     )
+    add(
+        "--minimum-confidence",
+        type=_confidence,
+        metavar="X",
+        help="leave out hits of less confidence, 0..1: one bound, or those of families, as in "
+        "tom=0.4,ride=0.2 (default: the checkpoint's)",
+    )
+    add(
+        "--scheme",
+        choices=DECODED_SCHEMES,
+        help="how many drums to tell apart: 26; 16: each drum once; 8: families; 5: KD SD TT HH CY",
+    )
+    add("--playable", action="store_const", const=PLAYABLE, help="hardly ever a stroke of a third hand")
+    add(
+        "--transitions",
+        type=float,
+        metavar="X",
+        help="weight of what drummers strike after what (default: 0, off)",
+    )
     add("--minimum-gap", type=float, metavar="S", help="least seconds between two strokes of one drum")
     add("--max-hits-per-second", type=int, metavar="N", help="most hits in any one second")
 
@@ -134,10 +164,15 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: a value is out of range, a name unknown, or no class left.
     """
-    names = ("decoder", "beam", "onset_weight", "onset_bias", "minimum_gap", "max_hits_per_second")
+    names = (
+        *("decoder", "beam", "onset_weight", "onset_bias", "minimum_confidence", "scheme", "playable"),
+        *("transitions", "minimum_gap", "max_hits_per_second"),
+    )
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.vocabulary:
         options["classes"] = drum_options.drum_classes(args.vocabulary)
+    if args.kit is not None and options.get("scheme", "26") != "26":
+        raise ValueError("--kit tells drums apart that --scheme takes for one; give only one of them")
     DecodeConfig().with_options(options)  # checks the ranges before anything heavy is imported
     if args.batch is not None and args.batch < 1:
         raise ValueError(f"--batch {args.batch} is less than 1")

@@ -22,6 +22,7 @@ class InProgress:
     path: Path | None
     recording: AudioSource | None
     failure: str = ""
+    scheme: str = "26"
     waiting: int = 0
     """Segments cut and not yet decoded."""
     cut: bool = False
@@ -45,6 +46,7 @@ class InProgress:
             self.path,
             (*self.recording.warnings, *self.warnings),
             tuple(self.candidates),
+            scheme=self.scheme,
         )
 
     def settle(self, config: DecodeConfig, until: float) -> list[Hit]:

@@ -15,7 +15,7 @@ from mt3drum.files import result_paths, write_whole
 from mt3drum.formats import tables
 from mt3drum.formats.options import ScoreOptions
 from mt3drum.result import Transcription
-from tokenizer.drums import DRUMS
+from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
 from tokenizer.midi import Notes, note_numbers, write_midi
 
@@ -205,21 +205,25 @@ def _json(rendering: Rendering, path: Path) -> None:
     result = rendering.result
     source = result.path.name if result.path else None
     tempo = tables.tempo_record(rendering.beats)
-    write_whole(path, tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo))
+    text = tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo, result.scheme)
+    write_whole(path, text)
 
 
 def _jsonl(rendering: Rendering, path: Path) -> None:
-    write_whole(path, tables.to_jsonl(rendering.hits))
+    write_whole(path, tables.to_jsonl(rendering.hits, rendering.result.scheme))
 
 
 def _csv(rendering: Rendering, path: Path) -> None:
-    write_whole(path, tables.to_csv(rendering.hits))
+    write_whole(path, tables.to_csv(rendering.hits, rendering.result.scheme))
 
 
 def _jams(rendering: Rendering, path: Path) -> None:
     numbers = note_numbers(rendering.notes)
-    seconds = rendering.result.seconds
-    write_whole(path, tables.to_jams(rendering.hits, seconds, rendering.title, rendering.beats, numbers))
+    result = rendering.result
+    text = tables.to_jams(
+        rendering.hits, result.seconds, rendering.title, rendering.beats, numbers, result.scheme
+    )
+    write_whole(path, text)
 
 
 def _musicxml(rendering: Rendering, path: Path) -> None:
@@ -279,7 +283,7 @@ _WRITERS: Mapping[str, Callable[[Rendering, Path], None]] = {
 
 def summary(result: Transcription) -> str:
     """One line: hits by drum, most frequent first."""
-    counts = Counter(DRUMS[hit.drum].name for hit in result.hits)
+    counts = Counter(SCHEMES[result.scheme].name_of(hit.drum) for hit in result.hits)
     drums = ", ".join(f"{name} {count}" for name, count in counts.most_common())
     return f"{len(result.hits)} hits in {result.seconds:.1f} s" + (f": {drums}" if drums else "")
 
