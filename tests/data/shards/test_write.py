@@ -395,7 +395,9 @@ def test_command_cuts_a_folder_of_recordings(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_help_does_not_wait_for_heavy_imports() -> None:
-    code = "import sys, scripts.make_shards as m; m.parse_args(['--output', 'x', '--no-data', '--clips', '1'])"
+    code = (
+        "import sys, scripts.make_shards as m; m.parse_args(['--output', 'x', '--no-data', '--clips', '1'])"
+    )
     code += "; print([name for name in ('numpy', 'torch', 'soundfile') if name in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
