@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mt3drum.cli import convert, demo, drum_options, model_options, notation_options, review
+from mt3drum.cli import convert, demo, drum_options, export_site, model_options, notation_options, review
 from mt3drum.cli.parser import CommandParser, meant
 from mt3drum.decoding import DECODERS, DecodeConfig
 from mt3drum.files import SUFFIX
@@ -81,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     review.add_parsers(commands)
     convert.add_parser(commands, add_output)
     demo.add_parser(commands)
+    export_site.add_parser(commands)
     return parser
 
 
@@ -182,6 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "serve": review.serve,
             "convert": convert.convert,
             "demo": demo.demo,
+            "export-site": export_site.export_site,
         }
         return run[args.command](args)
     except KeyboardInterrupt:
