@@ -16,6 +16,7 @@ from mt3drum.cli import (
     demo,
     doctor,
     drum_options,
+    export_site,
     info,
     model_options,
     notation_options,
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     review.add_parsers(commands)
     convert.add_parser(commands, add_output)
     demo.add_parser(commands)
+    export_site.add_parser(commands)
     info.add_parser(commands)
     doctor.add_parser(commands)
     completion.add_parser(commands)
@@ -261,6 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "info": info.info,
             "doctor": doctor.doctor,
             "completion": lambda args: completion.completion(args, parser),
+            "export-site": export_site.export_site,
         }
         return run[args.command](args)
     except KeyboardInterrupt:
