@@ -138,7 +138,8 @@ def test_without_hits_all_is_rest_and_overs_add_up(tmp_path: Path) -> None:
     assert np.array_equal(read([rest])[REST][:, 0], np.clip(loud * 2**23, -(2**23), 2**23 - 1))
     hits = [Hit(0.1 * i, CLASS_INDEX["snare_head"], 100) for i in range(9)]
     paths = write_stems(tmp_path / "a.wav", hits, tmp_path / "stems")
-    assert np.array_equal(sum(read(paths).values())[:, 0], np.clip(loud * 2**23, -(2**23), 2**23 - 1))
+    total = np.sum(list(read(paths).values()), axis=0)[:, 0]
+    assert np.array_equal(total, np.clip(loud * 2**23, -(2**23), 2**23 - 1))
 
 
 def test_nothing_is_left_of_a_recording_that_cannot_be_read(tmp_path: Path) -> None:
