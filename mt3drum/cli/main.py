@@ -22,6 +22,7 @@ from mt3drum.cli import (
     notation_options,
     part_options,
     review,
+    stem_options,
 )
 from mt3drum.cli.parser import CommandParser, add_json, meant
 from mt3drum.decoding import DECODED_SCHEMES, DECODERS, PLAYABLE, DecodeConfig
@@ -94,6 +95,7 @@ def add_transcribe(commands: Any) -> None:
     notation_options.add_options(transcribe)
     drum_options.add_options(transcribe)
     part_options.add_options(transcribe)
+    stem_options.add_options(transcribe)
     add(
         "--watch",
         type=Path,
@@ -315,6 +317,7 @@ def _transcribe(args: argparse.Namespace) -> int:
             runtime=args.runtime,
             part=part_options.part_of(args),
             merge=merge[0] if merge else None,
+            stems=stem_options.stems(args),
         )
     except (ValueError, OSError) as problem:
         error(str(problem))
