@@ -8,13 +8,17 @@ from itertools import pairwise
 from typing import Any
 
 from tokenizer.codec import Codec
-from tokenizer.drums import DRUMS, FAMILIES, NUM_CLASSES
+from tokenizer.drums import DRUMS, FAMILIES, NUM_CLASSES, SCHEMES
 from tokenizer.hits import Hit
 
 TO_FINISH = 4
 """Tokens needed for one more hit and the end of the sequence: time, drum, velocity, EOS."""
 _FORMER_NAMES = {"prior_weight": "onset_weight", "prior_bias": "onset_bias"}
 """Field names in headers of earlier checkpoints -> current names."""
+DECODED_SCHEMES = ("26", "16", "8", "5")
+"""Values of `--scheme`: schemes whose labels are runs of neighbouring classes, as ascending drums require."""
+PLAYABLE = 5.0
+"""Nats of `--playable`: a hit that needs a third hand must be 150 times as likely as its absence."""
 DECODERS = ("product", "frames")
 """Values of `--decoder`: decoder and onset head combined; the onset head alone, a frame-wise transcriber."""
 _FRAMES: Mapping[str, Any] = {
@@ -46,6 +50,9 @@ class DecodeConfig:
     classes: frozenset[int] = frozenset(range(NUM_CLASSES))
     """The drum classes that the recording contains; every sound is attributed to one of them. To select which
     drums are written, use `Transcription.only`."""
+    scheme: str = "26"
+    """The labels to distinguish (`tokenizer.drums.SCHEMES`): the probabilities of a label's classes are added
+    up before anything is chosen. A hit then has the first class of its label."""
     minimum_gap: float = 0.0
     """Minimum seconds between two hits on one drum."""
     exclusive_gap: float = 0.03
@@ -54,6 +61,10 @@ class DecodeConfig:
     minimum_confidence: float | tuple[tuple[str, float], ...] = 0.0
     """Hits of lower calibrated confidence are dropped: one threshold for all, or pairs of family and
     threshold (0 for families not named)."""
+    playable: float = 0.0
+    """Penalty in nats for each hit that would need a third hand (`mt3drum.decode.preferences`); 0: off."""
+    transitions: float = 0.0
+    """Weight of how often human drummers strike one drum at some time after another; 0: off."""
     max_hits_per_second: int | None = None
     """Maximum number of hits in any one second of a segment."""
     silence_gate: float = 0.02
@@ -78,6 +89,8 @@ class DecodeConfig:
             "length_penalty": (0, 4),
             "minimum_gap": (0, 1),
             "exclusive_gap": (0, 1),
+            "playable": (0, 100),
+            "transitions": (0, 10),
             "silence_gate": (0, 1),
             "max_tokens": (TO_FINISH, 100_000),
             "margin": (0, 60),
@@ -85,6 +98,8 @@ class DecodeConfig:
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} {getattr(self, name)} is outside {low}..{high}")
+        if self.scheme not in DECODED_SCHEMES:
+            raise ValueError(f"scheme {self.scheme!r} is none of {', '.join(DECODED_SCHEMES)}")
         if unknown := {family for family, _ in self._least} - set(FAMILIES):
             raise ValueError(f"minimum_confidence names no family of drums: {', '.join(sorted(unknown))}")
         if not all(0 <= least <= 1 for _, least in self._least):
@@ -96,6 +111,10 @@ class DecodeConfig:
             raise ValueError(f"loudness_pass {self.loudness_pass!r} is neither true nor false")
         if not self.classes or not self.classes <= set(range(NUM_CLASSES)):
             raise ValueError(f"classes {sorted(self.classes)} must be some of 0..{NUM_CLASSES - 1}")
+        if not self.written:
+            raise ValueError(
+                f"scheme {self.scheme} has no label for any of the classes {sorted(self.classes)}"
+            )
         if self.max_hits_per_second is not None and not 1 <= self.max_hits_per_second <= 1000:
             raise ValueError(f"max_hits_per_second {self.max_hits_per_second} is outside 1..1000")
         points = self.confidence_calibration
@@ -110,7 +129,8 @@ class DecodeConfig:
 
     def with_options(self, options: Mapping[str, Any]) -> DecodeConfig:
         """A copy with some fields replaced. The option `decoder` is not a field: "frames" first applies the
-        overrides for decoding with the onset head alone.
+        overrides for decoding with the onset head alone. A mapping for `minimum_confidence` changes the
+        thresholds of the families that it names.
 
         Raises:
             ValueError: a name is unknown, or a value has the wrong type or is out of range.
@@ -120,10 +140,18 @@ class DecodeConfig:
         if decoder not in DECODERS:
             raise ValueError(f"decoder {decoder!r} is none of {', '.join(DECODERS)}")
         frames = {**_FRAMES, **self.frames} if decoder == "frames" else {}
-        chosen = DecodeConfig.from_dict({**self.to_dict(), **frames, **options})
+        base = DecodeConfig.from_dict({**self.to_dict(), **frames})
+        if isinstance(least := options.get("minimum_confidence"), Mapping):
+            options["minimum_confidence"] = {**dict(base._least), **least}
+        chosen = DecodeConfig.from_dict({**base.to_dict(), **options})
         if decoder == "frames" and chosen.onset_weight != 1:
             raise ValueError(f"onset_weight {chosen.onset_weight} is not for the decoder frames, which has 1")
         return chosen
+
+    @property
+    def written(self) -> frozenset[int]:
+        """The classes that hits can have: of `classes`, or the first of each label that holds one of them."""
+        return SCHEMES[self.scheme].written(self.classes)
 
     @property
     def _least(self) -> tuple[tuple[str, float], ...]:

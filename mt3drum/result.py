@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokenizer.drums import DRUMS
+from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
 
 if TYPE_CHECKING:
@@ -34,10 +34,13 @@ class Transcription:
     """Hits below the confidence threshold of the decoding settings (`minimum_confidence`); not in `hits`."""
     left_out: tuple[Hit, ...] = ()
     """Hits removed by `only`: no format writes them, but tempo and grid are estimated from all hits."""
+    scheme: str = "26"
+    """The labels that were distinguished (`DecodeConfig.scheme`): a hit's drum stands for its label."""
 
     def only(self, drums: Collection[int]) -> Transcription:
-        """Keep only the hits of these drums (indices into `tokenizer.drums.DRUMS`), unchanged."""
-        every = self.all_hits
+        """Keep only the hits of these drums (indices into `tokenizer.drums.DRUMS`), or of labels that contain
+        one of them, unchanged."""
+        drums, every = SCHEMES[self.scheme].written(drums), self.all_hits
         return replace(
             self,
             hits=tuple(hit for hit in every if hit.drum in drums),
@@ -51,8 +54,9 @@ class Transcription:
         return tuple(sorted((*self.hits, *self.left_out))) if self.left_out else self.hits
 
     def to_records(self) -> list[dict[str, Any]]:
-        """One dict per hit (time in seconds, drum name, velocity, confidence), as accepted by pandas."""
-        return [record(hit) for hit in self.hits]
+        """One dict per hit (time in seconds, name of the drum or label, velocity, confidence), as accepted by
+        pandas."""
+        return [record(hit, self.scheme) for hit in self.hits]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """time float64 [n] in seconds, drum int64 [n] (index into `tokenizer.drums.DRUMS`), velocity int64
@@ -119,11 +123,11 @@ class Failure:
     """The reason, in one line that names the file."""
 
 
-def record(hit: Hit) -> dict[str, Any]:
-    """One hit as plain values: time in seconds, rounded to microseconds, and the drum's name."""
+def record(hit: Hit, scheme: str = "26") -> dict[str, Any]:
+    """One hit as plain values: time in seconds, rounded to microseconds, and the name of its label."""
     return {
         "time": round(hit.time, 6),
-        "drum": DRUMS[hit.drum].name,
+        "drum": SCHEMES[scheme].name_of(hit.drum),
         "velocity": hit.velocity,
         "confidence": round(hit.confidence, 4),
     }

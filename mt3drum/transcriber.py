@@ -68,6 +68,8 @@ class Transcriber:
         self.config = config or DecodeConfig()
         if model.decoder is None and self.config.onset_weight != 1:
             self.config = self.config.with_options({"decoder": "frames"})
+        if kit is not None and self.config.scheme != "26":
+            raise ValueError(f"a kit tells drums apart that scheme {self.config.scheme} takes for one")
         self.batch = batch
         self.kit = kit
         self.untrimmed = 0.0  # seconds of audio since memory was last released
@@ -122,7 +124,7 @@ class Transcriber:
         Raises:
             AudioError: the array is empty or not floating-point, or the rate is out of range.
         """
-        job = InProgress(None, open_array(audio, sample_rate))
+        job = InProgress(None, open_array(audio, sample_rate), scheme=self.config.scheme)
         (result,) = self._run(iter([job]), None, None)
         assert isinstance(result, Transcription)
         return result
@@ -165,7 +167,7 @@ class Transcriber:
                         raise AudioError(
                             f"{path}: ends at {recording.seconds:.1f} s, before {part.start:g} s (--from)"
                         )
-                    yield InProgress(path, recording, part or WHOLE)
+                    yield InProgress(path, recording, part or WHOLE, scheme=self.config.scheme)
                 except (AudioError, OSError) as error:
                     yield InProgress(path, None, failure=_one_line(path, error))
 

@@ -6,7 +6,7 @@ Every number a class has anywhere (token, MIDI note, column of a matrix) is deri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -81,12 +81,27 @@ FAMILY_OF: tuple[int, ...] = tuple(FAMILIES.index(drum.family) for drum in DRUMS
 
 @dataclass(frozen=True)
 class Scheme:
-    """A reduction of the 26 classes to fewer labels, for scoring or training."""
+    """A reduction of the 26 classes to fewer labels, for scoring, training or decoding."""
 
     name: str
     labels: tuple[str, ...]
     of_class: tuple[int, ...]
     """`of_class[c]` is the label of class `c`, or -1 if the scheme excludes the class."""
+
+    @property
+    def first_class(self) -> tuple[int, ...]:
+        """The class that stands for each label: its first."""
+        return tuple(self.of_class.index(label) for label in range(len(self.labels)))
+
+    def written(self, drums: Collection[int]) -> frozenset[int]:
+        """The classes that stand for the labels of these."""
+        first = self.first_class
+        return frozenset(first[self.of_class[drum]] for drum in drums if self.of_class[drum] >= 0)
+
+    def name_of(self, drum: int) -> str:
+        """The label of a class, or the name of the class where the scheme leaves it out."""
+        label = self.of_class[drum]
+        return DRUMS[drum].name if label < 0 else self.labels[label]
 
 
 def _scheme(name: str, labels: tuple[str, ...], label_of: Callable[[DrumClass], str | None]) -> Scheme:

@@ -212,7 +212,7 @@ def _transcribe(this: _Run, transcriber: Transcriber, tasks: list[Task], opened:
     lines = lines and options.score.grid is None
     wanted = {task.source: options.output.paths(task) for task in tasks}
     files = {source: paths["jsonl"] for source, paths in wanted.items() if "jsonl" in paths and lines}
-    live = LiveLines(files, options.drums)
+    live = LiveLines(files, options.drums, transcriber.config.scheme)
     sizes = {
         t.source: opened.places[t.source].size if t.source in opened.places else _size(t.source)
         for t in tasks

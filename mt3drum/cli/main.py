@@ -23,7 +23,7 @@ from mt3drum.cli import (
     review,
 )
 from mt3drum.cli.parser import CommandParser, add_json, meant
-from mt3drum.decoding import DECODERS, DecodeConfig
+from mt3drum.decoding import DECODED_SCHEMES, DECODERS, PLAYABLE, DecodeConfig
 from mt3drum.files import SUFFIX, format_of
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -36,6 +36,17 @@ def _formats(text: str) -> tuple[str, ...]:
         hint = "".join(meant(name, SUFFIX) for name in unknown[:1])
         raise argparse.ArgumentTypeError(f"{text!r}: expected one or more of {', '.join(SUFFIX)}{hint}")
     return names
+
+
+def _confidence(text: str) -> float | dict[str, float]:
+    """A bound, or bounds by family."""
+    try:
+        if "=" not in text:
+            return float(text)
+        pairs = [item.split("=") for item in drum_options.names(text)]
+        return {family.strip(): float(bound) for family, bound in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number, or family=number,... are wanted") from None
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -159,6 +170,25 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="added to the onset head's logits (default: from the checkpoint)",
     )
+    add(
+        "--minimum-confidence",
+        type=_confidence,
+        metavar="X",
+        help="drop hits below this confidence, 0..1: one threshold, or thresholds by family, as in "
+        "tom=0.4,ride=0.2 (default: from the checkpoint)",
+    )
+    add(
+        "--scheme",
+        choices=DECODED_SCHEMES,
+        help="number of drums to distinguish: 26; 16: each drum once; 8: families; 5: KD SD TT HH CY",
+    )
+    add("--playable", action="store_const", const=PLAYABLE, help="avoid hits that need a third hand")
+    add(
+        "--transitions",
+        type=float,
+        metavar="X",
+        help="weight of which drum human drummers strike after which (default: 0, off)",
+    )
     add("--minimum-gap", type=float, metavar="S", help="minimum seconds between two hits on one drum")
     add("--max-hits-per-second", type=int, metavar="N", help="maximum number of hits in any one second")
 
@@ -187,10 +217,15 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: a value is out of range, a name unknown, or no class left.
     """
-    names = ("decoder", "beam", "onset_weight", "onset_bias", "minimum_gap", "max_hits_per_second")
+    names = (
+        *("decoder", "beam", "onset_weight", "onset_bias", "minimum_confidence", "scheme", "playable"),
+        *("transitions", "minimum_gap", "max_hits_per_second"),
+    )
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.vocabulary:
         options["classes"] = drum_options.drum_classes(args.vocabulary)
+    if args.kit is not None and options.get("scheme", "26") != "26":
+        raise ValueError("--kit tells drums apart that --scheme takes for one; give only one of them")
     DecodeConfig().with_options(options)  # checks the ranges before anything heavy is imported
     if args.batch is not None and args.batch < 1:
         raise ValueError(f"--batch {args.batch} is less than 1")

@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mt3drum.decoding import DECODED_SCHEMES
 from mt3drum.result import Transcription
 from mt3drum.rhythm.grid import Grid, Meter
-from tokenizer.drums import CLASS_INDEX
+from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
 from tokenizer.json_object import parse_json_object
 
@@ -41,12 +42,16 @@ def read_json(path: Path) -> tuple[Transcription, Grid | None]:
     if not isinstance(values.get("hits"), list):
         raise ValueError(f"{path}: not a score in JSON, as mt3drum and its review page write it")
     hits = []
+    scheme = values.get("scheme", "26")
+    if scheme not in DECODED_SCHEMES:
+        raise ValueError(f"{path}: scheme {scheme!r:.40} is none of {', '.join(DECODED_SCHEMES)}")
+    drums = dict(zip(SCHEMES[scheme].labels, SCHEMES[scheme].first_class, strict=True))
     for number, row in enumerate(values["hits"], 1):
         try:
             time, confidence = _number(row["time"], 0, MAX_SECONDS), _number(row["confidence"], 0, 1)
             if type(row["velocity"]) is not int:
                 raise ValueError(f"velocity {row['velocity']!r:.40} is no whole number")
-            hits.append(Hit(time, CLASS_INDEX[row["drum"]], row["velocity"], confidence))
+            hits.append(Hit(time, drums[row["drum"]], row["velocity"], confidence))
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path}: hit {number}: {type(error).__name__}: {error}") from None
     try:
@@ -57,7 +62,7 @@ def read_json(path: Path) -> tuple[Transcription, Grid | None]:
     source = values.get("source")
     warnings = tuple(str(text) for text in values.get("warnings") or ())
     name = Path(source) if isinstance(source, str) and source else path
-    return Transcription(tuple(sorted(hits)), seconds, name, warnings), beats
+    return Transcription(tuple(sorted(hits)), seconds, name, warnings, scheme=scheme), beats
 
 
 def read_tempo(record: Mapping[str, Any]) -> Grid:

@@ -209,21 +209,25 @@ def _json(rendering: Rendering, path: Path) -> None:
     result = rendering.result
     source = result.path.name if result.path else None
     tempo = tables.tempo_record(rendering.beats)
-    write_whole(path, tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo))
+    text = tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo, result.scheme)
+    write_whole(path, text)
 
 
 def _jsonl(rendering: Rendering, path: Path) -> None:
-    write_whole(path, tables.to_jsonl(rendering.hits))
+    write_whole(path, tables.to_jsonl(rendering.hits, rendering.result.scheme))
 
 
 def _csv(rendering: Rendering, path: Path) -> None:
-    write_whole(path, tables.to_csv(rendering.hits))
+    write_whole(path, tables.to_csv(rendering.hits, rendering.result.scheme))
 
 
 def _jams(rendering: Rendering, path: Path) -> None:
     numbers = note_numbers(rendering.notes)
-    seconds = rendering.result.seconds
-    write_whole(path, tables.to_jams(rendering.hits, seconds, rendering.title, rendering.beats, numbers))
+    result = rendering.result
+    text = tables.to_jams(
+        rendering.hits, result.seconds, rendering.title, rendering.beats, numbers, result.scheme
+    )
+    write_whole(path, text)
 
 
 def _musicxml(rendering: Rendering, path: Path) -> None:

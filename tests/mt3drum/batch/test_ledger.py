@@ -128,7 +128,7 @@ def test_the_environment_is_checked(
 ) -> None:
     for rank, world, message in (
         ("2", "2", "not a valid rank and size"),
-        ("x", "2", "no rank"),
+        ("x", "2", "are not a valid rank"),
         ("0", "2", "--manifest"),
     ):
         monkeypatch.setenv("RANK", rank)

@@ -14,6 +14,7 @@ import pytest
 
 from mt3drum.cli import main, part_options
 from mt3drum.decode.part import WHOLE, Part
+from mt3drum.decoding import DecodeConfig
 from mt3drum.result import Transcription
 from mt3drum.transcriber import Transcriber
 from tests.grooves import ROCK, played, steady
@@ -24,6 +25,7 @@ class Louder:
     """Hears the groove, each time louder than before."""
 
     kit = None
+    config = DecodeConfig()
 
     def __init__(self) -> None:
         self.hits = [replace(hit, velocity=50) for hit in played(ROCK, 8, steady(118.0, 0.9), 4)[0]]

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from mt3drum.cli import main
+from mt3drum.decoding import DecodeConfig
 from mt3drum.formats.read_json import read_json
 from mt3drum.result import Transcription
 from mt3drum.transcriber import Transcriber
@@ -32,6 +33,7 @@ class Heard:
     """Gives every recording the same hits."""
 
     kit = None
+    config = DecodeConfig()
 
     def __init__(self, hits: Iterable[Hit]) -> None:
         self.hits, self.read = tuple(hits), list[bytes]()
