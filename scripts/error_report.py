@@ -1,7 +1,8 @@
 """What goes wrong on the development recordings, and why: tables and pictures for docs/errors.md.
 
-    python scripts/error_report.py
-    python scripts/error_report.py --checkpoint runs/small/best.safetensors --output report/errors
+    python scripts/error_report.py --data $DATA/real/mdb_drums_dev
+    python scripts/error_report.py --data $DATA/real/mdb_drums_dev --checkpoint runs/small/best.safetensors \\
+        --output report/errors
 
 Captions are people's: docs/errors_captions.yaml, shown where recording and mix are the same and the second is
 at most one away.
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from scripts.pages.error_hits import Take
 
 ROOT = Path(__file__).resolve().parent.parent
-MDB = ROOT.parent / "shared" / "data" / "real" / "mdb_drums_dev"
 CAPTIONS = ROOT / "docs" / "errors_captions.yaml"
 CAPTION_SECONDS = 1.0
 
@@ -54,7 +54,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="default: the bundled one")
     parser.add_argument(
-        "--data", type=Path, default=MDB, metavar="DIR", help="MDB Drums (default: the six of ../shared)"
+        "--data", type=Path, required=True, metavar="DIR", help="MDB Drums, as $DATA/real/mdb_drums_dev"
     )
     parser.add_argument(
         "--electronic", type=Path, metavar="DIR", help="an electronic song with melodic/, mix/ and ref/"

@@ -1,6 +1,6 @@
 """Train on a rented GPU machine without network that is held for minutes: pack here, work there, join here.
 
-    python scripts/gpu_train.py pack --data ../shared/data --wheels wheels -o gpu
+    python scripts/gpu_train.py pack --data $DATA --wheels wheels -o gpu
     python gpu/code/scripts/gpu_train.py stretch --pack gpu --work work -o out --minutes 9.5     (there)
     python scripts/gpu_train.py join out --name best.safetensors -o runs/base/best.safetensors
 

@@ -1,12 +1,11 @@
 """Make training, validation or test shards: rendered from performances and kits, or cut from recordings.
 
-    python scripts/make_shards.py --output datasets/train --clips 20000
-    python scripts/make_shards.py --output datasets/test --split test --clips 300
-    python scripts/make_shards.py --output datasets/every --split test --clips 192 --patterns 1 --band 0.5
+    python scripts/make_shards.py --output datasets/train --data $DATA --clips 20000
+    python scripts/make_shards.py --output datasets/test --data $DATA --split test --clips 300
     python scripts/make_shards.py --output datasets/bare --no-data --clips 2000
     python scripts/make_shards.py --output datasets/egmd --corpus egmd --root e-gmd-v1.0.0 --clips 20000
 
-An interrupted run goes on where it stopped when the same command is given again.
+Rerun the same command to resume an interrupted run.
 """
 
 from __future__ import annotations
@@ -30,9 +29,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the shards; created")
     parser.add_argument("--split", choices=("train", "validation", "test"), default="train")
-    parser.add_argument(
-        "--clips", type=int, help="clips in all (recordings: default, all of them end to end)"
-    )
+    parser.add_argument("--clips", type=int, help="total (recordings: default, all of them end to end)")
     parser.add_argument("--clips-per-shard", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=12.0, help="length of a clip (default: 12)")
     parser.add_argument("--seed", type=int, default=0)
@@ -53,7 +50,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     args = parser.parse_args(arguments)
     if args.clips is None and args.corpus is None:
-        parser.error("--clips is needed")
+        parser.error("--clips is required for rendered clips")
+    if args.corpus is None and (args.data is None) == (not args.no_data):
+        parser.error("give either --data or --no-data for rendered clips")
+    if args.stems and (args.corpus is not None or args.split == "test"):
+        parser.error("--stems are bands of rendered clips for training and validation; test bands play notes")
     if args.corpus is not None and args.root is None:
         parser.error("--corpus needs --root")
     for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
@@ -69,9 +70,9 @@ def _rendered_options(parser: argparse.ArgumentParser) -> None:
     rendered.add_argument(
         "--data",
         type=Path,
-        default=Path("../shared/data"),
-        help="folder with kits/, midi/groove/, accompaniment/, splits.json and, if wanted, electronic/ "
-        "(default: ../shared/data)",
+        metavar="DIR",
+        help="folder with kits/, midi/groove/, accompaniment/, splits.json and, optionally, electronic/ "
+        "(docs/data.md)",
     )
     rendered.add_argument(
         "--stems",
@@ -122,7 +123,7 @@ def stem_folders(args: argparse.Namespace) -> list[Path]:
     """
     from data.band.stems import SOURCE
 
-    own = [args.data / SOURCE] if (args.data / SOURCE / "train").is_dir() else []
+    own = [args.data / SOURCE] if args.data and (args.data / SOURCE / "train").is_dir() else []
     folders = [*own, *args.stems]
     names = [folder.name for folder in folders]
     if len(set(names)) < len(names):
@@ -145,7 +146,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     from data.kits.load import kit_split, load_kits
 
     if not args.no_data and not args.data.is_dir():
-        raise ValueError(f"{args.data} is not a folder; give --data, or --no-data to synthesise everything")
+        raise ValueError(f"{args.data} is not a folder; use --no-data to synthesise everything")
     config = render_config(args)
     rng = np.random.default_rng(args.seed)
     bank = None
@@ -153,7 +154,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     if config.band or config.negatives:
         held_out = args.split == "test"
         bank = make_bank(None if args.no_data else args.data / "accompaniment", rng, held_out)
-        if not args.no_data and not held_out:
+        if not held_out:
             for folder in stem_folders(args):
                 more, licences = load_stems(folder)
                 stems += more
@@ -209,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"make_shards: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("make_shards: interrupted; the same command goes on from here", file=sys.stderr)
+        print("make_shards: interrupted; rerun the command to resume", file=sys.stderr)
         return 130
     hours = manifest["seconds"] / 3600
     print(f"{manifest['clips']} clips, {hours:.2f} h, {sum(manifest['hits'].values())} hits in {args.output}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -43,8 +44,6 @@ NAMES = {
 """What the rows are called, in their order; other reports follow under their own names."""
 OURS, VELOCITY = "mt3drum", "velocity"
 WINDOW = 0.05  # seconds
-DATA = "../shared/data"
-"""Where the data lay when the reports were made; pages show `$DATA`."""
 FINE = ("26", "16", "12", "8", "5", "3")
 FIVE = ("KD", "SD", "TT", "HH", "CY")
 
@@ -52,7 +51,8 @@ Digest = dict[str, Any]
 
 
 def digest(report: Mapping[str, Any]) -> Digest:
-    """What the tables need of a report: without tracks, curves and confusion.
+    """What the tables need of a report: without tracks, curves and confusion. In the command, the folder
+    named by the environment variable DATA is written as `$DATA`.
 
     Raises:
         ValueError: the report is of another format.
@@ -67,6 +67,8 @@ def digest(report: Mapping[str, Any]) -> Digest:
             kept["with_velocity"] = _without_tracks(system["with_velocity"])
         systems[name] = kept
     head = {key: report[key] for key in ("format", "references", "command", "settings")}
+    if folder := os.environ.get("DATA"):
+        head["command"] = head["command"].replace(folder.rstrip("/"), "$DATA")
     tracks = next(iter(report["systems"].values()))["headline"]["tracks"]
     return {**head, "tracks": len(tracks), "systems": systems}
 
@@ -128,7 +130,7 @@ def block(digests: Mapping[str, Digest]) -> str:
     if ranks := list(_velocity_ranks(digests)):
         parts.append("Velocity: Spearman correlation within recording and class, weighted by hits.")
         parts.append(_table(("recordings", "system", "matched hits", "rank correlation"), ranks))
-    commands = "\n".join(report["command"].replace(DATA, "$DATA") for report in digests.values())
+    commands = "\n".join(report["command"] for report in digests.values())
     parts.append("Definitions: docs/scoring.md. Commands (docs/data.md says what `$DATA` holds):")
     parts.append("```\n" + commands + "\n```")
     return "\n\n".join(parts) + "\n"

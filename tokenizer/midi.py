@@ -1,10 +1,10 @@
 """Hits as MIDI files, pretty_midi and note-seq objects, and back.
 
-Files are written with mido, for pretty_midi has no public way to write changes of tempo; `to_pretty_midi` and
-`to_note_sequence` hand the same score to those libraries. Reading is in `tokenizer/midi_read.py`.
+Files are written with mido, because pretty_midi has no public way to write tempo changes; `to_pretty_midi`
+and `to_note_sequence` convert the same score for those libraries. `tokenizer/midi_read.py` reads MIDI files.
 
-A hit's confidence has no place in MIDI: it is not written, and reading gives 1.0. note-seq and pretty_midi
-are imported where they are used (note-seq takes two seconds), so this module stays light.
+MIDI cannot store confidence: it is not written, and reading gives 1.0. note-seq and pretty_midi are imported
+on use (note-seq takes two seconds), so this module stays light.
 """
 
 from __future__ import annotations
@@ -65,22 +65,23 @@ def write_midi(
     """Write hits as a MIDI file of type 1: tempo and meter in the first track, the drums on channel 10 in
     one or several others.
 
-    A tick is at most 1 ms whatever the tempo (0.52 ms at 120), so a time read back is wrong by half a
-    millisecond at most. Two hits that fall on one tick and one note are one note, of the greater velocity.
+    A tick is at most 1 ms at any tempo (0.52 ms at 120 bpm), so times are accurate to half a millisecond.
+    Hits on the same tick and note become one note with the greater velocity.
 
     Args:
         hits: times in seconds, 0 or later.
-        path: its folder is made if need be; the file appears whole or not at all.
-        notes: "gm" writes General MIDI notes (hi-hat edges, tom3_rim and floor_tom_rim become their heads);
-            "td17" those of a Roland TD-17, which keep all 26 classes apart; a tuple: one number a class.
+        path: its folder is created if necessary; the file is written completely or not at all.
+        notes: "gm" for General MIDI notes (hi-hat edges, tom3_rim and floor_tom_rim are written as their
+            heads), "td17" for those of a Roland TD-17, which distinguish all 26 classes, or a tuple with one
+            note number per class.
         tempos: (seconds, quarter notes a minute) of each change; 120 until the first.
         time_signatures: (seconds, numerator, denominator).
         title: name of the sequence.
         tracks: note lengths, the pedal, one track or one for each family.
     Returns:
-        how many hits were merged into another.
+        the number of hits merged into another hit.
     Raises:
-        MidiError: a time, tempo or meter that MIDI cannot hold.
+        MidiError: MIDI cannot represent a time, tempo or meter.
         OSError: the file cannot be written.
     """
     path = Path(path)
@@ -161,11 +162,11 @@ def to_pretty_midi(
     tempos: Tempos | None = None,
     time_signatures: TimeSignatures | None = None,
 ) -> Any:
-    """The same score as `write_midi` as a `pretty_midi.PrettyMIDI`.
+    """The score that `write_midi` writes, as a `pretty_midi.PrettyMIDI`.
 
     Raises:
         MidiError: as `write_midi`.
-        ValueError: pretty_midi takes files of 10^7 ticks at most, 87 minutes at 120 beats a minute.
+        ValueError: the score exceeds pretty_midi's limit of 10^7 ticks, 87 minutes at 120 bpm.
     """
     import pretty_midi
 
@@ -183,7 +184,7 @@ def to_note_sequence(
     tempos: Tempos | None = None,
     time_signatures: TimeSignatures | None = None,
 ) -> Any:
-    """The same score as a `note_seq.NoteSequence`, with exact times; hits on one note at one time are merged.
+    """The score as a `note_seq.NoteSequence` with exact times; hits on one note at one time are merged.
 
     Raises:
         MidiError: as `write_midi`.
@@ -225,7 +226,7 @@ def to_note_sequence(
 
 
 def from_note_sequence(sequence: Any, label_map: LabelMap) -> MidiScore:
-    """A `note_seq.NoteSequence` as a score: its drum notes, or all notes where none is marked as drum.
+    """A `note_seq.NoteSequence` as a score: its drum notes, or all notes if none is marked as a drum.
 
     Raises:
         MidiError: a note without a velocity in 1..127 or a finite time.

@@ -123,12 +123,12 @@ def render_backing(
     mix = _render(kind, bank, stems, rng, seconds + late, bpm, [time + late for time in kicks], config)
     mix = mix[len(mix) - round(seconds * SAMPLE_RATE) :]
     electronic = kind in ("stems", "sequences", "sequences and band")
-    heard = [] if drumless else [time for time in kicks if time >= 0]
-    if machines and heard and rng.random() < config.sub:
-        add_track(mix, sub_bass(heard, len(mix), rng), rng.uniform(-3, 4))
+    sounding = [] if drumless else [time for time in kicks if time >= 0]
+    if machines and sounding and rng.random() < config.sub:
+        add_track(mix, sub_bass(sounding, len(mix), rng), rng.uniform(-3, 4))
     share = config.machine_ducked if machines else config.ducked if electronic else 0.0
-    if heard and rng.random() < share:
-        mix = mix * duck(len(mix), heard, rng)
+    if sounding and rng.random() < share:
+        mix = mix * duck(len(mix), sounding, rng)
     if electronic and rng.random() < config.limited:
         mix = effects.limit(full_scale(mix), rng)
     return full_scale(mix)

@@ -1,4 +1,4 @@
-"""What one process has to do, known before anything is decoded."""
+"""The work of one process, planned before decoding."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TranscribeOptions:
-    """What `mt3drum transcribe` is asked for; checked."""
+    """The validated options of `mt3drum transcribe`."""
 
     files: Sequence[str]
     """Files, folders, patterns, tar files, `pipe:COMMAND`."""
     output: Output
     decoding: dict[str, Any]
-    """Fields of `DecodeConfig` that replace the checkpoint's."""
+    """Fields of `DecodeConfig` that override the checkpoint's."""
     notes: Notes
     score: ScoreOptions
     drums: frozenset[int]
@@ -54,17 +54,19 @@ class TranscribeOptions:
     """Of each recording; None: all of it."""
     merge: Transcription | None = None
     """What the part is put into."""
+    stems: str | None = None
+    """Kind of the files that hold each family's sound; None: none."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every recording of a run, of all ranks, and what could not be opened."""
+    """Every recording of a run, over all ranks, and the inputs that could not be opened."""
 
     share: Share
-    """Of this process."""
+    """The tasks of this process."""
     opened: Opened
     pipes: Sequence[Pipe]
-    """Commands, whose recordings are known once they have run."""
+    """Commands, whose recordings are known only after they have run."""
     problems: Sequence[Problem]
 
 

@@ -1,4 +1,4 @@
-"""What `mt3drum transcribe` does, once its options are known to be good."""
+"""The work of `mt3drum transcribe`, after its options have been validated."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mt3drum.batch.ledger import Ledger, Record, Share
 from mt3drum.batch.outputs import private_folder, to_stdout
 from mt3drum.batch.pipes import Pipe, fetch
 from mt3drum.batch.plan import Plan, TranscribeOptions, make_plan
+from mt3drum.batch.stems import add_stems, has_stems
 from mt3drum.batch.tally import Said, Tally
 from mt3drum.batch.tars import Opened, open_tar, renamed, staged, tasks_of
 from mt3drum.extras import MissingExtra
@@ -31,7 +32,7 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 @dataclass(frozen=True)
 class _Run:
-    """What every recording of a run is treated with."""
+    """The components used for every recording of a run."""
 
     options: TranscribeOptions
     tally: Tally
@@ -67,12 +68,12 @@ def run(options: TranscribeOptions) -> int:
             _transcribe(this, transcriber, todo, plan.opened)
             for pipe in pipes:
                 _run_pipe(this, transcriber, pipe)
-    finally:  # interrupted too: what is done is done
+    finally:  # also when interrupted: keep finished work
         tally.tell(this.sink.close())
     if ledger is not None:
         _close(ledger, plan, mine)
     tally.conclude()
-    # Launchers end all ranks when one exits non-zero; what failed stands in the manifest.
+    # Launchers stop all ranks when one exits non-zero; the manifest lists the failures.
     return EXIT_FAILED if (tally.failed or tally.incomplete) and plan.share.world == 1 else 0
 
 
@@ -141,7 +142,7 @@ def _load(options: TranscribeOptions, plan: Plan) -> Transcriber | None:
             local = int(os.environ.get("LOCAL_RANK", share.rank))
             device = f"cuda:{local % torch.cuda.device_count()}"
         if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(1)  # ranks share the processor: one thread each is fastest
+            torch.set_num_threads(1)  # ranks share the CPU: one thread each is fastest
     try:
         transcriber = Transcriber.load(
             options.checkpoint,
@@ -161,7 +162,7 @@ def _load(options: TranscribeOptions, plan: Plan) -> Transcriber | None:
 
 
 def _not_done(this: _Run, tasks: Sequence[Task]) -> list[Task]:
-    """Those without results; the others are counted."""
+    """Tasks without results; the others are counted."""
     todo = [task for task in tasks if not _is_done(this, task)]
     this.tally.skipped += len(tasks) - len(todo)
     return todo
@@ -170,11 +171,12 @@ def _not_done(this: _Run, tasks: Sequence[Task]) -> list[Task]:
 def _is_done(this: _Run, task: Task) -> bool:
     known = this.ledger is not None and this.ledger.is_done(task.source)
     record = this.ledger.records[str(task.source)] if this.ledger is not None and known else {}
-    return (this.options.skip_existing or known) and this.sink.holds(task, record)
+    there = this.sink.holds(task, record) and has_stems(this.options, task)
+    return (this.options.skip_existing or known) and there
 
 
 def _pipe_is_done(this: _Run, pipe: Pipe) -> bool:
-    """Whether the command need not run again."""
+    """Whether the command can be skipped."""
     if this.ledger is None or not this.ledger.is_done(pipe.task.source):
         return False
     tasks = tasks_of(this.ledger.records[str(pipe.task.source)].get("members", ()), pipe.task)
@@ -185,7 +187,7 @@ def _pipe_is_done(this: _Run, pipe: Pipe) -> bool:
 
 
 def _writable(this: _Run, tasks: list[Task]) -> list[Task]:
-    """Those whose results would write over nothing; the others fail."""
+    """Tasks whose results would not replace a file; the others fail."""
     if this.options.output_shards is not None:
         return tasks
     kept = []
@@ -200,7 +202,7 @@ def _writable(this: _Run, tasks: list[Task]) -> list[Task]:
 
 
 def _transcribe(this: _Run, transcriber: Transcriber, tasks: list[Task], opened: Opened) -> None:
-    """Transcribe, write, and note in the ledger."""
+    """Transcribe, write, and update the ledger."""
     if not tasks:
         return
     from mt3drum.batch.live import LiveLines
@@ -212,7 +214,7 @@ def _transcribe(this: _Run, transcriber: Transcriber, tasks: list[Task], opened:
     lines = lines and options.score.grid is None
     wanted = {task.source: options.output.paths(task) for task in tasks}
     files = {source: paths["jsonl"] for source, paths in wanted.items() if "jsonl" in paths and lines}
-    live = LiveLines(files, options.drums)
+    live = LiveLines(files, options.drums, transcriber.config.scheme)
     sizes = {
         t.source: opened.places[t.source].size if t.source in opened.places else _size(t.source)
         for t in tasks
@@ -228,6 +230,8 @@ def _transcribe(this: _Run, transcriber: Transcriber, tasks: list[Task], opened:
             result = renamed(found, source)
             if isinstance(result, Failure):
                 this.tally.fail(Problem(str(task.source), result.reason))
+            elif lack := add_stems(options, task, found.path, result, bar.progress):
+                this.tally.fail(Problem(str(task.source), lack))
             else:
                 _put(this, task, result)
             live.close(task.source)
@@ -253,7 +257,7 @@ def _put(this: _Run, task: Task, result: Transcription) -> None:
 
 
 def _run_pipe(this: _Run, transcriber: Transcriber, pipe: Pipe) -> None:
-    """Keep what the command writes in a private file until its recordings are transcribed."""
+    """Store the command's output in a private file until its recordings are transcribed."""
     source = str(pipe.task.source)
     with private_folder() as scratch:
         path, opened = scratch / "piped.tar", Opened()
@@ -275,7 +279,7 @@ def _run_pipe(this: _Run, transcriber: Transcriber, pipe: Pipe) -> None:
 
 
 def _close(ledger: Ledger, plan: Plan, mine: Sequence[Task]) -> None:
-    """Enter what was left out by --skip-existing, and merge the ledgers of all ranks, if this is the last."""
+    """Record what --skip-existing skipped, and merge the ledgers of all ranks if this is the last one."""
     for task in mine:
         if str(task.source) not in ledger.records:
             ledger.add(task.source, {"status": "done", "skipped": True})

@@ -1,4 +1,4 @@
-"""What became of every recording: counted, said, and entered in the ledger."""
+"""Outcomes of all recordings: counted, printed and entered in the ledger."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Said(NamedTuple):
 
 @dataclass
 class Tally:
-    """Counts of recordings, and of inputs that gave none."""
+    """Counts of recordings and of unusable inputs."""
 
     ledger: Ledger | None
     quiet: bool
     out: TextIO
-    """For lines of what went well."""
+    """Prints messages about successful files."""
     json: bool = False
     """Lines on `out` are JSON objects, of what failed too."""
     done: int = 0
     failed: int = 0
     skipped: int = 0
     incomplete: int = 0
-    """Of those done, the ones without one of the formats."""
+    """Number of finished recordings that lack a format."""
     said: dict[Path | None, Said] = field(default_factory=dict)
-    """What to say of results that are written and not yet told."""
+    """Messages about results that are written and not yet reported."""
 
     def fail(self, problem: Problem, record: Record | None = None) -> None:
         """A recording, or an input, failed; `record`: what the ledger is to know of it."""
@@ -73,7 +73,7 @@ class Tally:
                 error(f"{outcome.result.path}: {line}")
 
     def conclude(self) -> None:
-        """The last line."""
+        """Print the summary line."""
         if self.quiet and not self.failed and not self.incomplete:
             return
         more = f" ({self.incomplete} without one of the formats)" if self.incomplete else ""

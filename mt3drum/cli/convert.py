@@ -1,4 +1,4 @@
-"""The subcommand `mt3drum convert`: a score in JSON, as transcribed or as edited, to the other formats."""
+"""The subcommand `mt3drum convert`: convert a JSON score, transcribed or edited, to other formats."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def add_parser(commands: Any, add_output: Callable[[argparse.ArgumentParser], No
     """
     parser = commands.add_parser(
         "convert",
-        help="convert a JSON transcription, edited or not, to other formats",
-        description="Write scores in JSON (of `mt3drum transcribe --format json`, or exported from the "
-        "review page) in other formats. Beats are those in the file, unless --bpm or --meter says otherwise.",
+        help="convert a JSON transcription to other formats",
+        description="Convert JSON scores (from `mt3drum transcribe --format json` or exported from the "
+        "review page) to other formats. Uses the beats in the file unless --bpm or --meter is given.",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE.json", help="scores in JSON; -: standard input")
+    parser.add_argument("files", nargs="+", metavar="FILE.json", help="JSON scores; -: standard input")
     add_output(parser)
     drum_options.add_options(parser)
     notation_options.add_options(parser)

@@ -19,9 +19,9 @@ def add_parser(commands: Any) -> None:
     """Add to the subparsers of the command `mt3drum`."""
     parser = commands.add_parser(
         "demo",
-        help="transcribe the ten-second clip that comes with the package",
-        description=f"Write {CLIP} (ten seconds of drums and band), its transcription demo.mid and a page to "
-        "hear and correct it on, demo.html.",
+        help="transcribe the bundled ten-second clip",
+        description=f"Write {CLIP} (ten seconds of drums and band), its transcription demo.mid and the "
+        "review page demo.html.",
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("."), metavar="DIR", help="default: .")
     add_json(parser)

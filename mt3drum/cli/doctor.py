@@ -48,9 +48,9 @@ def add_parser(commands: Any) -> None:
     """Add it to the subparsers of the command `mt3drum`."""
     parser = commands.add_parser(
         "doctor",
-        help="versions, devices, speed of this machine, and what is missing",
-        description="Check this installation: versions, ffmpeg, devices, optional parts with the command "
-        "that installs each, and the speed on the demo clip. Exit code 1: it cannot transcribe.",
+        help="check the installation: versions, devices, speed and missing parts",
+        description="Check the installation: versions, ffmpeg, devices, optional parts with the command that "
+        "installs each, and the speed on the demo clip. Exit code 1: mt3drum cannot transcribe.",
     )
     add_json(parser)
 
@@ -67,14 +67,16 @@ def doctor(args: argparse.Namespace) -> int:
     }
     if record["ffmpeg"] is None:
         remedy = next((how for tool, how in _FFMPEG.items() if shutil.which(tool)), "https://ffmpeg.org")
-        lacks.append(Lack("ffmpeg: M4A, films and other files that libsndfile does not read", False, remedy))
+        lacks.append(
+            Lack("ffmpeg: for M4A, video and other files that libsndfile cannot read", False, remedy)
+        )
     try:
         record |= trial()
     except (ImportError, OSError, ValueError, RuntimeError) as problem:
         reason = " ".join(str(problem).split()) or type(problem).__name__
         lacks.append(Lack(f"transcription fails: {reason}", True, "pip install --force-reinstall mt3drum"))
     if "devices" in record and shutil.which("nvidia-smi") and len(record["devices"]) == 1:
-        lacks.append(Lack("PyTorch with CUDA: the GPU of this machine", False, "pip install -U torch"))
+        lacks.append(Lack("PyTorch with CUDA: to use this machine's GPU", False, "pip install -U torch"))
     record["missing"] = [lack._asdict() for lack in lacks]
     if args.json:
         say_json(record, sys.stdout)

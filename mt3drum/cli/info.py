@@ -1,4 +1,4 @@
-"""The subcommand `mt3drum info`: what a recording or a transcription holds."""
+"""The subcommand `mt3drum info`: describe a recording or a transcription."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def add_parser(commands: Any) -> None:
     """Add it to the subparsers of the command `mt3drum`."""
     parser = commands.add_parser(
         "info",
-        help="what a file is: length, rate, channels, streams; tempo, meter and drums",
+        help="describe a file: length, rate, channels, streams; tempo, meter and drums",
         description="Describe recordings (kind, length, sample rate, channels, audio streams) and "
         "transcriptions in JSON or MIDI (length, tempo, meter, hits of each drum).",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings, JSON or MIDI files")
     parser.add_argument(
-        "--transcribe", action="store_true", help="transcribe recordings too, and describe what was heard"
+        "--transcribe", action="store_true", help="also transcribe recordings and describe the result"
     )
     add_json(parser)
     model_options.add_options(parser)

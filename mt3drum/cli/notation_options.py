@@ -25,14 +25,14 @@ NOTE_MAPS = (*BUILT_IN, *PRESETS)
 
 
 def add_options(parser: Any) -> None:
-    """To an argument parser or group."""
+    """Add the options to an argument parser or group."""
     add = parser.add_argument
     add(
         "--notes",
         default="gm",
         metavar="NAME|FILE",
-        help=f"note numbers in MIDI: {', '.join(NOTE_MAPS)} (default: gm), or a JSON file of drum names to "
-        "numbers (docs/producing.md)",
+        help=f"MIDI note numbers: {', '.join(NOTE_MAPS)} (default: gm), or a JSON file that maps drum names "
+        "to numbers (docs/producing.md)",
     )
     add(
         "--note-length",
@@ -43,7 +43,7 @@ def add_options(parser: Any) -> None:
     add(
         "--split",
         choices=("tracks", "files"),
-        help="MIDI with a track for each family of drums, or a file for each beside that of all",
+        help="one MIDI track per drum family, or one extra MIDI file per drum family",
     )
     add(
         "--stickings",
@@ -66,7 +66,7 @@ def add_options(parser: Any) -> None:
 
 
 def add_tempo_options(parser: Any) -> None:
-    """Those about what the user knows of tempo and meter."""
+    """Add the options for a known tempo and meter."""
     add = parser.add_argument
     add("--bpm", type=float, metavar="X", help="set the tempo, to within 6 %% (default: estimated)")
     add(

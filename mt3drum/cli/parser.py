@@ -24,7 +24,7 @@ def meant(word: str, known: Iterable[str]) -> str:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`."""
     parser.add_argument(
-        "--json", action="store_true", help="print JSON for programs instead of words: one object a line"
+        "--json", action="store_true", help="print machine-readable JSON instead of text, one object per line"
     )
 
 

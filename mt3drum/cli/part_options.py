@@ -17,16 +17,22 @@ _CLOCK = re.compile(r"(?:(?:(\d{1,3}):)?([0-5]?\d):)?(\d{1,6}(?:\.\d{1,9})?)")
 
 
 def add_options(parser: Any) -> None:
-    """To an argument parser or group."""
+    """Add the options to an argument parser or group."""
     add = parser.add_argument
-    add("--from", dest="start", type=seconds, metavar="M:SS", help="transcribe from this time of the file on")
-    add("--to", dest="end", type=seconds, metavar="M:SS", help="... and up to this one")
+    add(
+        "--from",
+        dest="start",
+        type=seconds,
+        metavar="M:SS",
+        help="start transcribing at this time of the file",
+    )
+    add("--to", dest="end", type=seconds, metavar="M:SS", help="stop transcribing at this time of the file")
     add(
         "--merge",
         type=Path,
         metavar="FILE.json",
-        help="put that part (or, without one, all of it) into this transcription of the recording; with "
-        "--only, only these drums of it. Its beats are kept unless --bpm or --meter is given",
+        help="merge the new part (default: the whole recording) into this existing transcription; with "
+        "--only, replace only these drums. Its beats are kept unless --bpm or --meter is given",
     )
 
 
@@ -34,7 +40,7 @@ def seconds(text: str) -> float:
     """From `62`, `62.5`, `1:02.5` or `1:00:02`."""
     found = _CLOCK.fullmatch(text.strip())
     if found is None or (found[2] is not None and float(found[3]) >= 60):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; seconds, M:SS or H:MM:SS is wanted")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; expected seconds, M:SS or H:MM:SS")
     hours, minutes, rest = (float(part or 0) for part in found.groups())
     return 3600 * hours + 60 * minutes + rest
 
@@ -64,7 +70,7 @@ def merge_into(args: argparse.Namespace) -> tuple[Transcription, Grid | None] | 
     for name in ("manifest", "skip_existing"):
         if getattr(args, name):
             raise ValueError(
-                f"--merge changes one transcription, and goes without --{name.replace('_', '-')}"
+                f"--merge changes one transcription and cannot be combined with --{name.replace('_', '-')}"
             )
     from mt3drum.formats.read_json import read_json
 

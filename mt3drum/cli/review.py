@@ -30,9 +30,9 @@ def add_parsers(commands: Any) -> None:
     """Add both to the subparsers of the command `mt3drum`."""
     review = commands.add_parser(
         "review",
-        help="transcribe to a web page to hear and correct the result",
-        description="Transcribe a recording and write one HTML file with its sound, spectrogram and hits: "
-        "play, correct and export in any browser, without a network. A page of an hour at most.",
+        help="transcribe to a web page for listening and correcting",
+        description="Transcribe a recording (at most one hour) and write one HTML file with its audio, "
+        "spectrogram and hits. Play, correct and export in any browser, without a network.",
     )
     review.add_argument("file", type=Path, metavar="FILE", help="audio file; -: standard input")
     review.add_argument(
@@ -40,23 +40,23 @@ def add_parsers(commands: Any) -> None:
         "--output",
         type=Path,
         metavar="PAGE",
-        help="page; -: standard output (default: the file's name with .html, where nothing is replaced)",
+        help="output page; -: standard output (default: the file's name with .html; never replaces a file)",
     )
     review.add_argument("--overwrite", action="store_true", help="replace the default page")
     notation_options.add_tempo_options(review)
     add_json(review)
     serve = commands.add_parser(
         "serve",
-        help="the review page as a local web app",
-        description="Serve a web app on 127.0.0.1: drop recordings, watch them being transcribed, review "
-        "them. Only this machine can reach it. Needs the extra: pip install 'mt3drum[web]'.",
+        help="run the review page as a local web app",
+        description="Serve a web app on 127.0.0.1: upload recordings, follow the transcription and review "
+        "the result. Only this machine can reach it. Requires pip install 'mt3drum[web]'.",
     )
     serve.add_argument("--port", type=int, default=8026, metavar="N", help="default: 8026")
     serve.add_argument(
         "--work",
         type=Path,
         metavar="DIR",
-        help="where recordings, scores and edits are kept (default: mt3drum in the user's data folder)",
+        help="folder for recordings, scores and edits (default: mt3drum in the user's data folder)",
     )
     for parser in (review, serve):
         model_options.add_options(parser)

@@ -55,11 +55,15 @@ def merged(old: Transcription, new: Transcription, part: Part, drums: Collection
         new: heard in `part.widened()`.
 
     Raises:
-        ValueError: the two are of recordings of different length.
+        ValueError: the two are of recordings of different length, or have different schemes.
     """
     if abs(old.seconds - new.seconds) > SAME_LENGTH:
         raise ValueError(
             f"the transcription is of a recording of {old.seconds:.1f} s; this one lasts {new.seconds:.1f} s"
+        )
+    if old.scheme != new.scheme:
+        raise ValueError(
+            f"the transcription has scheme {old.scheme}, this one {new.scheme}; use --scheme {old.scheme}"
         )
     replaced = [hit for hit in within(old.hits, part.start, part.end) if hit.drum in drums]
     kept = [hit for hit in old.hits if hit.drum not in drums or not part.start <= hit.time < part.end]

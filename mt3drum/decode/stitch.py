@@ -26,6 +26,7 @@ class InProgress:
     part: Part = WHOLE
     """Hits elsewhere are left out."""
     failure: str = ""
+    scheme: str = "26"
     waiting: int = 0
     """Segments cut and not yet decoded."""
     cut: bool = False
@@ -51,6 +52,7 @@ class InProgress:
             self.path,
             (*self.recording.warnings, *self.warnings),
             tuple(self.candidates),
+            scheme=self.scheme,
         )
 
     def settle(self, config: DecodeConfig, until: float) -> list[Hit]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from mt3drum.result import Transcription
 from mt3drum.rhythm.grid import Grid
-from tokenizer.drums import DRUMS
+from tokenizer.drums import SCHEMES
 
 
 def drum_counts(result: Transcription) -> dict[str, int]:
-    """Hits by name of drum, most frequent first."""
-    return dict(Counter(DRUMS[hit.drum].name for hit in result.hits).most_common())
+    """Hits by name of drum or label, most frequent first."""
+    return dict(Counter(SCHEMES[result.scheme].name_of(hit.drum) for hit in result.hits).most_common())
 
 
 def summary(result: Transcription) -> str:

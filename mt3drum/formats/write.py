@@ -111,7 +111,7 @@ class Rendering:
         asked, grid, result = self.options.bpm, self.grid, self.result
         if asked is None or grid is None or self.options.beats is not None:
             return None
-        found = estimate(result.heard, result.seconds, meter=self.options.meter)
+        found = estimate(result.all_hits, result.seconds, meter=self.options.meter)
         where = f"{result.path or 'audio array'}: --bpm {asked:g}"
         if found is not None and all(abs(found.bpm / asked / n - 1) > NEAR_TEMPO for n in (0.5, 1, 2)):
             return (
@@ -127,10 +127,10 @@ class Rendering:
         from mt3drum.rhythm.estimate import estimate
 
         if self.options.beats is not None:
-            heard = self.result.heard  # edited or merged, so that a stroke may lie before the first beat
-            return self.options.beats.reaching(heard[0].time) if heard else self.options.beats
+            hits = self.result.all_hits  # edited or merged, so that a stroke may lie before the first beat
+            return self.options.beats.reaching(hits[0].time) if hits else self.options.beats
         return estimate(
-            self.result.heard, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
+            self.result.all_hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
         )
 
     @cached_property
@@ -143,7 +143,7 @@ class Rendering:
 
         if self.grid is None:
             raise NoGridError
-        score = quantise(self.result.heard, self.grid, self.options.grid or "auto")
+        score = quantise(self.result.all_hits, self.grid, self.options.grid or "auto")
         return score.without(self.result.left_out)
 
     @cached_property
@@ -178,21 +178,25 @@ def _json(rendering: Rendering, path: Path) -> None:
     result = rendering.result
     source = result.path.name if result.path else None
     tempo = tables.tempo_record(rendering.beats)
-    write_whole(path, tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo))
+    text = tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo, result.scheme)
+    write_whole(path, text)
 
 
 def _jsonl(rendering: Rendering, path: Path) -> None:
-    write_whole(path, tables.to_jsonl(rendering.hits))
+    write_whole(path, tables.to_jsonl(rendering.hits, rendering.result.scheme))
 
 
 def _csv(rendering: Rendering, path: Path) -> None:
-    write_whole(path, tables.to_csv(rendering.hits))
+    write_whole(path, tables.to_csv(rendering.hits, rendering.result.scheme))
 
 
 def _jams(rendering: Rendering, path: Path) -> None:
     numbers = note_numbers(rendering.notes)
-    seconds = rendering.result.seconds
-    write_whole(path, tables.to_jams(rendering.hits, seconds, rendering.title, rendering.beats, numbers))
+    result = rendering.result
+    text = tables.to_jams(
+        rendering.hits, result.seconds, rendering.title, rendering.beats, numbers, result.scheme
+    )
+    write_whole(path, text)
 
 
 def _musicxml(rendering: Rendering, path: Path) -> None:

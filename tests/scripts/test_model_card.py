@@ -106,11 +106,12 @@ def test_the_card_credits_every_source_and_tells_how_to_make_it_again(world: Pat
     assert commands[1] == "git checkout aaa111"
     assert (
         commands[2]
-        == "python scripts/make_shards.py --output datasets/train --clips 1200 --seed 7 --patterns 0.5"
+        == "python scripts/make_shards.py --output datasets/train --data $DATA --clips 1200 --seed 7 "
+        "--patterns 0.5"
     )
     assert commands[3] == "git checkout bbb222"
     assert commands[4].startswith("OMP_NUM_THREADS=1 deepspeed --num_accelerators 2 train/main.py --config")
-    assert "--set steps=5000 --set seed=3" in commands[4]
+    assert "--set development=$DATA/real/dev --set steps=5000 --set seed=3" in commands[4]
 
 
 def test_a_source_without_its_licence_is_an_error(world: Path, capsys: pytest.CaptureFixture[str]) -> None:

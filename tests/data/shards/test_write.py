@@ -377,7 +377,7 @@ def test_command_makes_shards_without_any_data(tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().err.splitlines()[-1].startswith("make_shards: ")
     missing = ["--output", str(tmp_path / "b"), "--clips", "1", "--data", str(tmp_path / "gone")]
     assert main(missing) == 1
-    assert "gone is not a folder; give --data, or --no-data" in capsys.readouterr().err
+    assert "gone is not a folder; use --no-data to synthesise everything" in capsys.readouterr().err
 
 
 def test_command_cuts_a_folder_of_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -395,7 +395,9 @@ def test_command_cuts_a_folder_of_recordings(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_help_does_not_wait_for_heavy_imports() -> None:
-    code = "import sys, scripts.make_shards as m; m.parse_args(['--output', 'x', '--clips', '1'])"
+    code = (
+        "import sys, scripts.make_shards as m; m.parse_args(['--output', 'x', '--no-data', '--clips', '1'])"
+    )
     code += "; print([name for name in ('numpy', 'torch', 'soundfile') if name in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -46,7 +46,7 @@ def test_the_window_is_50_ms_unless_said_otherwise() -> None:
         estimates = {"a": [hit(1.0 + late, "kick")]}
         assert f_measure(references, estimates).micro.tp == found
         assert len(match_tracks(references, estimates)[0].pairs) == found
-        assert evaluate("x", references, estimates, Settings(samples=1)).scores.micro.tp == found
+        assert evaluate("x", references, estimates, Settings(samples=1)).headline.micro.tp == found
 
 
 def test_walks_the_references() -> None:

@@ -99,8 +99,8 @@ def test_results_that_are_older_than_the_recording(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["--watch", "gone"], "--watch gone: no such folder"),
-        (["song.wav", "--watch", "in"], "--watch in goes without FILES"),
-        (["--watch", "in", "--manifest", "m"], "--watch in goes without --manifest"),
+        (["song.wav", "--watch", "in"], "--watch in cannot be combined with FILES"),
+        (["--watch", "in", "--manifest", "m"], "--watch in cannot be combined with --manifest"),
         (["--watch", "in", "-o", "a.mid"], "-o a.mid is one file, and --watch may find more"),
         (["--watch", "in", "-o", "-"], "-o - is one file"),
     ],

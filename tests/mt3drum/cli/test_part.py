@@ -14,6 +14,7 @@ import pytest
 
 from mt3drum.cli import main, part_options
 from mt3drum.decode.part import WHOLE, Part
+from mt3drum.decoding import DecodeConfig
 from mt3drum.result import Transcription
 from mt3drum.transcriber import Transcriber
 from tests.grooves import ROCK, played, steady
@@ -24,6 +25,7 @@ class Louder:
     """Hears the groove, each time louder than before."""
 
     kit = None
+    config = DecodeConfig()
 
     def __init__(self) -> None:
         self.hits = [replace(hit, velocity=50) for hit in played(ROCK, 8, steady(118.0, 0.9), 4)[0]]
@@ -69,7 +71,7 @@ def test_times(text: str, value: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1:60", "1:2:3:4", "61:00:00:0", "1e3", "nan", "1:99"])
 def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="is no time"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a time"):
         part_options.seconds(text)
 
 
@@ -109,8 +111,8 @@ def test_beats_are_heard_anew_where_the_tempo_is_given(louder: Louder) -> None:
         (["--to", "0"], "a part from 0 s to 0 s is empty"),
         (["--merge", "gone.json"], "gone.json: no such file"),
         (["--merge", "song.wav"], "song.wav: not a JSON file"),
-        (["--merge", "song.json", "--manifest", "m"], "goes without --manifest"),
-        (["--merge", "song.json", "--skip-existing"], "goes without --skip-existing"),
+        (["--merge", "song.json", "--manifest", "m"], "cannot be combined with --manifest"),
+        (["--merge", "song.json", "--skip-existing"], "cannot be combined with --skip-existing"),
         (
             ["--list", "list.txt", "--merge", "song.json"],
             "--merge changes the transcription of one recording",

@@ -52,6 +52,7 @@ def test_the_border_rule() -> None:
     """A segment answers for the steps from its margin to the end of the recording, by their tokens."""
     strokes = tuple(Hit(time, SNARE, 64, 0.9) for time in (0.498, 0.502, 1.0, 1.5))
     found = place(Hypothesis((), 0.0, strokes, (49, 50, 100, 150)), 300, 50, 450, 100)
-    assert [hit.time for hit in found] == pytest.approx([3.502, 4.0])
+    assert [hit.time for hit, _ in found] == pytest.approx([3.502, 4.0])
+    assert [step for _, step in found] == [50, 100]
     early = place(Hypothesis((), 0.0, (Hit(0.0, SNARE, 64, 0.9),), (0,)), -50, 0, 400, 100)
-    assert [hit.time for hit in early] == [0.0]
+    assert [hit.time for hit, _ in early] == [0.0]

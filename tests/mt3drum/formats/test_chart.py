@@ -41,6 +41,9 @@ def chart_notes(pairs: list[tuple[str, str]]) -> Counter[Gem]:
     codes: dict[int, set[int]] = {}
     for key, value in pairs:
         kind, code, _ = value.split()
+        if kind == "S":  # a phrase
+            assert code in ("65", "66")
+            continue
         assert kind == "N"
         codes.setdefault(int(key), set()).add(int(code))
     found: Counter[Gem] = Counter()
