@@ -26,6 +26,7 @@ import numpy as np
 import soundfile
 
 from data.clips.clip import Clip
+from data.statistics import rare
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import write_whole
 from tokenizer.drums import DRUMS
@@ -34,8 +35,6 @@ from tokenizer.whole_file import whole_file
 FORMAT = 1
 """Of the manifest and the samples; raised when a reader of the old ones would misread the new."""
 MANIFEST = "manifest.json"
-RARE_SHARE = 0.001
-"""A class with a smaller share of the hits is listed as rare."""
 
 
 class Maker(Protocol):
@@ -265,7 +264,6 @@ def _manifest(maker: Maker, settings_hash: str, records: list[dict[str, Any]]) -
         for kind, counts in merged.items():
             for name, entry in record[kind].items():
                 _count(counts, name, entry["licence"], entry["clips"])
-    total = sum(hits.values())
     return {
         "format": FORMAT,
         "commit": _commit(),
@@ -275,7 +273,7 @@ def _manifest(maker: Maker, settings_hash: str, records: list[dict[str, Any]]) -
         "clips": sum(record["clips"] for record in records),
         "seconds": round(sum(record["seconds"] for record in records), 3),
         "hits": {drum.name: hits[drum.name] for drum in DRUMS},
-        "rare": [drum.name for drum in DRUMS if hits[drum.name] < RARE_SHARE * total or not total],
+        "rare": rare(hits),
         "performances": len({name for record in records for name in record["performances"]}),
         **{kind: dict(sorted(counts.items())) for kind, counts in merged.items()},
         "sources": maker.sources(),
