@@ -10,13 +10,11 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from data.borders import begin, end
 from data.dsp import effects, tones
 from data.dsp.harsh import worsen
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
-
-SPEED_MARGIN = 1.07
-"""A window of seconds * SPEED_MARGIN always suffices for the fastest playback."""
 
 Audio = NDArray[np.float32]
 
@@ -44,7 +42,8 @@ class AugmentConfig:
     speed_probability: float = 0.3
     """Playback between 1 - speed_range and 1 + speed_range times the speed."""
     speed_range: float = 0.06
-    """At most 0.06: see SPEED_MARGIN."""
+    """At most 0.3. Rendered clips vary in tempo already; pitch moves with the speed, so that recorded drums
+    sound like other drums."""
     decoy_probability: float = 0.1
     """Clicks, consonants, coughs: sounds with an attack that are not drums."""
     tone_probability: float = 0.5
@@ -70,6 +69,11 @@ class AugmentConfig:
     """Quietest final peak, dB."""
     clip_probability: float = 0.03
     """Hard clipping by 1 to 6 dB before the final level."""
+    separation_probability: float = 0.0
+    """The band is heard through a source separator: what it leaves of it, and what it takes of the drums."""
+    ramp_batches: int = 0
+    """A curriculum: over so many batches of a rank all probabilities but that of the level grow from 0, and
+    the loudest band from the quietest (of a data set; a resumed run goes on where it was)."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -78,12 +82,32 @@ class AugmentConfig:
                 raise ValueError(f"{item.name} is {value}, expected 0..1")
         if self.seconds <= 0:
             raise ValueError(f"seconds is {self.seconds}, expected more than 0")
-        if not 0 <= self.speed_range <= 0.06:
-            raise ValueError(f"speed_range is {self.speed_range}, expected 0..0.06")
+        if not 0 <= self.speed_range <= 0.3:
+            raise ValueError(f"speed_range is {self.speed_range}, expected 0..0.3")
+        if self.ramp_batches < 0:
+            raise ValueError(f"ramp_batches is {self.ramp_batches}, expected 0 or more")
         if not self.band_low <= self.band_high:
             raise ValueError(f"band_low {self.band_low} is above band_high {self.band_high}")
         if not self.level_low <= 0:
             raise ValueError(f"level_low is {self.level_low}, expected 0 dB or less")
+
+    @property
+    def speed_margin(self) -> float:
+        """A window of seconds * speed_margin suffices for the fastest playback."""
+        return 1.01 + max(0.06, self.speed_range)
+
+    def at(self, batch: int) -> "AugmentConfig":
+        """What is done in a rank's batch of this number."""
+        if batch >= self.ramp_batches:
+            return self
+        share = batch / self.ramp_batches
+        grown = {
+            item.name: share * getattr(self, item.name)
+            for item in fields(self)
+            if item.name.endswith("_probability") and item.name != "level_probability"
+        }
+        high = self.band_low + share * (self.band_high - self.band_low)
+        return replace(self, band_high=high, **grown)
 
     @classmethod
     def none(cls, seconds: float = 4.0) -> "AugmentConfig":
@@ -97,9 +121,9 @@ def augment(
 ) -> tuple[Audio, tuple[Hit, ...]]:
     """Mix and colour one window.
 
-    drums, band: float32, equal length, at least config.seconds * SPEED_MARGIN long (shorter is padded with
-    silence). hits: times in seconds from the window's start. Returns exactly config.seconds of audio and the
-    hits in [0, config.seconds), in the new time. Raises ValueError when drums and band differ in length.
+    drums, band: float32, equal length, at least config.seconds * config.speed_margin long (shorter is padded
+    with silence). hits: times in seconds from the window's start. Returns exactly config.seconds of audio and
+    the hits in [0, config.seconds), in the new time. Raises ValueError when drums and band differ in length.
     """
     if band is not None and len(band) != len(drums):
         raise ValueError(
@@ -121,7 +145,11 @@ def augment(
         if rng.random() < config.drumless_probability:
             audio, kept = band, ()
         else:
-            audio = mix(audio, band, band_level(rng, config.band_low, config.band_high))
+            level = band_level(rng, config.band_low, config.band_high)
+            if config.separation_probability and rng.random() < config.separation_probability:
+                audio = effects.separate(audio, mix(audio, band, level), rng)
+            else:
+                audio = mix(audio, band, level)
     if rng.random() < config.decoy_probability:
         audio = add_decoys(audio, rng)
     audio = resize(audio, samples) if factor == 1.0 else effects.change_speed(audio, factor, samples)
@@ -139,43 +167,6 @@ def augment(
 def _heard(drums: Audio, rng: np.random.Generator, probability: float) -> bool:
     """Whether the band is heard; without drums it always is, silence teaches nothing."""
     return rng.random() < probability or (probability > 0 and not drums.any())
-
-
-BEGIN_SECONDS = 1.5
-"""At most so much silence before a recording; transcribing puts about half a second there."""
-ATTACK_SECONDS = 0.03
-"""No recording begins so shortly after a stroke: whether that is still a stroke, nobody can tell."""
-TRIMMED = 0.4
-"""Probability that a recording begins with a stroke, as clips that were trimmed do."""
-LEAD_SECONDS = 0.005
-"""At most so much is left before that stroke."""
-
-
-def begin(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
-    """Silence up to a random moment, as before the first sample of a recording; earlier hits are gone."""
-    start = float(rng.uniform(0, BEGIN_SECONDS))
-    near = [hit.time for hit in hits if hit.time < BEGIN_SECONDS]
-    if near and rng.random() < TRIMMED:
-        start = near[int(rng.integers(len(near)))] - float(rng.uniform(0, LEAD_SECONDS))
-    # Before a stroke it would cut into; before all that fall together with it.
-    for time in reversed(near):
-        if time <= start < time + ATTACK_SECONDS:
-            start = time - 0.5 * LEAD_SECONDS
-    out = audio.copy()
-    out[: max(0, round(start * SAMPLE_RATE))] = 0
-    return out, [hit for hit in hits if hit.time >= start]
-
-
-def end(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
-    """Silence from a random moment in the second half on; none is cut off."""
-    last = len(audio) / SAMPLE_RATE * float(rng.uniform(0.5, 1.0))
-    for hit in hits:
-        if last - ATTACK_SECONDS < hit.time <= last:
-            last = hit.time - LEAD_SECONDS
-            break
-    out = audio.copy()
-    out[max(0, round(last * SAMPLE_RATE)) :] = 0
-    return out, [hit for hit in hits if hit.time <= last]
 
 
 def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:

@@ -190,23 +190,55 @@ def codec(audio: Audio, rng: np.random.Generator) -> Audio:
     """A low-bitrate codec: time-frequency cells far below their neighbours in the frame vanish (spectral
     holes).
     """
-    window, hop = 1024, 512
-    frames = len(audio) // hop + 2
-    padded = np.zeros(frames * hop + window, dtype=np.float32)
-    padded[hop : hop + len(audio)] = audio
-    shape_ = np.sin(np.pi * (np.arange(window) + 0.5) / window).astype(np.float32)
-    cells = rfft(np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * shape_, axis=1)
+    window = 1024
+    cells = _cells(audio, window)
     power = np.abs(cells[:, :512]) ** 2
     around = power.reshape(len(power), 32, 16).mean(axis=2)
     threshold = np.repeat(around, 16, axis=1) * np.float32(10 ** (-rng.uniform(3, 14) / 10))
     floor = power.max() * 10 ** (-rng.uniform(45, 75) / 10)
     cells[:, :512][power < np.maximum(threshold, floor)] = 0
     cells[:, int(rng.uniform(7000, 16_000) / SAMPLE_RATE * window) :] = 0
-    pieces = irfft(cells, window, axis=1) * shape_
+    return _joined(cells, window, len(audio))
+
+
+SEPARATION_LEAK = (12.0, 40.0)
+"""dB: how far the band stays above silence where a separator takes it out."""
+
+
+def separate(drums: Audio, mix: Audio, rng: np.random.Generator) -> Audio:
+    """What a source separator gives for the drums of a mix: each time-frequency cell of it times the drums'
+    share of the power there; the share is too sharp or too soft, wrong by some dB from cell to cell, and
+    never quite nothing."""
+    window = 2048
+    both = _cells(mix, window)
+    own = _cells(drums, window)
+    power, other = np.abs(own) ** 2 + 1e-12, np.abs(both - own) ** 2 + 1e-12
+    decibels = 10 * np.log10(power / other) + rng.uniform(0, 6) * rng.standard_normal(own.shape)
+    share = 1 / (1 + 10 ** (-rng.uniform(0.5, 2.0) * decibels.clip(-80, 80) / 10))
+    leak = 10 ** (-rng.uniform(*SEPARATION_LEAK) / 20)
+    return _joined(both * (leak + (1 - leak) * share), window, len(mix))
+
+
+def _cells(audio: Audio, window: int) -> NDArray[np.complex64]:
+    """[frames window / 2 + 1]: sine windows that overlap by half; `_joined` gives the audio back."""
+    hop = window // 2
+    frames = len(audio) // hop + 2
+    padded = np.zeros(frames * hop + window, dtype=np.float32)
+    padded[hop : hop + len(audio)] = audio
+    return rfft(np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * _sine(window), axis=1)
+
+
+def _joined(cells: NDArray[np.complex64], window: int, samples: int) -> Audio:
+    hop = window // 2
+    pieces = irfft(cells, window, axis=1) * _sine(window)
     out = np.zeros((len(pieces) + 1, hop), dtype=np.float32)
     out[:-1] += pieces[:, :hop]
     out[1:] += pieces[:, hop:]
-    return out.reshape(-1)[hop : hop + len(audio)].astype(np.float32)
+    return out.reshape(-1)[hop : hop + samples].astype(np.float32)
+
+
+def _sine(window: int) -> Audio:
+    return np.sin(np.pi * (np.arange(window) + 0.5) / window).astype(np.float32)
 
 
 @lru_cache(maxsize=4)

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from data.augment import AugmentConfig, augment, begin, end
+from data.augment import AugmentConfig, augment
 from data.band import backing, synthetic
 from data.band.backing import KINDS, BackingConfig, choose_kind, render_backing
 from data.band.levels import PEAK
 from data.band.notes import NoteBank
 from data.band.stems import SOURCE, BackingStem, StemConfig, load_stems, render_stems
+from data.borders import begin, end
 from data.clips.clip import Palette, RenderConfig, render_clip, synthetic_kits
 from data.clips.makers import RenderedShards
-from data.loader import LoaderConfig, make_loader
+from data.example import LoaderConfig
+from data.loader import make_loader
 from data.shards.write import make_shards, read_manifest, shard_paths
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.codec import EOS, Codec
