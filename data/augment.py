@@ -1,20 +1,27 @@
-"""Late augmentation: drums and a band become one recording, different in every epoch.
+"""Augmentation: mixes drums and band into one recording, differently in every epoch.
 
-One window of a clip goes in, the model's segment comes out. Only the change of speed moves time, and it moves
-the labels with it; everything else leaves attacks where they are.
+The input is a window of a clip, the output a segment for the model. Only the change of speed moves attacks,
+and the labels move with them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.borders import begin, end
 from data.dsp import effects, tones
+from data.dsp.config import Range
 from data.dsp.harsh import worsen
+from data.dsp.levels import mix
+from data.dsp.separation import separate
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
+
+MEDIA = ("low-pass", "telephone", "codec", "crush")
+"""Media that limit the bandwidth of a recording."""
 
 Audio = NDArray[np.float32]
 
@@ -24,17 +31,17 @@ class AugmentConfig:
     """Probabilities and ranges; AugmentConfig.none() leaves audio and hits as they are."""
 
     seconds: float = 4.0
-    """Length of what comes out."""
+    """Length of the output."""
     band_probability: float = 0.65
-    """The band is heard at all, when there is one."""
+    """The band, if any, is mixed in."""
     band_low: float = -20.0
     """Quietest band relative to the drums, dB of the RMS while they sound."""
     band_high: float = 10.0
     """Loudest band."""
     drumless_probability: float = 0.03
-    """The drums and their labels are taken out: what remains must be heard as no drums at all."""
+    """Drums and labels are removed, leaving a segment without drums."""
     hit_mixing_probability: float = 0.0
-    """The drums of the sample before play along, their labels too: strokes in combinations nobody plays."""
+    """The drums and labels of the previous sample are added: combinations of strokes that nobody plays."""
     begin_probability: float = 0.1
     """The recording begins inside the window: silence, then the middle of a note, or the first stroke."""
     end_probability: float = 0.05
@@ -47,16 +54,16 @@ class AugmentConfig:
     decoy_probability: float = 0.1
     """Clicks, consonants, coughs: sounds with an attack that are not drums."""
     tone_probability: float = 0.5
-    """Random equaliser on the drums, and again on the whole."""
+    """Random equaliser on the drums, and again on the whole recording."""
     drum_compress_probability: float = 0.4
-    """Bus compressor or limiter on the drums alone: kick and snare press a ringing cymbal down; it swells
-    after them."""
+    """Bus compressor or limiter on the drums alone: kick and snare duck a ringing cymbal, which swells
+    afterwards."""
     room_probability: float = 0.15
-    """A room around the whole recording."""
+    """Room reverberation on the whole recording."""
     compress_probability: float = 0.3
-    """Bus compressor or limiter on the whole."""
+    """Bus compressor or limiter on the whole recording."""
     saturate_probability: float = 0.25
-    """tanh overload of the whole."""
+    """tanh saturation of the whole recording."""
     noise_probability: float = 0.2
     """Hiss, hum or vinyl."""
     band_limit_probability: float = 0.2
@@ -64,22 +71,56 @@ class AugmentConfig:
     harsh_probability: float = 0.25
     """A bad recording instead of room, compressor, medium and noise: `data.dsp.harsh`."""
     level_probability: float = 1.0
-    """Final peak between level_low and 0 dB of full scale; otherwise the level stays."""
+    """Final peak between level_low and 0 dB of full scale; otherwise the level is unchanged."""
     level_low: float = -18.0
     """Quietest final peak, dB."""
     clip_probability: float = 0.03
-    """Hard clipping by 1 to 6 dB before the final level."""
+    """Hard clipping before the final level."""
+    clip: Range = (1.0, 6.0)
+    """dB by which the peaks are cut."""
+    band_median: float = 1.0
+    """dB of a usual band (records: -6 to +8)."""
+    band_spread: float = 4.5
+    """dB around it (standard deviation)."""
+    band_anywhere: float = 0.2
+    """Share of the bands whose level is drawn from the whole range instead."""
+    drum_tone: float = 2.5
+    """dB (standard deviation) of the equaliser on the drums."""
+    drum_limiters: float = 0.25
+    """Share of limiters among the compressors on the drums."""
+    limiters: float = 0.4
+    """The same on the whole recording."""
+    media: tuple[float, ...] = (0.55, 0.15, 0.25, 0.05)
+    """Share of each of MEDIA among the band limits."""
+    vinyl: float = 0.25
+    """Share of vinyl among the noises."""
+    begin_seconds: float = 1.5
+    """Maximum silence before a recording; transcription adds about half a second there."""
+    trimmed: float = 0.4
+    """Probability that a recording begins at a stroke, as trimmed clips do."""
+    decoy_level: Range = (-25.0, -3.0)
+    """dB of decoys relative to the peak."""
+    metronome: float = 0.35
+    """Share of metronomes among the decoys."""
+    metronome_beat: Range = (0.3, 1.0)
+    """Seconds from click to click."""
+    metronome_beeps: float = 0.6
+    """Share of metronomes that beep; the others click."""
+    decoys: tuple[int, int] = (1, 9)
+    """Number of decoys in a window: at least, fewer than."""
     separation_probability: float = 0.0
-    """The band is heard through a source separator: what it leaves of it, and what it takes of the drums."""
+    """A band is heard through a source separator: what it leaves of the band and takes of the drums."""
     ramp_batches: int = 0
-    """A curriculum: over so many batches of a rank all probabilities but that of the level grow from 0, and
-    the loudest band from the quietest (of a data set; a resumed run goes on where it was)."""
+    """A curriculum: over this number of batches of a rank all probabilities but that of the level grow from
+    0, and the loudest band from the quietest (of a data set; a resumed run goes on where it was)."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name.endswith("_probability") and not 0 <= value <= 1:
                 raise ValueError(f"{item.name} is {value}, expected 0..1")
+            if item.type is Range and not (len(value) == 2 and value[0] <= value[1]):
+                raise ValueError(f"{item.name} is {value}, expected two rising numbers")
         if self.seconds <= 0:
             raise ValueError(f"seconds is {self.seconds}, expected more than 0")
         if not 0 <= self.speed_range <= 0.3:
@@ -88,6 +129,8 @@ class AugmentConfig:
             raise ValueError(f"ramp_batches is {self.ramp_batches}, expected 0 or more")
         if not self.band_low <= self.band_high:
             raise ValueError(f"band_low {self.band_low} is above band_high {self.band_high}")
+        if len(self.media) != len(MEDIA) or min(self.media) < 0 or abs(sum(self.media) - 1) > 1e-6:
+            raise ValueError(f"media is {self.media}, expected {len(MEDIA)} shares with a sum of 1")
         if not self.level_low <= 0:
             raise ValueError(f"level_low is {self.level_low}, expected 0 dB or less")
 
@@ -111,15 +154,15 @@ class AugmentConfig:
 
     @classmethod
     def none(cls, seconds: float = 4.0) -> "AugmentConfig":
-        """Nothing happens: audio and hits come out as they went in."""
-        off = {item.name: 0.0 for item in fields(cls) if item.name.endswith("_probability")}
+        """No augmentation: audio and hits are unchanged."""
+        off: dict[str, Any] = {item.name: 0.0 for item in fields(cls) if item.name.endswith("_probability")}
         return cls(seconds=seconds, **off)
 
 
 def augment(
     drums: Audio, band: Audio | None, hits: Sequence[Hit], rng: np.random.Generator, config: AugmentConfig
 ) -> tuple[Audio, tuple[Hit, ...]]:
-    """Mix and colour one window.
+    """Mix and augment one window.
 
     drums, band: float32, equal length, at least config.seconds * config.speed_margin long (shorter is padded
     with silence). hits: times in seconds from the window's start. Returns exactly config.seconds of audio and
@@ -137,42 +180,40 @@ def augment(
     audio = drums[:source]
     kept: Sequence[Hit] = hits
     if rng.random() < config.tone_probability:
-        audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, 2.5))
+        audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, config.drum_tone))
     if rng.random() < config.drum_compress_probability:
-        audio = squeeze(audio, rng, 0.25)
+        audio = squeeze(audio, rng, config.drum_limiters)
     if band is not None and _heard(drums, rng, config.band_probability):
         band = band[:source]
         if rng.random() < config.drumless_probability:
             audio, kept = band, ()
         else:
-            level = band_level(rng, config.band_low, config.band_high)
+            level = band_level(rng, config)
             if config.separation_probability and rng.random() < config.separation_probability:
-                audio = effects.separate(audio, mix(audio, band, level), rng)
+                audio = separate(audio, mix(audio, band, level), rng)
             else:
                 audio = mix(audio, band, level)
     if rng.random() < config.decoy_probability:
-        audio = add_decoys(audio, rng)
+        audio = add_decoys(audio, rng, config)
     audio = resize(audio, samples) if factor == 1.0 else effects.change_speed(audio, factor, samples)
     if factor != 1.0:
         kept = [replace(hit, time=hit.time / factor) for hit in kept]
     audio = colour(audio, rng, config)
     kept = [hit for hit in kept if 0 <= hit.time < config.seconds]
     if rng.random() < config.begin_probability:
-        audio, kept = begin(audio, kept, rng)
+        audio, kept = begin(audio, kept, rng, config.begin_seconds, config.trimmed)
     if rng.random() < config.end_probability:
         audio, kept = end(audio, kept, rng)
     return audio, tuple(kept)
 
 
 def _heard(drums: Audio, rng: np.random.Generator, probability: float) -> bool:
-    """Whether the band is heard; without drums it always is, silence teaches nothing."""
+    """Whether the band is mixed in; always if there are no drums, because silence teaches nothing."""
     return rng.random() < probability or (probability > 0 and not drums.any())
 
 
 def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
-    """What the mixing desk, the medium and the listener's copy do to the whole, or a bad recording; then its
-    level.
-    """
+    """Effects on the whole recording (those of a mix, or of a bad recording), then its level."""
     harsh = rng.random() < config.harsh_probability
     audio = worsen(audio, rng) if harsh else produce(audio, rng, config)
     if rng.random() < config.level_probability:
@@ -183,22 +224,24 @@ def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Aud
 
 
 def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
-    """Mixing desk, medium and copy of an ordinary recording."""
+    """Effects of mixing and media on an ordinary recording."""
     if rng.random() < config.room_probability:
         audio = effects.room(audio, rng)
     if rng.random() < config.compress_probability:
-        audio = squeeze(audio, rng, 0.4)
+        audio = squeeze(audio, rng, config.limiters)
     if rng.random() < config.saturate_probability:
         audio = effects.saturate(audio, rng)
     curve = None
     if rng.random() < config.tone_probability:
         curve = effects.tone_curve(effects.fast_bins(len(audio)), rng)
-    medium = str(rng.choice(_MEDIA, p=_MEDIA_SHARE)) if rng.random() < config.band_limit_probability else ""
+    medium = str(rng.choice(MEDIA, p=config.media)) if rng.random() < config.band_limit_probability else ""
     if medium in ("low-pass", "telephone"):
-        low, high, order = (0.0, rng.uniform(6000, 16_000), 40.0)
+        bins = effects.fast_bins(len(audio))
+        limit = effects.low_pass_curve(
+            bins, rng
+        )  # also drawn for telephones, so that seeds give the same results
         if medium == "telephone":
-            low, high, order = rng.uniform(80, 400), rng.uniform(3000, 6000), rng.uniform(2, 6)
-        limit = effects.band_curve(effects.fast_bins(len(audio)), low, high, order)
+            limit = effects.telephone_curve(bins, rng)
         curve = limit if curve is None else curve * limit
     if curve is not None:
         audio = effects.shape(audio, curve)
@@ -207,62 +250,38 @@ def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Au
     elif medium == "crush":
         audio = effects.crush(audio, rng)
     if rng.random() < config.noise_probability:
-        audio = effects.vinyl(audio, rng) if rng.random() < 0.25 else effects.background(audio, rng)
+        audio = effects.vinyl(audio, rng) if rng.random() < config.vinyl else effects.background(audio, rng)
     if rng.random() < config.clip_probability:
-        ceiling = float(np.abs(audio).max(initial=0.0)) * 10 ** (-rng.uniform(1, 6) / 20)
+        ceiling = float(np.abs(audio).max(initial=0.0)) * 10 ** (-rng.uniform(*config.clip) / 20)
         audio = np.clip(audio, -ceiling, ceiling)
     return audio
 
 
 def squeeze(audio: Audio, rng: np.random.Generator, limiters: float) -> Audio:
-    """A limiter, this often, or a bus compressor."""
+    """A limiter with probability `limiters`, else a bus compressor."""
     return effects.limit(audio, rng) if rng.random() < limiters else effects.compress(audio, rng)
 
 
-_MEDIA = ("low-pass", "telephone", "codec", "crush")
-_MEDIA_SHARE = (0.55, 0.15, 0.25, 0.05)
-
-
-def band_level(rng: np.random.Generator, low: float, high: float) -> float:
-    """Band relative to drums in dB: four times in five around 1 (records: -6 to +8), else anywhere in the
-    range.
-    """
-    if rng.random() < 0.2:
+def band_level(rng: np.random.Generator, config: AugmentConfig) -> float:
+    """Band relative to drums in dB: mostly as on records, else anywhere in the range."""
+    low, high = config.band_low, config.band_high
+    if rng.random() < config.band_anywhere:
         return float(rng.uniform(low, high))
-    return float(np.clip(rng.normal(1.0, 4.5), low, high))
+    return float(np.clip(rng.normal(config.band_median, config.band_spread), low, high))
 
 
-def active_level(audio: Audio, block: int = 2048) -> float:
-    """RMS over the blocks (46 ms) that are within 40 dB of the loudest; 0 for silence."""
-    count = len(audio) // block
-    if count == 0:
-        return 0.0
-    power = np.mean(audio[: count * block].reshape(count, block) ** 2, axis=1)
-    loudest = float(power.max())
-    return float(np.sqrt(power[power >= loudest * 1e-4].mean())) if loudest > 1e-12 else 0.0
-
-
-def mix(drums: Audio, band: Audio, decibels: float) -> Audio:
-    """Add the band at this level relative to the drums; when either is silent the band keeps its own
-    level.
-    """
-    first, second = active_level(drums), active_level(band)
-    gain = 10 ** (decibels / 20) * first / second if first > 1e-5 and second > 1e-5 else 1.0
-    return drums + np.float32(gain) * band
-
-
-def add_decoys(audio: Audio, rng: np.random.Generator) -> Audio:
-    """One to eight short non-drum sounds, or a metronome, 25 to 3 dB below the peak."""
+def add_decoys(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
+    """A few short non-drum sounds, or a metronome."""
     out = audio.copy()
     peak = max(float(np.abs(audio).max(initial=0.0)), 1e-2)
-    if rng.random() < 0.35:
-        step = int(rng.uniform(0.3, 1.0) * SAMPLE_RATE)
-        sound = tones.noise("beep" if rng.random() < 0.6 else "click", rng)
+    if rng.random() < config.metronome:
+        step = int(rng.uniform(*config.metronome_beat) * SAMPLE_RATE)
+        sound = tones.noise("beep" if rng.random() < config.metronome_beeps else "click", rng)
         plan = [(place, sound) for place in range(int(rng.integers(step)), len(audio), step)]
     else:
-        kinds = rng.choice(tones.NOISE_KINDS, int(rng.integers(1, 9)))
+        kinds = rng.choice(tones.NOISE_KINDS, int(rng.integers(*config.decoys)))
         plan = [(int(rng.integers(max(1, len(audio)))), tones.noise(str(kind), rng)) for kind in kinds]
-    level = peak * 10 ** (rng.uniform(-25, -3) / 20)
+    level = peak * 10 ** (rng.uniform(*config.decoy_level) / 20)
     for place, sound in plan:
         part = sound[: len(out) - place]
         out[place : place + len(part)] += np.float32(level * rng.uniform(0.5, 1)) * part

@@ -12,23 +12,27 @@ from tokenizer.hits import Hit
 
 Audio = NDArray[np.float32]
 
-BEGIN_SECONDS = 1.5
-"""At most so much silence before a recording; transcribing puts about half a second there."""
 ATTACK_SECONDS = 0.03
-"""No recording begins so shortly after a stroke: whether that is still a stroke, nobody can tell."""
-TRIMMED = 0.4
-"""Probability that a recording begins with a stroke, as clips that were trimmed do."""
+"""No recording begins this soon after a stroke, because the rest of the stroke would be ambiguous."""
+
 LEAD_SECONDS = 0.005
-"""At most so much is left before that stroke."""
+"""Maximum time left before the first stroke."""
 
 
-def begin(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
-    """Silence up to a random moment, as before the first sample of a recording; earlier hits are gone."""
-    start = float(rng.uniform(0, BEGIN_SECONDS))
-    near = [hit.time for hit in hits if hit.time < BEGIN_SECONDS]
-    if near and rng.random() < TRIMMED:
+def begin(
+    audio: Audio, hits: Sequence[Hit], rng: np.random.Generator, seconds: float, trimmed: float
+) -> tuple[Audio, list[Hit]]:
+    """Silence up to a random time, as before the first sample of a recording; earlier hits are removed.
+
+    Args:
+        seconds: maximum silence.
+        trimmed: probability that the recording begins at a stroke, as trimmed clips do.
+    """
+    start = float(rng.uniform(0, seconds))
+    near = [hit.time for hit in hits if hit.time < seconds]
+    if near and rng.random() < trimmed:
         start = near[int(rng.integers(len(near)))] - float(rng.uniform(0, LEAD_SECONDS))
-    # Before a stroke it would cut into; before all that fall together with it.
+    # Move it before a stroke that it would cut, and before all strokes at the same time.
     for time in reversed(near):
         if time <= start < time + ATTACK_SECONDS:
             start = time - 0.5 * LEAD_SECONDS
@@ -38,7 +42,7 @@ def begin(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[
 
 
 def end(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
-    """Silence from a random moment in the second half on; none is cut off."""
+    """Silence from a random time in the second half; no stroke is cut."""
     last = len(audio) / SAMPLE_RATE * float(rng.uniform(0.5, 1.0))
     for hit in hits:
         if last - ATTACK_SECONDS < hit.time <= last:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data.augment import AugmentConfig, augment, mix
+from data.augment import AugmentConfig, augment
+from data.dsp.levels import mix
 from data.shards.unpack import BadSample, audio_of, labels_of
 from data.shards.walk import Located
 from mt3drum.config import SAMPLE_RATE
@@ -103,9 +104,9 @@ def read_example(place: Located, codec: Codec, config: LoaderConfig, number: int
     audio, kept = augment(audio, band, hits, rng, changes)
     if not np.isfinite(audio).all():
         raise BadSample("audio not finite", members["__key__"])
-    kept = config.labelled(kept)
-    onset, velocity = frame_targets(kept, codec)
-    return Example(audio, encode(codec, kept).ids, onset, velocity, members["__key__"])
+    labelled = config.labelled(kept)
+    onset, velocity = frame_targets(labelled, codec)
+    return Example(audio, encode(codec, labelled).ids, onset, velocity, members["__key__"])
 
 
 def mix_hits(

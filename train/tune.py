@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from data.augment import mix
+from data.dsp.levels import mix
 from data.shards.read import StoredClip
 from eval.metrics.f_measure import f_measure
 from eval.metrics.match import match_tracks

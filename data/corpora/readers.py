@@ -1,8 +1,8 @@
-"""Readers: each corpus's published layout, read into one shape.
+"""Readers for the published layouts of corpora.
 
-Every reader returns a list of `Recording`: where the audio is, its hits, and what could not be mapped. Labels
-go through `tokenizer.maps.LABEL_MAPS`; labels in no map are counted in `unmapped`, labels left out on purpose
-in `excluded`. Corpora annotated in MIDI are read here, those in text or XML in `data.corpora.annotated`.
+Every reader returns a list of `Recording` with audio path, hits and unmapped labels. Labels are mapped by
+`tokenizer.maps.LABEL_MAPS`; labels in no map are counted in `unmapped`, labels excluded on purpose in
+`excluded`. Corpora annotated in MIDI are read here, those in text or XML in `data.corpora.annotated`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,22 @@ from tokenizer.maps import LABEL_MAPS, LabelMap, find_label_map
 from tokenizer.midi import read_midi
 
 __all__ = [
-    "COARSE_VELOCITY", "READERS", "SPLITS", "Recording", "by_performance", "draw_by_performance", "read_egmd",
-    "read_enst", "read_folder", "read_gmd", "read_idmt_smt", "read_mdb", "read_note_sequences", "read_rbma13",
+    "COARSE_VELOCITY",
+    "READERS",
+    "SPLITS",
+    "Recording",
+    "by_performance",
+    "draw_by_performance",
+    "read_egmd",
+    "read_enst",
+    "read_folder",
+    "read_gmd",
+    "read_idmt_smt",
+    "read_mdb",
+    "read_note_sequences",
+    "read_rbma13",
     "read_slakh_drums",
-]  # fmt: skip
+]
 
 
 def read_gmd(root: Path, split: str | None = None) -> list[Recording]:
@@ -47,9 +59,9 @@ def read_egmd(
     """The Expanded Groove MIDI Dataset (Callender et al. 2020) with its official split.
 
     Args:
-        root: folder holding e-gmd-v1.0.0.csv.
-        kits_per_performance: read at most so many of a performance's 43 kits, drawn with `seed`; the whole
-            corpus is 45,537 MIDI files.
+        root: folder with e-gmd-v1.0.0.csv.
+        kits_per_performance: maximum number of a performance's 43 kits to read, drawn with `seed`; the whole
+            corpus has 45,537 MIDI files.
     """
     tables = sorted(root.glob("e-gmd*.csv"))
     if not tables:
@@ -105,7 +117,8 @@ def _groove_recording(root: Path, table: Path, number: int, row: dict[str, str],
 
 
 def read_folder(root: Path, label_map: str | LabelMap = "gm", split: str = "train") -> list[Recording]:
-    """Every audio file of a folder (and of folders in it) that has a MIDI file of the same stem beside it."""
+    """Every audio file of a folder and its subfolders with a MIDI file of the same stem in the same
+    folder."""
     labels = find_label_map(label_map) if isinstance(label_map, str) else label_map
     recordings = []
     found = (path for path in root.rglob("*") if not is_hidden(path.relative_to(root)))
@@ -116,10 +129,18 @@ def read_folder(root: Path, label_map: str | LabelMap = "gm", split: str = "trai
             name = midi.relative_to(root).with_suffix("").as_posix()
             recordings.append(
                 Recording(
-                    name, audio, tuple(score.hits), split, root.resolve().name, name, "", "unknown",
-                    counted(score.unmapped), counted(score.excluded),
+                    name,
+                    audio,
+                    tuple(score.hits),
+                    split,
+                    root.resolve().name,
+                    name,
+                    "",
+                    "unknown",
+                    counted(score.unmapped),
+                    counted(score.excluded),
                 )
-            )  # fmt: skip
+            )
     return at_least_one(recordings, root, "audio files with a .mid of the same name")
 
 
@@ -140,23 +161,30 @@ def read_slakh_drums(root: Path, audio: str = "mix") -> list[Recording]:
         except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             problem = " ".join(str(error).split())
             raise ValueError(f"{metadata}: no stems with is_drum ({problem})") from None
-        heard = (
+        recording = (
             audio_beside(track, "mix")
             if audio == "mix"
             else audio_beside(track / "stems", drums[0] if drums else "")
         )
         scores = [read_midi(track / "MIDI" / f"{name}.mid", LABEL_MAPS["slakh"]) for name in drums]
-        if scores and heard is not None:
+        if scores and recording is not None:
             scores = scores if audio == "mix" else scores[:1]
             split = track.parent.name if track.parent.name in SPLITS else "train"
             hits = tuple(sorted(hit for score in scores for hit in score.hits))
             recordings.append(
                 Recording(
-                    track.name, heard, hits, split, "slakh", track.name, "", "CC BY 4.0",
+                    track.name,
+                    recording,
+                    hits,
+                    split,
+                    "slakh",
+                    track.name,
+                    "",
+                    "CC BY 4.0",
                     counted(sum((Counter(score.unmapped) for score in scores), Counter())),
                     counted(sum((Counter(score.excluded) for score in scores), Counter())),
                 )
-            )  # fmt: skip
+            )
     return at_least_one(recordings, root, "Track*/metadata.yaml with a drum stem")
 
 
@@ -175,7 +203,7 @@ READERS: Mapping[str, Callable[..., list[Recording]]] = {
 
 
 def _table_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows of a CSV file with their line numbers, once its columns are known to be there."""
+    """Rows of a CSV file with their line numbers, after checking that the columns exist."""
     if not table.is_file():
         raise ValueError(f"{table} does not exist; give the folder the corpus was unpacked to")
     with table.open(newline="", encoding="utf-8") as file:

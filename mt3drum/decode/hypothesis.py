@@ -19,7 +19,7 @@ from tokenizer.hits import Hit
 WINDOW = 2
 """Tokens on either side of the chosen one over which time and velocity are averaged."""
 _OFFSETS = np.arange(-WINDOW, WINDOW + 1)
-_TINY = 1e-12
+TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class TokenPath:
 
 def expected_offset(weight: np.ndarray) -> np.ndarray:
     """weight [n 2 WINDOW + 1] >= 0 -> [n]: the weighted mean of -WINDOW..WINDOW; 0 where all weights are."""
-    return (weight @ _OFFSETS) / np.maximum(weight.sum(1), _TINY)
+    return (weight @ _OFFSETS) / np.maximum(weight.sum(1), TINY)
 
 
 def calibrate(confidence: np.ndarray, config: DecodeConfig) -> np.ndarray:
@@ -117,7 +117,7 @@ def hypotheses(
     near, exists = _neighbours(heard, segment, step)  # [n w c]
     any_near = 1.0 - np.prod(1.0 - near, axis=2)
     time_logs = np.where(exists, path.window[segment, time_at], -np.inf)
-    logs = (1.0 - weight) * time_logs + weight * np.log(any_near + _TINY)
+    logs = (1.0 - weight) * time_logs + weight * np.log(any_near + TINY)
     offset = expected_offset(np.exp(logs - logs.max(1, keepdims=True, initial=-1e9)))
     by_decoder = np.exp(time_logs).sum(1) * np.exp(path.window[segment, velocity_at - 1, WINDOW])
     of_drum = np.where(exists, np.take_along_axis(near, drum[:, None, None], 2)[..., 0], 0.0)
@@ -125,7 +125,7 @@ def hypotheses(
     confidence = calibrate(by_decoder ** (1.0 - weight) * by_head**weight, config)
     velocities, _ = _neighbours(loudness.cpu().numpy(), segment, step)
     at_drum = np.take_along_axis(velocities, drum[:, None, None], 2)[..., 0]
-    struck = (of_drum * at_drum).sum(1) / np.maximum(of_drum.sum(1), _TINY)
+    struck = (of_drum * at_drum).sum(1) / np.maximum(of_drum.sum(1), TINY)
     hits = [
         Hit(codec.time_of(float(t)), int(d), _velocity(codec, float(v), float(n)), min(1.0, float(c)))
         for t, d, v, n, c in zip(
@@ -198,7 +198,7 @@ def _framewise_segment(
         if at == 0 or t != step[at - 1]:
             tokens.append(codec.first_time + t)
         tokens += [codec.first_drum + c, codec.first_velocity + codec.velocity_bin(struck)]
-    sure = np.clip(np.maximum(peaks, 1 - peaks), _TINY, 1.0)
+    sure = np.clip(np.maximum(peaks, 1 - peaks), TINY, 1.0)
     score = float(np.log(sure).sum()) / (len(tokens) + 1) ** config.length_penalty
     return Hypothesis((*tokens, EOS), score, tuple(hits), tuple(step.tolist()))
 
@@ -228,7 +228,7 @@ def _chosen(
             if t != now:
                 earlier, now = struck.clone(), t
             term = float(preferences.of_drums(struck, earlier, torch.tensor([[t]]))[0, 0, c])
-            if math.log(p / max(1 - p, _TINY)) + term <= 0:
+            if math.log(p / max(1 - p, TINY)) + term <= 0:
                 continue
             struck[0, 0, c] = t
         kept.append(at)

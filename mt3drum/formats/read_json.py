@@ -1,8 +1,7 @@
-"""Scores back from JSON, as `mt3drum.formats.tables` and the review page write it: untrusted, so checked."""
+"""Read scores from JSON as written by `mt3drum.formats.tables` and the review page; input is validated."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping
@@ -15,19 +14,20 @@ from mt3drum.result import Transcription
 from mt3drum.rhythm.grid import Grid, Meter
 from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
+from tokenizer.json_object import parse_json_object
 
 MAX_BYTES = 256 * 2**20
 MAX_BEATS = 200_000
-"""Two hours at 500 a minute are 60,000."""
+"""Two hours at 500 bpm are 60,000 beats."""
 MAX_SECONDS = 1e5
 
 
 def read_json(path: Path) -> tuple[Transcription, Grid | None]:
-    """The score in a JSON file (-: standard input), and its beats where it holds any.
+    """The score in a JSON file (-: standard input), and its beats if it contains any.
 
     Raises:
-        ValueError: it is no such file; the message names it and what is wrong.
-        OSError: it cannot be read.
+        ValueError: the file is not a valid score; the message names the file and the problem.
+        OSError: the file cannot be read.
     """
     if str(path) == "-":
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -38,13 +38,8 @@ def read_json(path: Path) -> tuple[Transcription, Grid | None]:
     else:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path}: not a JSON file") from None
-    if not isinstance(values, dict) or not isinstance(values.get("hits"), list):
+    values = parse_json_object(data, path, '{"hits": [...]}', MAX_BYTES)
+    if not isinstance(values.get("hits"), list):
         raise ValueError(f"{path}: not a score in JSON, as mt3drum and its review page write it")
     hits = []
     scheme = values.get("scheme", "26")
@@ -74,7 +69,7 @@ def read_tempo(record: Mapping[str, Any]) -> Grid:
     """The inverse of `tables.tempo_record`.
 
     Raises:
-        ValueError, TypeError, KeyError: it is no such record.
+        ValueError, TypeError, KeyError: the record is invalid.
     """
     beats = tuple(_number(beat, 0, MAX_SECONDS) for beat in record["beats"])
     if not 2 <= len(beats) <= MAX_BEATS or any(later <= beat for beat, later in pairwise(beats)):

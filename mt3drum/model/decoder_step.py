@@ -167,7 +167,7 @@ class CachedDecoder:
         """Logits [s beam v] of what follows `tokens` [s beam], given all earlier ones; advances the cache."""
         segments, beams = tokens.shape
         if cache.entries == cache.visible.shape[2]:
-            _make_room(cache, beams, self.heads)
+            make_room(cache, beams, self.heads)
         own = torch.full((beams, beams), -math.inf, device=tokens.device).fill_diagonal_(0.0)
         cache.visible[:, :, cache.entries : cache.entries + beams] = own
         angle = cache.position * self.rate
@@ -226,7 +226,7 @@ class CachedDecoder:
         return x.unflatten(0, (segments, self.heads)).transpose(1, 2).reshape(-1, self.width)
 
 
-def _make_room(cache: Cache, beams: int, heads: int) -> None:
+def make_room(cache: Cache, beams: int, heads: int) -> None:
     """Drop the entries that are no beam's ancestor, and add room for tokens to come.
 
     Beams share most of their past: what is kept is little more than one entry a position.

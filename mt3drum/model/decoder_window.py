@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import singledispatch
 
 import torch
 from einops import rearrange
@@ -50,15 +51,17 @@ def keep_segments(cache: WindowCache, segments: Tensor, heads: int) -> None:
     cache.time_keys = cache.time_keys[segments]
 
 
+@singledispatch
 def decode_window(decoder: CachedDecoder, cache: WindowCache, tokens: Tensor, first: Tensor) -> Tensor:
     """Logits [s w v] of what follows each of `tokens` [s w], which stand at positions `first` [s] and on.
 
-    The cache holds what came before, and keeps these in place of what it had there.
+    The cache holds what came before, and keeps these in place of what it had there. Another kind of decoder
+    brings its own way (`onnx_runtime`).
     """
     segments, size = tokens.shape
     device = tokens.device
     place = first[:, None] + torch.arange(size, device=device)  # [s w]
-    _make_room(cache, int(first.max()) + size)
+    lengthen(cache, int(first.max()) + size)
     room = cache.own[0][0].shape[2]
     future = torch.arange(room, device=device) > place[..., None]
     mask = torch.zeros(future.shape, dtype=decoder.dtype, device=device).masked_fill_(future, -math.inf)
@@ -113,7 +116,7 @@ def _merge(mixed: Tensor, segments: int, width: int) -> Tensor:
     return mixed.unflatten(0, (segments, -1)).transpose(1, 2).reshape(-1, width)
 
 
-def _make_room(cache: WindowCache, positions: int) -> None:
+def lengthen(cache: WindowCache, positions: int) -> None:
     """Zeros, for what is not seen is multiplied by 0."""
     room = cache.own[0][0].shape[2]
     if room < positions:

@@ -24,8 +24,9 @@ from mt3drum.audio.recording import AudioSource, open_file
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import write_whole
 from mt3drum.formats.options import ScoreOptions
+from mt3drum.formats.summary import tempo_text
 from mt3drum.formats.tables import tempo_record
-from mt3drum.formats.write import Rendering, tempo_text
+from mt3drum.formats.write import Rendering
 from mt3drum.rhythm.grid import Grid
 from mt3drum.rhythm.tempo_map import tempo_map
 from mt3drum.transcriber import Transcription
@@ -62,7 +63,7 @@ _COMMON = (
     "crash1",
     "ride",
 )
-_SCRIPTS = (
+SCRIPTS = (
     "score",
     "store",
     "export",
@@ -81,6 +82,7 @@ _SCRIPTS = (
     "app",
     "files",
     "controls",
+    "start",
 )
 
 
@@ -143,15 +145,10 @@ def render_page(data: PageData, server: Mapping[str, Any] | None = None) -> str:
             `labels` and `meters`.
     """
     seconds, source = int(data.values["seconds"]), str(data.values["source"])
-    static = {
-        "drums": drum_table(),
-        "families": FAMILIES,
-        "lanes": [drum.index for family in _STAFF for drum in DRUMS if drum.family == family],
-        "server": server,
-    }
+    static = {**page_tables(), "server": server}
     return fill(
         "review.html",
-        _SCRIPTS,
+        SCRIPTS,
         title=escape(source),
         length=f"{seconds // 60}:{seconds % 60:02d}",
         data=json_text({**data.values, **static}),
@@ -192,6 +189,15 @@ def page_tempo(grid: Grid | None) -> dict[str, Any] | None:
         "meters": lines.midi_meters,
     }
     return record | extra
+
+
+def page_tables() -> dict[str, Any]:
+    """What every page says of the drums."""
+    return {
+        "drums": drum_table(),
+        "families": FAMILIES,
+        "lanes": [drum.index for family in _STAFF for drum in DRUMS if drum.family == family],
+    }
 
 
 def drum_table() -> list[dict[str, Any]]:

@@ -24,8 +24,8 @@ RANGE = 60 / 20 * np.log(10)
 STEP = 4
 """Columns of a level that make one column of the next coarser level."""
 SHADES = 16  # four bits a pixel: half a megabyte for five minutes
-_TOP_QUANTILE = 0.997
-_EDGE = 5  # frames on both sides of a tile that are computed and not drawn
+TOP_QUANTILE = 0.997
+EDGE = 5  # frames on both sides of a tile that are computed and not drawn
 
 
 def spectrogram_tiles(recording: AudioSource) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def spectrogram_tiles(recording: AudioSource) -> dict[str, Any]:
     blocks = [tile.astype(np.float16) for tile in _levels(recording)]
     loud = np.concatenate([tile.ravel()[::7] for tile in blocks]).astype(np.float32)
     floor = float(np.log(AudioConfig().floor))
-    top = max(float(np.quantile(loud, _TOP_QUANTILE)), floor + RANGE)  # silence stays dark
+    top = max(float(np.quantile(loud, TOP_QUANTILE)), floor + RANGE)  # silence stays dark
     level, step = np.concatenate(blocks, axis=1), 1
     levels = [{"step": step, "tiles": _tiles(level, top)}]
     while level.shape[1] > TILE_FRAMES:
@@ -78,7 +78,7 @@ def _levels(recording: AudioSource) -> Iterator[np.ndarray]:
     from mt3drum.audio.log_mel import LogMel
 
     features = LogMel(AUDIO)
-    edge, length = _EDGE * HOP, TILE_FRAMES * HOP
+    edge, length = EDGE * HOP, TILE_FRAMES * HOP
     held = np.zeros(edge, dtype=np.float32)
     blocks = recording.blocks()
     left = recording.samples
@@ -91,11 +91,11 @@ def _levels(recording: AudioSource) -> Iterator[np.ndarray]:
                 break
         held = np.concatenate(parts)
         frames = -(-min(left, length) // HOP)
-        audio = np.zeros((frames + 2 * _EDGE) * HOP, dtype=np.float32)
+        audio = np.zeros((frames + 2 * EDGE) * HOP, dtype=np.float32)
         audio[: min(len(held), len(audio))] = held[: len(audio)]
         with torch.inference_mode():
             level = features(torch.from_numpy(audio)[None])[0, 0]
-        yield level[:, _EDGE : _EDGE + frames].numpy()
+        yield level[:, EDGE : EDGE + frames].numpy()
         held = held[length:]
         left -= length
 

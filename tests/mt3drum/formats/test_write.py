@@ -160,7 +160,7 @@ def test_own_notes(tmp_path: Path) -> None:
         ('{"bongo": 60}', "'bongo' is no drum; the drums are kick"),
         ('{"kick": 128}', "kick: note 128 is not a whole number of 0..127"),
         ('{"kick": true}', "kick: note True is not"),
-        ("[" * 70_000, "larger than 65536 bytes"),
+        ("[" * 70_000, "larger than 64 KiB"),
         ("[" * 60_000, "not a JSON file"),
     ],
 )
