@@ -84,7 +84,7 @@ def test_a_coarser_scheme_never_splits_what_a_finer_one_joined(fine: str, coarse
 
 
 def test_what_one_instrument_is() -> None:
-    """Its classes are ways to strike it: edge or centre, open or closed, head or rim. The pedal is a foot's."""
+    """Its classes are ways to strike it: edge or centre, open or closed, head or rim. The pedal is apart."""
     found: dict[str, list[str]] = {}
     for drum in DRUMS:
         found.setdefault(INSTRUMENT_OF[drum.index], []).append(drum.name)
