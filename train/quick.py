@@ -10,7 +10,8 @@ import torch
 
 from data.clips.clip import Palette, RenderConfig
 from data.clips.makers import RenderedShards
-from data.loader import LoaderConfig, make_loader
+from data.example import LoaderConfig
+from data.loader import make_loader
 from data.shards.find import find_shards
 from data.shards.write import make_shards
 from mt3drum.audio.log_mel import LogMel

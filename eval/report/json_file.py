@@ -87,6 +87,7 @@ def _system(e: Evaluation) -> dict[str, Any]:
         "false_alarms": alarms,
         "confusion": {"labels": [*labels, "nothing"], "matrix": e.confusion},
         "precision_recall": asdict(e.curve) if e.curve else None,
+        "precision_recall_by_class": {label: asdict(curve) for label, curve in e.class_curves.items()},
         "reliability": asdict(e.reliability) if e.reliability else None,
         "lint": [asdict(finding) for finding in e.findings],
         "unmapped": e.unmapped,

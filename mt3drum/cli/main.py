@@ -16,11 +16,13 @@ from mt3drum.cli import (
     demo,
     doctor,
     drum_options,
+    export_site,
     info,
     model_options,
     notation_options,
     part_options,
     review,
+    stem_options,
 )
 from mt3drum.cli.parser import CommandParser, add_json, meant
 from mt3drum.decoding import DECODED_SCHEMES, DECODERS, PLAYABLE, DecodeConfig
@@ -60,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     review.add_parsers(commands)
     convert.add_parser(commands, add_output)
     demo.add_parser(commands)
+    export_site.add_parser(commands)
     info.add_parser(commands)
     doctor.add_parser(commands)
     completion.add_parser(commands)
@@ -92,6 +95,7 @@ def add_transcribe(commands: Any) -> None:
     notation_options.add_options(transcribe)
     drum_options.add_options(transcribe)
     part_options.add_options(transcribe)
+    stem_options.add_options(transcribe)
     add(
         "--watch",
         type=Path,
@@ -261,6 +265,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "info": info.info,
             "doctor": doctor.doctor,
             "completion": lambda args: completion.completion(args, parser),
+            "export-site": export_site.export_site,
         }
         return run[args.command](args)
     except KeyboardInterrupt:
@@ -290,7 +295,7 @@ def _transcribe(args: argparse.Namespace) -> int:
         if merge is not None and score.bpm is None and score.meter is None:
             score = replace(score, beats=merge[1])
         output = read_output(args.output, args.format, args.overwrite)
-        notation_options.check_midi(args, output)
+        notation_options.check_formats(args, output)
         options = TranscribeOptions(
             files=args.files,
             output=output,
@@ -312,6 +317,7 @@ def _transcribe(args: argparse.Namespace) -> int:
             runtime=args.runtime,
             part=part_options.part_of(args),
             merge=merge[0] if merge else None,
+            stems=stem_options.stems(args),
         )
     except (ValueError, OSError) as problem:
         error(str(problem))

@@ -14,6 +14,7 @@ class Score {
       ({ id, time, drum, velocity, confidence, candidate: id >= rows.length }));
     this.originals = new Map(hits.map((hit) => [hit.id, hit]));
     this.hits = hits.sort(inOrder);
+    this.locked = false; // the transcription is still being made
     this.threshold = 0;
     this.withCandidates = false; // show what the transcriber heard but did not trust
     this.done = [];
@@ -21,6 +22,15 @@ class Score {
     this.listeners = [];
     this.version = 0;
     this.known = new Map(); // lists made for this version
+  }
+
+  /** More of the transcription, in order: hits, then candidates. @param candidate whether these are candidates */
+  extend(rows, candidate) {
+    const more = rows.map(([time, drum, velocity, confidence], i) =>
+      ({ id: this.originals.size + i, time, drum, velocity, confidence, candidate }));
+    for (const hit of more) this.originals.set(hit.id, hit);
+    this.hits = this.hits.concat(more).sort(inOrder);
+    this.changed();
   }
 
   /** The hits that are heard and exported. */

@@ -25,8 +25,9 @@ import torch
 from data.augment import AugmentConfig
 from data.clips.clip import Palette, RenderConfig
 from data.clips.makers import RenderedShards
+from data.example import LoaderConfig
 from data.kits.synth import synthesise_kit
-from data.loader import Batch, LoaderConfig, make_loader
+from data.loader import Batch, make_loader
 from data.render.drums import render_drums
 from data.shards.write import make_shards, shard_paths
 from mt3drum.config import PRESETS

@@ -70,13 +70,14 @@ def build_report(args: argparse.Namespace, command: str) -> tuple[Report, dict[s
 
 
 def _settings(args: argparse.Namespace, references: References, systems: Sequence[System]) -> Settings:
-    finest = references.label_map.finest
-    judged = tuple(SCHEMES)[tuple(SCHEMES).index(finest) :]
+    order = tuple(SCHEMES)
+    finest = max(references.label_map.finest, *(system.scheme for system in systems), key=order.index)
+    judged = order[order.index(finest) :]
     scheme = args.scheme or ("5" if "5" in judged else finest)
     if scheme in SCHEMES and scheme not in judged:
-        raise ValueError(
-            f"--scheme {scheme}: {references.label_map.name} labels can judge {', '.join(judged)} classes"
-        )
+        coarse = [system.name for system in systems if system.scheme == finest != references.label_map.finest]
+        who = f"{coarse[0]} tells" if coarse else f"{references.label_map.name} labels can judge"
+        raise ValueError(f"--scheme {scheme}: {who} {', '.join(judged)} classes")
     unjudged = references.label_map.unjudged.union(*[system.unjudged for system in systems])
     if args.labels:
         unjudged |= _other_classes(args.labels, scheme)

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from data.augment import AugmentConfig
-from data.loader import Batch, LoaderConfig, frame_targets, make_loader, mix_hits
+from data.example import LoaderConfig, frame_targets, mix_hits
+from data.loader import Batch, make_loader
 from data.shards.walk import Order, located
 from data.shards.write import encode_flac
 from tokenizer.codec import EOS, PAD, Codec
@@ -322,7 +323,7 @@ def test_configuration_is_checked(shards: list[str]) -> None:
 
 
 def test_mixed_hits_bring_audio_and_labels_of_another_sample(shards: list[str]) -> None:
-    place = next(located(Order(tuple(shards), 0, 4), 0, 1, 0, Counter()))
+    place = next(located(Order((tuple(shards),), 0, 4), 0, 1, 0, Counter()))
     theirs = [
         Hit(time, CLASS_INDEX[name], velocity)
         for time, name, velocity in json.loads(members_of(int(place.members["__key__"][-2:]))["json"])["hits"]

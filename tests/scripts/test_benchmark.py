@@ -75,6 +75,9 @@ def test_report_of_two_systems(folders: Path, capsys: pytest.CaptureFixture[str]
     assert good["timing"]["quantiles"]["0.5"] == pytest.approx(0.004, abs=0.001)
     assert poor["headline"]["tracks"]["Demo_two_class"]["recall"] == 0.0
     assert poor["precision_recall"] is not None and good["precision_recall"] is None
+    assert poor["precision_recall_by_class"] and not good["precision_recall_by_class"]
+    page = (folders / "out" / "report.html").read_text()
+    assert all(f"{label}, AP " in page for label in poor["precision_recall_by_class"])
     assert {(row["scheme"], row["window"]) for row in good["table"]} == {
         (scheme, window) for scheme in ("5", "3") for window in (0.01, 0.05)
     }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eval.metrics.bootstrap import draws, intervals, paired, statistics
-from eval.metrics.calibration import has_confidence, precision_recall, reliability
+from eval.metrics.calibration import class_curves, has_confidence, precision_recall, reliability
 from eval.metrics.confusion import confusion
 from eval.metrics.conventions import adtof
 from eval.metrics.f_measure import FMeasures, count_matches, f_measure
@@ -203,6 +203,18 @@ def test_calibration() -> None:
     curve = precision_recall(matches, 0.05)
     assert curve.recall[-1] == 1.0 and curve.precision[0] > 0.9 and 0.7 < curve.average_precision < 0.9
     assert not has_confidence(match(reference, [hit(0.0), hit(1.0)]))
+
+
+def test_curves_of_classes() -> None:
+    """Kicks whose confidence says which are right; snares all right; hats played and not heard: no curve."""
+    reference = [hit(float(i)) for i in range(0, 20, 2)] + [hit(i + 0.5, "snare_head") for i in range(5)]
+    estimate = [hit(float(i), confidence=0.9 if i % 2 == 0 else 0.1) for i in range(20)]
+    estimate += [hit(i + 0.5, "snare_head", confidence=0.5) for i in range(5)]
+    matches = match([*reference, hit(30.0, "hihat_closed")], estimate)
+    curves = class_curves(matches, LABELS, 0.05)
+    assert set(curves) == {"KD", "SD"}
+    assert curves["KD"].precision.tolist() == [1.0, 0.5] and curves["KD"].recall.tolist() == [1.0, 1.0]
+    assert curves["KD"].average_precision == 1.0 and curves["SD"].average_precision == 1.0
 
 
 def test_adtof_counts_silent_classes_as_perfect() -> None:
