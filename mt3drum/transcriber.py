@@ -98,9 +98,9 @@ class Transcriber:
         """
         path = bundled() if checkpoint is None else Path(checkpoint)
         if precision not in PRECISIONS:
-            raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
+            raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
         if runtime not in RUNTIMES:
-            raise ValueError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
+            raise ValueError(f"runtime {runtime!r} is not one of {', '.join(RUNTIMES)}")
         if runtime == "onnx":
             if precision == "bfloat16" or device not in ("auto", "cpu"):
                 raise ValueError(f"runtime onnx works on the cpu in float32, not on {device} in {precision}")

@@ -187,7 +187,7 @@ def test_a_stroke_before_the_grid_gets_a_bar() -> None:
 def test_wrong_tempos_and_meters_are_named() -> None:
     with pytest.raises(ValueError, match="tempo 5 is outside 20..500"):
         estimate([], bpm=5)
-    with pytest.raises(ValueError, match="meter 4/3 is none of"):
+    with pytest.raises(ValueError, match="meter 4/3 is not one of"):
         Meter.parse("4/3")
     with pytest.raises(ValueError, match="meter 'four' is not of the form 4/4"):
         Meter.parse("four")
