@@ -101,7 +101,7 @@ class DecodeConfig:
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} {getattr(self, name)} is outside {low}..{high}")
         if self.scheme not in DECODED_SCHEMES:
-            raise ValueError(f"scheme {self.scheme!r} is none of {', '.join(DECODED_SCHEMES)}")
+            raise ValueError(f"scheme {self.scheme!r} is not one of {', '.join(DECODED_SCHEMES)}")
         if unknown := {family for family, _ in self._least} - set(FAMILIES):
             raise ValueError(f"minimum_confidence names no family of drums: {', '.join(sorted(unknown))}")
         if not all(0 <= least <= 1 for _, least in self._least):
@@ -140,7 +140,7 @@ class DecodeConfig:
         options = dict(options)
         decoder = options.pop("decoder", "product")
         if decoder not in DECODERS:
-            raise ValueError(f"decoder {decoder!r} is none of {', '.join(DECODERS)}")
+            raise ValueError(f"decoder {decoder!r} is not one of {', '.join(DECODERS)}")
         frames = {**_FRAMES, **self.frames} if decoder == "frames" else {}
         base = DecodeConfig.from_dict({**self.to_dict(), **frames})
         if isinstance(least := options.get("minimum_confidence"), Mapping):

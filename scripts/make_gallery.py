@@ -63,7 +63,7 @@ def small(png: bytes) -> bytes:
     target = io.BytesIO()
     few.save(target, "PNG", optimize=True)
     if len(target.getvalue()) > MAX_BYTES:
-        raise ValueError(f"a picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are wanted")
+        raise ValueError(f"a picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are allowed")
     return target.getvalue()
 
 

@@ -84,7 +84,7 @@ def _settings(args: argparse.Namespace, references: References, systems: Sequenc
     try:
         windows = tuple(float(window) / 1000 for window in args.windows.split(","))
     except ValueError:
-        raise ValueError(f"--windows {args.windows!r}: wanted milliseconds, such as 20,30,50") from None
+        raise ValueError(f"--windows {args.windows!r}: expected milliseconds, such as 20,30,50") from None
     return Settings(
         scheme=scheme,
         schemes=judged,

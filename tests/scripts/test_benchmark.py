@@ -244,7 +244,7 @@ def test_checkpoint_is_decoded_first(folders: Path) -> None:
         ),
         (["--corpus", "xyz", "refs"], "unknown corpus 'xyz'; known: "),
         (["--corpus", "mdb", "refs", "--corpus-option", "colour=red"], "--corpus mdb: .*colour"),
-        (["--corpus", "mdb", "refs", "--corpus-option", "red"], "'red': wanted KEY=VALUE"),
+        (["--corpus", "mdb", "refs", "--corpus-option", "red"], "'red': expected KEY=VALUE"),
     ],
 )
 def test_errors_are_one_line_and_exit_1(

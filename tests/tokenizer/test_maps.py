@@ -124,13 +124,13 @@ def test_a_map_of_one_s_own(tmp_path: Path) -> None:
     [
         ("{", "not a JSON file"),
         ("[]", "not of the form"),
-        ('{"x": "gong"}', "x: 'gong' is no drum; the drums are kick"),
-        ('{"x": 36}', "x: 36 is no drum"),
-        ('{"x": ["kick"]}', "is no drum"),
+        ('{"x": "gong"}', "x: 'gong' is not a drum; the drums are kick"),
+        ('{"x": 36}', "x: 36 is not a drum"),
+        ('{"x": ["kick"]}', "is not a drum"),
         ('{"labels": {}, "finest": "7"}', "unknown scheme '7'"),
         ('{"labels": {}, "finest": 7}', "finest a text"),
         ('{"labels": {}, "unjudged": ["gong"]}', "unknown classes"),
-        ('{"labels": {}, "finset": "5"}', "'finset' is none of labels"),
+        ('{"labels": {}, "finset": "5"}', "'finset' is not one of labels"),
         (" " * (2**20 + 1), "larger than 1024 KiB"),
     ],
 )
