@@ -6,17 +6,23 @@ the labels with it; everything else leaves attacks where they are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.dsp import effects, tones
+from data.dsp.config import Range
 from data.dsp.harsh import worsen
+from data.dsp.levels import mix
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
 SPEED_MARGIN = 1.07
 """A window of seconds * SPEED_MARGIN always suffices for the fastest playback."""
+
+MEDIA = ("low-pass", "telephone", "codec", "crush")
+"""What a recording may have gone through."""
 
 Audio = NDArray[np.float32]
 
@@ -69,26 +75,62 @@ class AugmentConfig:
     level_low: float = -18.0
     """Quietest final peak, dB."""
     clip_probability: float = 0.03
-    """Hard clipping by 1 to 6 dB before the final level."""
+    """Hard clipping before the final level."""
+    clip: Range = (1.0, 6.0)
+    """dB by which the peaks are cut."""
+    band_median: float = 1.0
+    """dB of a usual band (records: -6 to +8)."""
+    band_spread: float = 4.5
+    """dB around it (standard deviation)."""
+    band_anywhere: float = 0.2
+    """Share of the bands whose level is drawn from the whole range instead."""
+    drum_tone: float = 2.5
+    """dB (standard deviation) of the equaliser on the drums."""
+    drum_limiters: float = 0.25
+    """Share of limiters among the compressors on the drums."""
+    limiters: float = 0.4
+    """The same of those on the whole."""
+    media: tuple[float, ...] = (0.55, 0.15, 0.25, 0.05)
+    """Share of each of MEDIA among the band limits."""
+    vinyl: float = 0.25
+    """Share of vinyl among the noises."""
+    begin_seconds: float = 1.5
+    """Most silence before a recording; transcribing puts about half a second there."""
+    trimmed: float = 0.4
+    """Probability that a recording begins with a stroke, as clips that were trimmed do."""
+    decoy_level: Range = (-25.0, -3.0)
+    """dB of decoys relative to the peak."""
+    metronome: float = 0.35
+    """Share of metronomes among the decoys."""
+    metronome_beat: Range = (0.3, 1.0)
+    """Seconds from click to click."""
+    metronome_beeps: float = 0.6
+    """Share of metronomes that beep; the others click."""
+    decoys: tuple[int, int] = (1, 9)
+    """Decoys of a window: at least, fewer than."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name.endswith("_probability") and not 0 <= value <= 1:
                 raise ValueError(f"{item.name} is {value}, expected 0..1")
+            if item.type is Range and not (len(value) == 2 and value[0] <= value[1]):
+                raise ValueError(f"{item.name} is {value}, expected two rising numbers")
         if self.seconds <= 0:
             raise ValueError(f"seconds is {self.seconds}, expected more than 0")
         if not 0 <= self.speed_range <= 0.06:
             raise ValueError(f"speed_range is {self.speed_range}, expected 0..0.06")
         if not self.band_low <= self.band_high:
             raise ValueError(f"band_low {self.band_low} is above band_high {self.band_high}")
+        if len(self.media) != len(MEDIA) or min(self.media) < 0 or abs(sum(self.media) - 1) > 1e-6:
+            raise ValueError(f"media is {self.media}, expected {len(MEDIA)} shares with a sum of 1")
         if not self.level_low <= 0:
             raise ValueError(f"level_low is {self.level_low}, expected 0 dB or less")
 
     @classmethod
     def none(cls, seconds: float = 4.0) -> "AugmentConfig":
         """Nothing happens: audio and hits come out as they went in."""
-        off = {item.name: 0.0 for item in fields(cls) if item.name.endswith("_probability")}
+        off: dict[str, Any] = {item.name: 0.0 for item in fields(cls) if item.name.endswith("_probability")}
         return cls(seconds=seconds, **off)
 
 
@@ -113,24 +155,24 @@ def augment(
     audio = drums[:source]
     kept: Sequence[Hit] = hits
     if rng.random() < config.tone_probability:
-        audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, 2.5))
+        audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, config.drum_tone))
     if rng.random() < config.drum_compress_probability:
-        audio = squeeze(audio, rng, 0.25)
+        audio = squeeze(audio, rng, config.drum_limiters)
     if band is not None and _heard(drums, rng, config.band_probability):
         band = band[:source]
         if rng.random() < config.drumless_probability:
             audio, kept = band, ()
         else:
-            audio = mix(audio, band, band_level(rng, config.band_low, config.band_high))
+            audio = mix(audio, band, band_level(rng, config))
     if rng.random() < config.decoy_probability:
-        audio = add_decoys(audio, rng)
+        audio = add_decoys(audio, rng, config)
     audio = resize(audio, samples) if factor == 1.0 else effects.change_speed(audio, factor, samples)
     if factor != 1.0:
         kept = [replace(hit, time=hit.time / factor) for hit in kept]
     audio = colour(audio, rng, config)
     kept = [hit for hit in kept if 0 <= hit.time < config.seconds]
     if rng.random() < config.begin_probability:
-        audio, kept = begin(audio, kept, rng)
+        audio, kept = begin(audio, kept, rng, config)
     if rng.random() < config.end_probability:
         audio, kept = end(audio, kept, rng)
     return audio, tuple(kept)
@@ -141,21 +183,20 @@ def _heard(drums: Audio, rng: np.random.Generator, probability: float) -> bool:
     return rng.random() < probability or (probability > 0 and not drums.any())
 
 
-BEGIN_SECONDS = 1.5
-"""At most so much silence before a recording; transcribing puts about half a second there."""
 ATTACK_SECONDS = 0.03
 """No recording begins so shortly after a stroke: whether that is still a stroke, nobody can tell."""
-TRIMMED = 0.4
-"""Probability that a recording begins with a stroke, as clips that were trimmed do."""
+
 LEAD_SECONDS = 0.005
 """At most so much is left before that stroke."""
 
 
-def begin(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
+def begin(
+    audio: Audio, hits: Sequence[Hit], rng: np.random.Generator, config: AugmentConfig
+) -> tuple[Audio, list[Hit]]:
     """Silence up to a random moment, as before the first sample of a recording; earlier hits are gone."""
-    start = float(rng.uniform(0, BEGIN_SECONDS))
-    near = [hit.time for hit in hits if hit.time < BEGIN_SECONDS]
-    if near and rng.random() < TRIMMED:
+    start = float(rng.uniform(0, config.begin_seconds))
+    near = [hit.time for hit in hits if hit.time < config.begin_seconds]
+    if near and rng.random() < config.trimmed:
         start = near[int(rng.integers(len(near)))] - float(rng.uniform(0, LEAD_SECONDS))
     # Before a stroke it would cut into; before all that fall together with it.
     for time in reversed(near):
@@ -196,18 +237,18 @@ def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Au
     if rng.random() < config.room_probability:
         audio = effects.room(audio, rng)
     if rng.random() < config.compress_probability:
-        audio = squeeze(audio, rng, 0.4)
+        audio = squeeze(audio, rng, config.limiters)
     if rng.random() < config.saturate_probability:
         audio = effects.saturate(audio, rng)
     curve = None
     if rng.random() < config.tone_probability:
         curve = effects.tone_curve(effects.fast_bins(len(audio)), rng)
-    medium = str(rng.choice(_MEDIA, p=_MEDIA_SHARE)) if rng.random() < config.band_limit_probability else ""
+    medium = str(rng.choice(MEDIA, p=config.media)) if rng.random() < config.band_limit_probability else ""
     if medium in ("low-pass", "telephone"):
-        low, high, order = (0.0, rng.uniform(6000, 16_000), 40.0)
+        bins = effects.fast_bins(len(audio))
+        limit = effects.low_pass_curve(bins, rng)  # drawn for telephones, too: seeds keep their meaning
         if medium == "telephone":
-            low, high, order = rng.uniform(80, 400), rng.uniform(3000, 6000), rng.uniform(2, 6)
-        limit = effects.band_curve(effects.fast_bins(len(audio)), low, high, order)
+            limit = effects.telephone_curve(bins, rng)
         curve = limit if curve is None else curve * limit
     if curve is not None:
         audio = effects.shape(audio, curve)
@@ -216,9 +257,9 @@ def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Au
     elif medium == "crush":
         audio = effects.crush(audio, rng)
     if rng.random() < config.noise_probability:
-        audio = effects.vinyl(audio, rng) if rng.random() < 0.25 else effects.background(audio, rng)
+        audio = effects.vinyl(audio, rng) if rng.random() < config.vinyl else effects.background(audio, rng)
     if rng.random() < config.clip_probability:
-        ceiling = float(np.abs(audio).max(initial=0.0)) * 10 ** (-rng.uniform(1, 6) / 20)
+        ceiling = float(np.abs(audio).max(initial=0.0)) * 10 ** (-rng.uniform(*config.clip) / 20)
         audio = np.clip(audio, -ceiling, ceiling)
     return audio
 
@@ -228,50 +269,26 @@ def squeeze(audio: Audio, rng: np.random.Generator, limiters: float) -> Audio:
     return effects.limit(audio, rng) if rng.random() < limiters else effects.compress(audio, rng)
 
 
-_MEDIA = ("low-pass", "telephone", "codec", "crush")
-_MEDIA_SHARE = (0.55, 0.15, 0.25, 0.05)
-
-
-def band_level(rng: np.random.Generator, low: float, high: float) -> float:
-    """Band relative to drums in dB: four times in five around 1 (records: -6 to +8), else anywhere in the
-    range.
-    """
-    if rng.random() < 0.2:
+def band_level(rng: np.random.Generator, config: AugmentConfig) -> float:
+    """Band relative to drums in dB: mostly as on records, else anywhere in the range."""
+    low, high = config.band_low, config.band_high
+    if rng.random() < config.band_anywhere:
         return float(rng.uniform(low, high))
-    return float(np.clip(rng.normal(1.0, 4.5), low, high))
+    return float(np.clip(rng.normal(config.band_median, config.band_spread), low, high))
 
 
-def active_level(audio: Audio, block: int = 2048) -> float:
-    """RMS over the blocks (46 ms) that are within 40 dB of the loudest; 0 for silence."""
-    count = len(audio) // block
-    if count == 0:
-        return 0.0
-    power = np.mean(audio[: count * block].reshape(count, block) ** 2, axis=1)
-    loudest = float(power.max())
-    return float(np.sqrt(power[power >= loudest * 1e-4].mean())) if loudest > 1e-12 else 0.0
-
-
-def mix(drums: Audio, band: Audio, decibels: float) -> Audio:
-    """Add the band at this level relative to the drums; when either is silent the band keeps its own
-    level.
-    """
-    first, second = active_level(drums), active_level(band)
-    gain = 10 ** (decibels / 20) * first / second if first > 1e-5 and second > 1e-5 else 1.0
-    return drums + np.float32(gain) * band
-
-
-def add_decoys(audio: Audio, rng: np.random.Generator) -> Audio:
-    """One to eight short non-drum sounds, or a metronome, 25 to 3 dB below the peak."""
+def add_decoys(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
+    """A few short non-drum sounds, or a metronome."""
     out = audio.copy()
     peak = max(float(np.abs(audio).max(initial=0.0)), 1e-2)
-    if rng.random() < 0.35:
-        step = int(rng.uniform(0.3, 1.0) * SAMPLE_RATE)
-        sound = tones.noise("beep" if rng.random() < 0.6 else "click", rng)
+    if rng.random() < config.metronome:
+        step = int(rng.uniform(*config.metronome_beat) * SAMPLE_RATE)
+        sound = tones.noise("beep" if rng.random() < config.metronome_beeps else "click", rng)
         plan = [(place, sound) for place in range(int(rng.integers(step)), len(audio), step)]
     else:
-        kinds = rng.choice(tones.NOISE_KINDS, int(rng.integers(1, 9)))
+        kinds = rng.choice(tones.NOISE_KINDS, int(rng.integers(*config.decoys)))
         plan = [(int(rng.integers(max(1, len(audio)))), tones.noise(str(kind), rng)) for kind in kinds]
-    level = peak * 10 ** (rng.uniform(-25, -3) / 20)
+    level = peak * 10 ** (rng.uniform(*config.decoy_level) / 20)
     for place, sound in plan:
         part = sound[: len(out) - place]
         out[place : place + len(part)] += np.float32(level * rng.uniform(0.5, 1)) * part

@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from data.augment import SPEED_MARGIN, AugmentConfig, augment, mix
+from data.augment import SPEED_MARGIN, AugmentConfig, augment
+from data.dsp.levels import mix
 from data.shards.unpack import BadSample, audio_of, labels_of
 from data.shards.walk import Located, Order, located, summary
 from mt3drum.config import SAMPLE_RATE

@@ -1,4 +1,4 @@
-"""Everything the benchmark says about one system, from references and estimates."""
+"""All figures that the benchmark reports for one system, from references and estimates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tokenizer.hits import SAME_STROKE, Hit
 
 @dataclass(frozen=True)
 class Settings:
-    """How to score.
+    """Scoring options.
 
     Raises:
         ValueError: a scheme is unknown, a window is not positive.
@@ -44,20 +44,20 @@ class Settings:
     scheme: str = "5"
     """Scheme of the headline and of every analysis."""
     schemes: tuple[str, ...] = tuple(SCHEMES)
-    """Schemes of the table; those finer than the labels can judge are to be left out by the caller."""
+    """Schemes of the table; the caller omits those finer than the labels support."""
     window: float = 0.05
-    """Seconds; the headline's."""
+    """Window of the headline, seconds."""
     windows: tuple[float, ...] = (0.02, 0.03, 0.05)
-    """Seconds; those of the table."""
+    """Windows of the table, seconds."""
     unjudged: frozenset[str] = frozenset()
-    """Class names left out on both sides."""
+    """Class names removed from both sides."""
     merge: float = SAME_STROKE
     """Seconds; see `eval.metrics.match.reduce_hits`."""
     samples: int = 2000
     """Bootstrap resamples."""
     seed: int = 0
     seam_period: float | None = None
-    """Seconds between the joins of the decoder's segments, if known."""
+    """Seconds between the borders of the decoder's segments, if known."""
 
     def __post_init__(self) -> None:
         for name in (self.scheme, *self.schemes):
@@ -83,15 +83,15 @@ class Evaluation:
     headline: FMeasures
     headline_intervals: Mapping[str, Interval]
     velocity_scores: FMeasures | None
-    """With E-GMD's velocity rule; None where the references' velocities do not vary."""
+    """With E-GMD's velocity rule; None if the reference velocities do not vary."""
     velocity_intervals: Mapping[str, Interval] | None
     velocity_levels_known: FMeasures | None
-    """The same if each drum's level in each mix were known (`eval.metrics.velocity.with_levels_known`)."""
+    """The same with each drum's level in each mix known (`eval.metrics.velocity.with_levels_known`)."""
     velocity: VelocityAgreement | None
     adtof: AdtofFigures
     timing: Timing | None
     offsets: Sequence[BestOffset]
-    """One per window of the table: the narrower, the more an offset costs."""
+    """One per window of the table; the narrower the window, the more an offset costs."""
     gaps: Sequence[Bin]
     loudness: Sequence[Bin] | None
     company: Sequence[Bin]
@@ -102,7 +102,7 @@ class Evaluation:
     reliability: calibration.Reliability | None
     findings: Sequence[lint.Finding]
     matches: Sequence[TrackMatch]
-    """At the headline's scheme and window."""
+    """At the scheme and window of the headline."""
     unmapped: Counter[str] = field(default_factory=Counter)
     excluded: Counter[str] = field(default_factory=Counter)
 
@@ -119,7 +119,7 @@ def evaluate(
     excluded: Counter[str] | None = None,
     stray: Sequence[str] = (),
 ) -> Evaluation:
-    """Score one system in every way.
+    """Compute all figures for one system.
 
     Args:
         name: of the system.
@@ -127,10 +127,10 @@ def evaluate(
         estimates: the same track names to hits; a missing track scores as empty.
         settings: schemes, windows, classes left out.
         seconds: length of each track's audio, where known.
-        drumless: estimates on recordings without drums (their lengths in `seconds`), scored apart.
-        unmapped: labels of the estimates that no map knows, for the report.
-        excluded: labels of the estimates left out on purpose, for the report.
-        stray: estimates that belong to no reference, for the lint.
+        drumless: estimates on recordings without drums (lengths in `seconds`), scored separately.
+        unmapped: labels of the estimates that are in no map, for the report.
+        excluded: labels of the estimates that are excluded on purpose, for the report.
+        stray: estimates without a reference, for the lint.
     """
     lengths = seconds or {}
     labels, window = settings.labels, settings.window
@@ -221,7 +221,7 @@ def _table(
 def _unmerged(
     references: Mapping[str, Sequence[Hit]], estimates: Mapping[str, Sequence[Hit]], settings: Settings
 ) -> FMeasures:
-    """The headline as ADTOF counts: nothing merged."""
+    """The headline by ADTOF's convention, without merging."""
     return f_measure(
         references,
         estimates,

@@ -15,7 +15,7 @@ __all__ = ["Transcriber", "__version__", "transcribe"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only when something that needs it is asked for (PEP 562)."""
+    """Import torch only when an attribute that needs it is accessed (PEP 562)."""
     if name == "__version__":
         from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""What a model is: frozen dataclasses, checked at construction, stored whole in every checkpoint."""
+"""Model configuration: frozen dataclasses, validated at construction and stored in every checkpoint."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AudioConfig:
     """
 
     windows: tuple[int, ...] = (1024, 4096)
-    """Samples: 23 ms times the attack, 93 ms tells pitch and ring."""
+    """Window lengths in samples: 23 ms resolves the attack, 93 ms pitch and decay."""
     mel_bands: int = 128
     low_hz: float = 30.0
     high_hz: float = 18_000.0
@@ -70,8 +70,8 @@ class ModelConfig:
     """Width of the feed-forward layers as a multiple of `width`."""
     stem_channels: int = 32
     dropout: float = 0.0
-    """In the feed-forward layers. Off by default: the data are augmented without end, and its random numbers
-    took 13 % of a CPU step."""
+    """Dropout in the feed-forward layers. Off by default: the data are augmented anyway, and its random
+    numbers took 13 % of a CPU step."""
     audio: AudioConfig = field(default_factory=AudioConfig)
     codec: Codec = field(default_factory=Codec)
 

@@ -1,4 +1,4 @@
-"""Optional dependencies: one line with the pip command where one is missing."""
+"""Optional dependencies: a one-line error with the pip command if one is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 
 
 class MissingExtra(ImportError):
-    """A library of an extra is not installed; the message names it and the pip command."""
+    """A library of an extra is not installed; the message names the library and the pip command."""
 
 
 def need(extra: str, *modules: str) -> None:

@@ -1,4 +1,4 @@
-"""Names of recordings and results, and files that appear whole or not at all."""
+"""Names of recordings and results, and atomic writes."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def format_of(path: Path) -> str | None:
 
 
 def is_hidden(path: PurePath) -> bool:
-    """Whether nobody means this file by naming the folder that `path` is relative to: dot files, macOS'
-    companions `._song.mp3`, the folder `__MACOSX` of its archives, and what is in such folders."""
+    """Whether a file is skipped when its folder is searched (`path` is relative to the folder): dot files,
+    macOS metadata `._song.mp3`, the folder `__MACOSX` of its archives, and everything inside such folders."""
     return any((part[0] == "." and part not in (".", "..")) or part == "__MACOSX" for part in path.parts)
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
-    """Write under a temporary name, then rename; the folder is made if need be. Text is UTF-8; parts of
-    file names that are not keep their bytes.
+    """Write under a temporary name, then rename; the folder is created if necessary. Text is UTF-8; bytes of
+    file names that are not valid UTF-8 are preserved.
 
     Raises:
         OSError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""What the heap of a long process gives back, and what it keeps."""
+"""Heap settings for long-running processes (GNU C library)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import sys
 from collections.abc import Callable
 
 TRIM_SECONDS = 600.0
-"""Of sound between two trims."""
+"""Seconds of audio between two trims."""
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 _KEPT = 1 << 30  # bytes
 
 
 def _libc(name: str) -> Callable[..., int] | None:
-    """A function of the GNU C library, where there is one (musl has neither of those used here)."""
+    """A function of the GNU C library, if available (musl has neither of those used here)."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 def keep() -> None:
-    """Have the heap keep what is freed; elsewhere nothing.
+    """Keep freed memory in the heap; no effect on other C libraries.
 
-    For training: a step frees arrays of many MiB, which else go back to the system, to be asked for and
-    cleared again in the next (docs/performance.md).
+    For training: a step frees arrays of many MiB, which would otherwise be returned to the system and cleared
+    again for the next step (docs/performance.md).
     """
     mallopt = _libc("mallopt")
     if mallopt is not None:
@@ -30,9 +30,9 @@ def keep() -> None:
 
 
 def trim() -> None:
-    """Have the heap return what is freed; elsewhere nothing.
+    """Return freed memory to the system; no effect on other C libraries.
 
-    Arrays of ever other sizes leave holes in it (docs/reliability.md).
+    Arrays of varying size fragment the heap (docs/reliability.md).
     """
     malloc_trim = _libc("malloc_trim")
     if malloc_trim is not None:

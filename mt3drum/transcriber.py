@@ -1,6 +1,6 @@
-"""The ladder: array -> hits, file -> hits, many files -> hits, file -> MIDI. Enter at any rung.
+"""Transcription of arrays, files and many files to hits, and of a file to MIDI.
 
-Segments of many recordings share a batch; what a recording gives does not depend on its company.
+Segments of several recordings share a batch; results do not depend on batching.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from mt3drum.audio.recording import AudioError, Segment, open_array, open_file, 
 from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decode.beam_search import generate
 from mt3drum.decode.enrolment import EnrolledKit, enrol, rescore
+from mt3drum.decode.part import WHOLE, Part
 from mt3drum.decode.stitch import REFINED, InProgress, place
+from mt3drum.decode.velocity import measure
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.checkpoint import CheckpointError, bundled, load_inference_model
 from mt3drum.model.inference import InferenceModel
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from mt3drum.model.network import DrumModel
 
 BATCH = 32
-"""Segments a batch: their cross-attention keys still fit a processor's cache (64 were slower)."""
+"""Segments per batch: their cross-attention keys still fit in the CPU cache (64 was slower)."""
 
 RUNTIMES: tuple[Literal["torch", "onnx"], ...] = ("torch", "onnx")
 PRECISIONS = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -39,14 +41,14 @@ OnHits = Callable[[Path, list[Hit]], None]
 
 
 class Transcriber:
-    """A model and how to decode with it.
+    """A model with its decoding options.
 
     Args:
-        model: its weights of this moment are used, as in evaluation, in float32.
-        device: where the work is done (default: where the model is).
-        config: decoding options (of a model without a decoder: those that its `frames` make of them).
-        batch: segments decoded at once.
-        kit: the player's own, enrolled with this model (`mt3drum.decode.enrolment`).
+        model: used in evaluation mode with its current weights, in float32.
+        device: where to compute (default: the model's device).
+        config: decoding options (for a model without a decoder, its `frames` overrides apply).
+        batch: number of segments decoded at once.
+        kit: the player's kit, enrolled with this model (`mt3drum.decode.enrolment`).
     """
 
     def __init__(
@@ -66,9 +68,11 @@ class Transcriber:
         self.config = config or DecodeConfig()
         if model.decoder is None and self.config.onset_weight != 1:
             self.config = self.config.with_options({"decoder": "frames"})
+        if kit is not None and self.config.scheme != "26":
+            raise ValueError(f"a kit tells drums apart that scheme {self.config.scheme} takes for one")
         self.batch = batch
         self.kit = kit
-        self.untrimmed = 0.0  # seconds of sound since memory was given back
+        self.untrimmed = 0.0  # seconds of audio since memory was last released
 
     @staticmethod
     def load(
@@ -80,13 +84,13 @@ class Transcriber:
         runtime: Literal["torch", "onnx"] = "torch",
         **options: Any,
     ) -> Transcriber:
-        """From a checkpoint (default: the bundled one); `options` replace fields of its decode settings
-        (`DecodeConfig.with_options`): `decoder="frames"` decodes by the onset head alone.
+        """Load a checkpoint (default: the bundled one). `options` override fields of its decode settings
+        (`DecodeConfig.with_options`); `decoder="frames"` decodes with the onset head alone.
 
         Args:
-            precision: of the matrix products. `auto`: bfloat16 on a processor that multiplies it.
-            kit: a folder of samples of the player's own drums, each file named by its drum (docs/kit.md).
-            runtime: what runs the network. `onnx`: ONNX Runtime, on the processor in float32.
+            precision: of matrix products. `auto`: bfloat16 if the processor supports it.
+            kit: a folder of samples of the player's own drums, each file named after its drum (docs/kit.md).
+            runtime: what runs the network. `onnx`: ONNX Runtime, on the CPU in float32.
 
         Raises:
             CheckpointError: the checkpoint cannot be used.
@@ -118,9 +122,9 @@ class Transcriber:
         """Floats [samples] or [samples channels] -> hits.
 
         Raises:
-            AudioError: the array is empty or not of floats, or the rate is out of range.
+            AudioError: the array is empty or not floating-point, or the rate is out of range.
         """
-        job = InProgress(None, open_array(audio, sample_rate))
+        job = InProgress(None, open_array(audio, sample_rate), scheme=self.config.scheme)
         (result,) = self._run(iter([job]), None, None)
         assert isinstance(result, Transcription)
         return result
@@ -141,19 +145,29 @@ class Transcriber:
         paths: Iterable[str | Path],
         on_progress: OnProgress | None = None,
         on_hits: OnHits | None = None,
+        part: Part | None = None,
     ) -> Iterator[Transcription | Failure]:
-        """Many files, in order, each as soon as its last segment is decoded; a bad file is a `Failure`.
+        """Transcribe many files. Results are yielded in order, each as soon as its last segment is decoded; a
+        file that cannot be read yields a `Failure`.
 
         Args:
-            on_progress: called with a path and the share of it that is decoded, 0..1.
-            on_hits: called with a path and hits of it as soon as nothing can change them, in order of time;
-                all calls together give the hits of the result.
+            on_progress: called with a path and the fraction of it that is decoded, 0..1.
+            on_hits: called with a path and its hits as soon as their times and drums are final, in order of
+                time. All calls together give the hits of the result, except for velocities, which the
+                loudness pass revises at the end.
+            part: transcribe only this part of each recording. Times count from the start of the recording,
+                and the strokes are the same as in the whole transcription.
         """
 
         def jobs() -> Iterator[InProgress]:
             for path in map(Path, paths):
                 try:
-                    yield InProgress(path, open_file(path))
+                    recording = open_file(path)
+                    if part is not None and part.start >= recording.seconds:
+                        raise AudioError(
+                            f"{path}: ends at {recording.seconds:.1f} s, before {part.start:g} s (--from)"
+                        )
+                    yield InProgress(path, recording, part or WHOLE, scheme=self.config.scheme)
                 except (AudioError, OSError) as error:
                     yield InProgress(path, None, failure=_one_line(path, error))
 
@@ -162,7 +176,7 @@ class Transcriber:
     def transcribe_to_midi(
         self, path: str | Path, midi: str | Path, notes: Literal["gm", "td17"] = "gm"
     ) -> Transcription:
-        """One file -> a MIDI file, complete or absent.
+        """Transcribe one file to a MIDI file, which is complete or absent.
 
         Args:
             notes: "gm" (General MIDI) or "td17" (Roland TD-17) note numbers.
@@ -200,6 +214,12 @@ class Transcriber:
             open_jobs.append(job)
             try:
                 for segment in segments(job.recording, codec, margin) if job.recording else ():
+                    start = (segment.start + margin) / codec.steps_per_second
+                    if start >= job.part.end and not job.part.needs(start, start):
+                        break
+                    own = codec.segment_steps - 2 * margin
+                    if not job.part.needs(start, start + own / codec.steps_per_second):
+                        continue
                     if not segment.audio.any():
                         continue
                     batch.append((job, segment))
@@ -227,14 +247,20 @@ class Transcriber:
         codec = self.model.config.codec
         audio = torch.from_numpy(np.stack([segment.audio for _, segment in batch])).to(self.model.device)
         with torch.inference_mode():
-            encoded = self.model.encode(audio)
+            encoded, bands = self.model.encode_with_bands(audio)
             found = generate(self.model, encoded, self.config, codec.segment_steps - margin)
             if self.kit is not None:
                 found = rescore(self.model, audio, encoded.onset_logits, found, self.kit, self.config)
-        for (job, segment), hypothesis in zip(batch, found, strict=True):
+        for (job, segment), hypothesis, band in zip(batch, found, bands.cpu().numpy(), strict=True):
             assert job.recording is not None
             steps = -(-job.recording.samples // HOP)
-            job.hits += place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            placed = place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            job.hits += [hit for hit, _ in placed]
+            if self.config.loudness_pass:
+                for (hit, _), strength in zip(
+                    placed, measure(band, [step for _, step in placed]), strict=True
+                ):
+                    job.strengths[hit.time, hit.drum] = strength
             job.waiting -= 1
             end = segment.start + codec.segment_steps - margin
             if hypothesis.cut:
@@ -251,10 +277,10 @@ class Transcriber:
 
 
 def pick_device(name: str) -> str:
-    """`auto`: cuda where there is one, else cpu.
+    """`auto`: cuda if available, else cpu.
 
     Raises:
-        ValueError: torch does not know the device, or has none of its kind.
+        ValueError: the device is unknown to torch or not available.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -266,7 +292,7 @@ def pick_device(name: str) -> str:
 
 
 def transcribe(path: str | Path, **options: Any) -> Transcription:
-    """`mt3drum.transcribe("song.wav")`: one file with the bundled checkpoint; options as `Transcriber.load`.
+    """Transcribe one file with the bundled checkpoint; options as for `Transcriber.load`.
 
     For more than one file, load a `Transcriber` once.
     """

@@ -1,13 +1,14 @@
 """Run the ablations of train/configs/ablations.yaml and write their table into docs/archive/experiments.md.
 
-python scripts/make_shards.py --output datasets/ablation --clips 6336 --clips-per-shard 64
-python scripts/make_shards.py --output datasets/ablation-4-kits --clips 1600 --max-kits 4
-python scripts/make_shards.py --output datasets/ablation-16-kits --clips 1600 --max-kits 16
-python scripts/make_shards.py --output datasets/ablation-all-kits --clips 1600
-python scripts/make_shards.py --output datasets/test --split test --clips 300
-python scripts/ablate.py --output runs/ablations --docs docs/archive/experiments.md
+python scripts/make_shards.py --output datasets/ablation --data $DATA --clips 6336 --clips-per-shard 64
+python scripts/make_shards.py --output datasets/ablation-4-kits --data $DATA --clips 1600 --max-kits 4
+python scripts/make_shards.py --output datasets/ablation-16-kits --data $DATA --clips 1600 --max-kits 16
+python scripts/make_shards.py --output datasets/ablation-all-kits --data $DATA --clips 1600
+python scripts/make_shards.py --output datasets/test --data $DATA --split test --clips 300
+python scripts/ablate.py --development $DATA/real/mdb_drums_dev --output runs/ablations \\
+    --docs docs/archive/experiments.md
 
-What is done already is kept: the same command goes on where it stopped. `--only NAME` runs some of them.
+Finished runs are kept: rerun the command to resume. `--only NAME` runs some of them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from train.config import merged, nested
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "train" / "configs" / "ablations.yaml"
-DEVELOPMENT = "../shared/data/real/mdb_drums_dev"
 RENDERED_CLIPS = 60
 MIXES = ("drum_only_50", "pseudo_mix_50")
 LEAST = 0.005  # of F between decodings of the same weights: less is a handful of hits
@@ -81,19 +81,19 @@ def measure(
     found: dict[str, Any] = {}
     for mix in ("drum_only", "pseudo_mix"):
         recordings = read_mdb(development, annotation="class", mix=mix)
-        heard = {r.name: transcriber.transcribe_file(r.audio).hits for r in recordings if r.audio}
+        estimates = {r.name: transcriber.transcribe_file(r.audio).hits for r in recordings if r.audio}
         played = {r.name: list(r.hits) for r in recordings}
         unjudged = LABEL_MAPS["mdb_class"].unjudged
         for milliseconds in (50, 20):
-            scores = f_measure(played, heard, scheme="5", window=milliseconds / 1000, unjudged=unjudged)
+            scores = f_measure(played, estimates, scheme="5", window=milliseconds / 1000, unjudged=unjudged)
             found[f"{mix}_{milliseconds}"] = scores.micro.f
             if mix == "drum_only" and milliseconds == 50:
                 found["classes"] = {label: scores.classes[label].f for label in CLASSES}
     clips = list(read_clips(shards, RENDERED_CLIPS))
-    heard = {clip.key: transcriber.transcribe_array(clip.audio).hits for clip in clips}
+    estimates = {clip.key: transcriber.transcribe_array(clip.audio).hits for clip in clips}
     for scheme in ("26", "5"):
         played = {clip.key: clip.hits for clip in clips}
-        found[f"rendered_{scheme}"] = f_measure(played, heard, scheme=scheme).micro.f
+        found[f"rendered_{scheme}"] = f_measure(played, estimates, scheme=scheme).micro.f
     return found
 
 
@@ -154,7 +154,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs and results.json")
     parser.add_argument("--shards", type=Path, default=Path("datasets/test"), help="rendered test clips")
-    parser.add_argument("--development", type=Path, default=Path(DEVELOPMENT))
+    parser.add_argument(
+        "--development",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="MDB Drums, as $DATA/real/mdb_drums_dev",
+    )
     parser.add_argument("--docs", type=Path, help="page that gets the table")
     parser.add_argument("--only", action="append", help="a name; may be given more than once")
     args = parser.parse_args(arguments)

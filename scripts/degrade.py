@@ -49,10 +49,19 @@ def maker(condition: str) -> Callable[[np.ndarray, np.random.Generator], np.ndar
     from data.dsp import harsh
 
     config = harsh.HarshConfig(
-        phone_low=(250, 250), phone_high=(7000, 7000), phone_drive=(12, 12), phone_snr=(20, 20),
-        phone_room=(0.4, 0.4), phone_wet=(0.8, 0.8), phone_codec=0.0, hall_seconds=(2.0, 2.0),
-        hall_wet=(1.0, 1.0), snr=(10, 10), white=1.0, clip=(18, 18),
-    )  # fmt: skip
+        phone_low=(250, 250),
+        phone_high=(7000, 7000),
+        phone_drive=(12, 12),
+        phone_snr=(20, 20),
+        phone_room=(0.4, 0.4),
+        phone_wet=(0.8, 0.8),
+        phone_codec=0.0,
+        hall_seconds=(2.0, 2.0),
+        hall_wet=(1.0, 1.0),
+        snr=(10, 10),
+        white=1.0,
+        clip=(18, 18),
+    )
     effect = {"phone": harsh.phone, "hall": harsh.hall, "noise": harsh.hiss, "clip": harsh.clip}[condition]
     return lambda audio, rng: effect(audio, rng, config)
 
@@ -66,7 +75,7 @@ def degrade(source: Path, target: Path, condition: str, seed: int) -> None:
     import numpy as np
     import soundfile
 
-    from data.band.levels import full_scale
+    from data.dsp.levels import full_scale
     from mt3drum.audio.recording import open_file
     from mt3drum.config import SAMPLE_RATE
     from tokenizer.whole_file import whole_file

@@ -1,7 +1,7 @@
 """What `--kit` is worth: rendered songs of kits that training never heard, before and after enrolling them.
 
-    python scripts/enrolment_report.py --write docs/kit.md
-    python scripts/enrolment_report.py --split validation --strokes 3 --weight 0.06,0.12,0.24
+    python scripts/enrolment_report.py --data $DATA --write docs/kit.md
+    python scripts/enrolment_report.py --data $DATA --split validation --strokes 3 --weight 0.06,0.12,0.24
 
 Every song is played on a kit of the split, tuned anew. The samples are recorded on that tuned kit, in the
 same room through the same microphones, one file for each of the 26 drums, with strokes of several velocities.
@@ -120,7 +120,7 @@ def measure(
                 kit = enrol(transcriber.model, Path(folder))
             for weight in weights:
                 transcriber.kit = replace(kit, weight=weight)
-                label = f"{strokes} a drum" + (f", weight {weight:g}" if weight != WEIGHT else "")
+                label = f"{strokes} per drum" + (f", weight {weight:g}" if weight != WEIGHT else "")
                 transcribe(label, song)
         print(f"{song.name}: {len(song.hits)} hits", file=sys.stderr, flush=True)
     return references, found
@@ -129,7 +129,7 @@ def measure(
 def table(references: dict[str, tuple[Hit, ...]], found: Found) -> list[str]:
     """F within 50 ms: micro over the 26 classes, its difference, and over the classes of each family."""
     before = f_measure(references, found["no kit"], scheme="26")
-    lines = ["| samples | 26, micro F | more than without (95 %) | 16 | 8 | " + " | ".join(FAMILIES) + " |"]
+    lines = ["| samples | 26, micro F | difference (95 %) | 16 | 8 | " + " | ".join(FAMILIES) + " |"]
     lines.append("|---|---:|---|---:|---:|" + "---:|" * len(FAMILIES))
     for row, hits in found.items():
         scores = f_measure(references, hits, scheme="26")
@@ -148,7 +148,7 @@ def table(references: dict[str, tuple[Hit, ...]], found: Found) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of docs/data.md")
     parser.add_argument("--split", choices=("validation", "test"), default="test")
     parser.add_argument("--songs", type=int, default=60)
     parser.add_argument("--strokes", default="1,3,5", help="of each drum (default: 1,3,5)")

@@ -1,7 +1,8 @@
 """What goes wrong on the development recordings, and why: tables and pictures for docs/errors.md.
 
-    python scripts/error_report.py
-    python scripts/error_report.py --checkpoint runs/small/best.safetensors --output report/errors
+    python scripts/error_report.py --data $DATA/real/mdb_drums_dev
+    python scripts/error_report.py --data $DATA/real/mdb_drums_dev --checkpoint runs/small/best.safetensors \\
+        --output report/errors
 
 Captions are people's: docs/errors_captions.yaml, shown where recording and mix are the same and the second is
 at most one away.
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from scripts.pages.error_hits import Take
 
 ROOT = Path(__file__).resolve().parent.parent
-MDB = ROOT.parent / "shared" / "data" / "real" / "mdb_drums_dev"
 CAPTIONS = ROOT / "docs" / "errors_captions.yaml"
 CAPTION_SECONDS = 1.0
 
@@ -54,7 +54,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="default: the bundled one")
     parser.add_argument(
-        "--data", type=Path, default=MDB, metavar="DIR", help="MDB Drums (default: the six of ../shared)"
+        "--data", type=Path, required=True, metavar="DIR", help="MDB Drums, as $DATA/real/mdb_drums_dev"
+    )
+    parser.add_argument(
+        "--electronic", type=Path, metavar="DIR", help="an electronic song with melodic/, mix/ and ref/"
     )
     parser.add_argument(
         "--output", type=Path, default=ROOT / "docs", metavar="DIR", help="of errors.md (default: docs)"
@@ -65,15 +68,18 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
     from mt3drum import Transcriber
+    from scripts.pages.error_electronic import electronic_section
     from scripts.pages.error_hits import errors, listen, worst_moments
     from scripts.pages.error_page import write_page
 
     try:
-        takes = listen(Transcriber.load(args.checkpoint, device="cpu"), args.data)
+        transcriber = Transcriber.load(args.checkpoint, device="cpu", precision="float32")
+        takes = listen(transcriber, args.data)
         wrong = [each for take in takes for each in errors(take)]
         moments = worst_moments(wrong)
         captions = [caption_of(read_captions(CAPTIONS), take, start) for take, start, _ in moments]
-        write_page(args.output, takes, wrong, moments, captions)
+        more = electronic_section(transcriber, args.electronic, args.output) if args.electronic else []
+        write_page(args.output, takes, wrong, moments, captions, more)
     except (ValueError, OSError) as error:
         print(f"error_report: {error}", file=sys.stderr)
         return 1

@@ -33,9 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     import soundfile
     from tqdm import tqdm
 
-    from data.augment import mix
-    from data.band.levels import full_scale
     from data.corpora.note_sequences import write_note_sequences
+    from data.dsp.levels import full_scale, mix
     from data.shards.read import read_clips
     from data.shards.write import read_manifest
     from mt3drum.config import SAMPLE_RATE

@@ -1,6 +1,6 @@
 """Train on a rented GPU machine without network that is held for minutes: pack here, work there, join here.
 
-    python scripts/gpu_train.py pack --data ../shared/data --wheels wheels -o gpu
+    python scripts/gpu_train.py pack --data $DATA --wheels wheels -o gpu
     python gpu/code/scripts/gpu_train.py stretch --pack gpu --work work -o out --minutes 9.5     (there)
     python scripts/gpu_train.py join out --name best.safetensors -o runs/base/best.safetensors
 
@@ -72,9 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from scripts.rented.stretch import Stretch
 
         return Stretch(
-            args.pack.resolve(), args.work, args.output, 60 * args.minutes, args.clips, args.validation_clips,
-            args.config, args.set, args.first_part,
-        ).run()  # fmt: skip
+            args.pack.resolve(),
+            args.work,
+            args.output,
+            60 * args.minutes,
+            args.clips,
+            args.validation_clips,
+            args.config,
+            args.set,
+            args.first_part,
+        ).run()
     except (ValueError, OSError) as error:
         print(f"gpu_train: {error}", file=sys.stderr)
         return 1

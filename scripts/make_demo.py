@@ -60,9 +60,9 @@ def render(data: Path, first_bar: int, seed: int) -> tuple[np.ndarray, list[Hit]
 
     import numpy as np
 
-    from data.augment import mix
     from data.band.notes import load_notes
     from data.band.play import render_band
+    from data.dsp.levels import mix
     from data.kits.load import load_kit
     from data.render.drums import render_drums
 

@@ -1,6 +1,6 @@
 """Render the drumless set: music and noises without drums, of every kind that was taken for drums.
 
-    python scripts/make_drumless.py --data ../shared/data -o datasets/drumless
+    python scripts/make_drumless.py --data $DATA -o datasets/drumless
     python scripts/benchmark.py --drumless datasets/drumless --scheme 8 --output report/drumless
 
 Two recordings of 15 s a kind, `<kind>_<number>.flac`; what they are made of is in `manifest.json`.
@@ -21,9 +21,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder; created")
-    where = "folder with accompaniment/ (default: ../shared/data)"
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help=where)
-    parser.add_argument("--no-data", action="store_true", help="synthesised sounds only")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, metavar="DIR", help="folder with accompaniment/")
+    source.add_argument("--no-data", action="store_true", help="synthesised sounds only")
     parser.add_argument("--per-kind", type=int, default=2, help="recordings of each kind (default: 2)")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each (default: 15)")
     parser.add_argument("--seed", type=int, default=0)

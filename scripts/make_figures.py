@@ -70,9 +70,9 @@ def render(
     """
     import numpy as np
 
-    from data.augment import mix
     from data.band.play import render_band
     from data.band.synthetic import synthetic_notes
+    from data.dsp.levels import mix
     from data.kits.load import load_kit
     from data.kits.synth import synthesise_kit
     from data.render.drums import render_drums
@@ -88,7 +88,7 @@ def render(
     return audio / np.float32(max(1.0, float(np.abs(audio).max()))), rendered.hits
 
 
-def draw(audio: np.ndarray, truth: Sequence[Hit], heard: Sequence[Hit], config: Any) -> bytes:
+def draw(audio: np.ndarray, truth: Sequence[Hit], estimated: Sequence[Hit], config: Any) -> bytes:
     """A PNG: the log-mel spectrogram of the short window above the hits by drum.
 
     Args:
@@ -124,14 +124,14 @@ def draw(audio: np.ndarray, truth: Sequence[Hit], heard: Sequence[Hit], config: 
     )
     top.label_outer()
     top.set_ylabel("Hz (mel scale)")
-    drums = sorted({hit.drum for hit in (*truth, *heard)}, reverse=True)
+    drums = sorted({hit.drum for hit in (*truth, *estimated)}, reverse=True)
     row = {drum: place for place, drum in enumerate(drums)}
     palette = plt.get_cmap("Dark2")
     bottom.scatter(
-        [hit.time for hit in heard],
-        [row[hit.drum] for hit in heard],
-        s=[12 + hit.velocity for hit in heard],
-        color=[palette(FAMILY_OF[hit.drum]) for hit in heard],
+        [hit.time for hit in estimated],
+        [row[hit.drum] for hit in estimated],
+        s=[12 + hit.velocity for hit in estimated],
+        color=[palette(FAMILY_OF[hit.drum]) for hit in estimated],
         label="transcribed (larger is louder)",
     )
     bottom.scatter(
@@ -179,13 +179,13 @@ def main(arguments: list[str] | None = None) -> int:
         audio, truth = render(args.seed, args.kit)
         if args.wav is not None:
             soundfile.write(args.wav, audio, SAMPLE_RATE)
-        heard = transcriber.transcribe_array(audio).hits
-        picture = draw(audio, truth, heard, transcriber.model.config.audio)
+        estimated = transcriber.transcribe_array(audio).hits
+        picture = draw(audio, truth, estimated, transcriber.model.config.audio)
         write_whole(args.output, picture)
     except (ValueError, OSError) as error:
         print(f"make_figures: {error}", file=sys.stderr)
         return 1
-    print(f"wrote {args.output}: {len(truth)} hits played, {len(heard)} transcribed")
+    print(f"wrote {args.output}: {len(truth)} hits played, {len(estimated)} transcribed")
     return 0
 
 

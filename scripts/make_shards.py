@@ -1,12 +1,11 @@
 """Make training, validation or test shards: rendered from performances and kits, or cut from recordings.
 
-    python scripts/make_shards.py --output datasets/train --clips 20000
-    python scripts/make_shards.py --output datasets/test --split test --clips 300
-    python scripts/make_shards.py --output datasets/every --split test --clips 192 --patterns 1 --band 0.5
+    python scripts/make_shards.py --output datasets/train --data $DATA --clips 20000
+    python scripts/make_shards.py --output datasets/test --data $DATA --split test --clips 300
     python scripts/make_shards.py --output datasets/bare --no-data --clips 2000
     python scripts/make_shards.py --output datasets/egmd --corpus egmd --root e-gmd-v1.0.0 --clips 20000
 
-An interrupted run goes on where it stopped when the same command is given again.
+Rerun the same command to resume an interrupted run.
 """
 
 from __future__ import annotations
@@ -30,22 +29,58 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the shards; created")
     parser.add_argument("--split", choices=("train", "validation", "test"), default="train")
-    parser.add_argument(
-        "--clips", type=int, help="clips in all (recordings: default, all of them end to end)"
-    )
+    parser.add_argument("--clips", type=int, help="total (recordings: default, all of them end to end)")
     parser.add_argument("--clips-per-shard", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=12.0, help="length of a clip (default: 12)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)"
     )
+    _rendered_options(parser)
+    recorded = parser.add_argument_group("recordings")
+    recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
+    recorded.add_argument("--root", type=Path, help="where the corpus lies")
+    recorded.add_argument(
+        "--label-map",
+        default="gm",
+        help="of --corpus folder and note_sequences: MIDI notes to drums, name or JSON file (default: gm)",
+    )
+    recorded.add_argument(
+        "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
+    )
+    args = parser.parse_args(arguments)
+    if args.clips is None and args.corpus is None:
+        parser.error("--clips is required for rendered clips")
+    if args.corpus is None and (args.data is None) == (not args.no_data):
+        parser.error("give either --data or --no-data for rendered clips")
+    if args.stems and (args.corpus is not None or args.split == "test"):
+        parser.error("--stems are bands of rendered clips for training and validation; test bands play notes")
+    if args.corpus is not None and args.root is None:
+        parser.error("--corpus needs --root")
+    for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    if args.seed < 0:
+        parser.error("--seed must not be negative")
+    return args
+
+
+def _rendered_options(parser: argparse.ArgumentParser) -> None:
     rendered = parser.add_argument_group("rendered clips")
     rendered.add_argument(
         "--data",
         type=Path,
-        default=Path("../shared/data"),
-        help="folder with kits/, midi/groove/, accompaniment/, splits.json and, if wanted, electronic/ "
-        "(default: ../shared/data)",
+        metavar="DIR",
+        help="folder with kits/, midi/groove/, accompaniment/, splits.json and, optionally, electronic/ "
+        "(docs/data.md)",
+    )
+    rendered.add_argument(
+        "--stems",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="more recordings without drums to use as bands, with their SOURCE.txt; may be repeated",
     )
     rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
     rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
@@ -61,28 +96,6 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     rendered.add_argument(
         "--no-band", action="store_true", help="no bands at all (same as --band 0 --negatives 0)"
     )
-    recorded = parser.add_argument_group("recordings")
-    recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
-    recorded.add_argument("--root", type=Path, help="where the corpus lies")
-    recorded.add_argument(
-        "--label-map",
-        default="gm",
-        help="of --corpus folder and note_sequences: MIDI notes to drums, name or JSON file (default: gm)",
-    )
-    recorded.add_argument(
-        "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
-    )
-    args = parser.parse_args(arguments)
-    if args.clips is None and args.corpus is None:
-        parser.error("--clips is needed")
-    if args.corpus is not None and args.root is None:
-        parser.error("--corpus needs --root")
-    for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1")
-    if args.seed < 0:
-        parser.error("--seed must not be negative")
-    return args
 
 
 def render_config(args: argparse.Namespace) -> RenderConfig:
@@ -102,6 +115,22 @@ def render_config(args: argparse.Namespace) -> RenderConfig:
     return replace(config, **given)
 
 
+def stem_folders(args: argparse.Namespace) -> list[Path]:
+    """Folders of stems: DATA/electronic where it is there, and those given.
+
+    Raises:
+        ValueError: two have one name, which would credit one of them only.
+    """
+    from data.band.stems import SOURCE
+
+    own = [args.data / SOURCE] if args.data and (args.data / SOURCE / "train").is_dir() else []
+    folders = [*own, *args.stems]
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--stems: folders need different names, not {', '.join(sorted(names))}")
+    return folders
+
+
 def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     """Read what the clips are rendered from."""
     from dataclasses import replace
@@ -117,7 +146,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     from data.kits.load import kit_split, load_kits
 
     if not args.no_data and not args.data.is_dir():
-        raise ValueError(f"{args.data} is not a folder; give --data, or --no-data to synthesise everything")
+        raise ValueError(f"{args.data} is not a folder; use --no-data to synthesise everything")
     config = render_config(args)
     rng = np.random.default_rng(args.seed)
     bank = None
@@ -125,9 +154,11 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
     if config.band or config.negatives:
         held_out = args.split == "test"
         bank = make_bank(None if args.no_data else args.data / "accompaniment", rng, held_out)
-        if not args.no_data and not held_out:
-            stems, licences = load_stems(args.data / "electronic")
-            bank = replace(bank, licences=bank.licences | licences)
+        if not held_out:
+            for folder in stem_folders(args):
+                more, licences = load_stems(folder)
+                stems += more
+                bank = replace(bank, licences=bank.licences | licences)
     if args.no_data:
         return RenderedShards(config, Palette(notes=bank), args.seed, args.clips, args.clips_per_shard)
     names = kit_split(args.data / "splits.json", args.split)
@@ -179,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"make_shards: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("make_shards: interrupted; the same command goes on from here", file=sys.stderr)
+        print("make_shards: interrupted; rerun the command to resume", file=sys.stderr)
         return 130
     hours = manifest["seconds"] / 3600
     print(f"{manifest['clips']} clips, {hours:.2f} h, {sum(manifest['hits'].values())} hits in {args.output}")

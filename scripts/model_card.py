@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,14 @@ def kit_name(path: Path) -> str:
         raise ValueError(f"{path}: no kit description ({error!r})") from error
 
 
-def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path, results: str) -> str:
+def card(
+    header: Mapping[str, Any],
+    name: str,
+    megabytes: float,
+    data_root: Path,
+    results: str,
+    stems: Sequence[Path] = (),
+) -> str:
     """The whole text.
 
     Args:
@@ -101,6 +108,7 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
         name: file name of the checkpoint.
         data_root: folder with kits/, midi/groove/ and accompaniment/, for their SOURCE.txt.
         results: the block of `scripts.update_results`.
+        stems: further folders of stems that were used.
     Raises:
         ValueError: the header lacks its record, or a source its licence.
     """
@@ -114,7 +122,7 @@ def card(header: Mapping[str, Any], name: str, megabytes: float, data_root: Path
             *_data(training),
             *_training(training, header["decoding"]),
             LIMITS,
-            *_licence(training, data_root),
+            *_licence(training, data_root, stems),
         ]
     except KeyError as error:
         raise ValueError(f"{name}: its training record lacks {error}") from error
@@ -259,7 +267,7 @@ def _described(given: dict[str, Any]) -> str:
     return "; ".join(words)
 
 
-def _licence(training: Mapping[str, Any], root: Path) -> list[str]:
+def _licence(training: Mapping[str, Any], root: Path, stems: Sequence[Path]) -> list[str]:
     """Credits of all that the weights have learnt from, in earlier runs too."""
     used = data_sets(training)
     before = training
@@ -271,8 +279,9 @@ def _licence(training: Mapping[str, Any], root: Path) -> list[str]:
     all_kits = {kit for data in used for kit in data["kits"]}
     played = [named_source("Groove MIDI Dataset", root / "midi" / "groove")] if "gmd" in corpora else []
     unknown = sorted(corpora - {"gmd"})
+    places = {folder.name: folder for folder in (root / STEMS, *stems)}
     notes = [
-        read_source((root if name == STEMS else root / "accompaniment") / name / "SOURCE.txt")
+        read_source(places.get(name, root / "accompaniment" / name) / "SOURCE.txt")
         for name in sorted(accompaniment)
         if name != SYNTHESISED
     ]
@@ -315,9 +324,12 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with kits/, midi/ and accompaniment/"
     )
+    parser.add_argument(
+        "--stems", type=Path, action="append", default=[], metavar="DIR", help="as of make_shards.py"
+    )
     parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: docs/results")
-    parser.add_argument("--output", nargs="+", type=Path, default=PAGES[1:], metavar="FILE")
+    parser.add_argument("--output", nargs="+", type=Path, default=PAGES, metavar="FILE")
     return parser.parse_args(arguments)
 
 
@@ -328,7 +340,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         path = args.checkpoint or bundled()
         header, size = read_header(path), path.stat().st_size / 1e6
-        text = card(header, path.name, size, args.data, block(read_digests(args.results)))
+        text = card(header, path.name, size, args.data, block(read_digests(args.results)), args.stems)
         for target in args.output:
             write_whole(target, text)
             print(f"wrote {target}")

@@ -1,8 +1,8 @@
-"""The table of docs/reliability.md: what has been tried to break it, by which tests, and how many.
+"""Write the table of docs/reliability.md: each failure mode, the expected behaviour and its tests.
 
     python scripts/reliability.py --write docs/reliability.md
 
-Counts are of the tests pytest collects, or of the table of cases a test module holds.
+The counts are the tests that pytest collects, or the cases listed in a test module.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ BLOCK = "table"
 
 
 class Row(NamedTuple):
-    """One kind of harm."""
+    """One failure mode."""
 
     what: str
     asked: str
-    """What must become of it."""
+    """Expected behaviour."""
     tests: tuple[str, ...]
     """Files below tests/ (without .py), or file::function."""
     cases: str = ""
-    """module:NAME of the cases, where one test runs many."""
+    """module:NAME of the list of cases, where one test runs many."""
     unit: str = "tests"
 
 
 ROWS = (
     Row(
-        "awkward recordings: not audio, headers that lie, 0 to 2,047 samples, silence, DC, "
+        "malformed and unusual recordings: not audio, false headers, 0 to 2,047 samples, silence, DC, "
         "clipping, NaN, infinities, 4 to 384 kHz, 8 to 64 bits, 1 to 65,535 channels, ten "
-        "containers, noise, a sine, speech-like decoys, damage, names in any script",
-        "hits, no hits, or one line naming the file, as stated for each; alone as in company; "
-        "memory grows by less than 600 MiB",
+        "containers, noise, a sine, speech-like decoys, corruption, file names in any script",
+        "hits, no hits or a one-line error naming the file, as specified per case; same result alone and "
+        "in a batch; memory grows by less than 600 MiB",
         ("mt3drum/audio/test_awkward",),
         cases="tests.mt3drum.audio.test_awkward:CASES",
         unit="files",
     ),
     Row(
         "three hours of silence around ten seconds of drums; an hour of noise",
-        "found; constant memory",
+        "the drums are found; constant memory",
         (
             "mt3drum/audio/test_awkward::test_three_hours_of_silence_around_ten_seconds_of_drums",
             "mt3drum/test_transcriber::test_an_hour_in_constant_memory",
         ),
     ),
     Row(
-        "fuzzing, counted below",
-        "a result, or one line of at most 2,000 characters naming the file, within 20 CPU-seconds",
+        "fuzzing (see below)",
+        "a result or a one-line error of at most 2,000 characters naming the file, within 20 CPU-seconds",
         ("scripts/test_fuzz",),
         cases="scripts.fuzzing.targets:TARGETS",
-        unit="kinds of file",
+        unit="file types",
     ),
     Row(
-        "hostile files: pickles, playlists, headers that ask for terabytes, tar members that "
-        "climb out, names that look like commands",
-        "refused, nothing run, nothing written",
+        "malicious files: pickles, playlists, headers declaring terabytes, tar members that "
+        "escape their folder, names that look like commands",
+        "rejected; nothing executed, nothing written",
         (
             "house/test_security",
             "mt3drum/batch/test_tars::test_a_list_runs_nothing",
@@ -72,47 +72,48 @@ ROWS = (
         ),
     ),
     Row(
-        "disk full, kernel limit, no folder, read-only, killed while writing, two processes on one folder",
-        "results complete or absent, one line a file, the rest goes on",
+        "full disk, file-size limit, missing folder, read-only folder, kill during a write, "
+        "two processes in one folder",
+        "each result complete or absent, one error line per file, remaining files processed",
         ("mt3drum/test_files",),
     ),
     Row(
-        "one of two ranks killed at random moments, then started again; torn ledgers",
-        "every recording done once, bytes as of one process",
+        "one of two ranks killed at random times and restarted; truncated ledgers",
+        "every recording processed once, output identical to a single process",
         ("mt3drum/batch/test_ledger",),
     ),
     Row(
-        "the same under `torchrun` and `deepspeed`, from and to files and tar files",
+        "the same under `torchrun` and `deepspeed`, with files and tar files",
         "the same",
         ("mt3drum/batch/test_launchers",),
     ),
     Row(
-        "recordings from lists, tar files and commands, results in tar files: damage, kills, a full disk",
-        "every recording once; tar files complete or absent",
+        "input from lists, tar files and commands, output to tar files: corruption, kills, full disk",
+        "every recording processed once; tar files complete or absent",
         ("mt3drum/batch/test_tars",),
     ),
     Row(
-        "web app: other hosts and origins, hostile names, too large, too long, too slow, too many"
-        " at once, bad scores",
-        "refused in one line; escaped; loopback only; files deleted",
+        "web app: foreign hosts and origins, malicious names, uploads too large, too long, too slow or "
+        "too many at once, malformed scores",
+        "rejected in one line; names escaped; loopback only; files deleted",
         (
             "mt3drum/web/test_app",
             "mt3drum/web/test_limits",
         ),
     ),
     Row(
-        "web app: restarted, killed, away while somebody edits; edits in two windows; bad and stale edits",
-        "every recording, score and edit is there again",
+        "web app: restarted, killed or offline during editing; edits in two windows; invalid and stale edits",
+        "every recording, score and edit survives",
         ("mt3drum/web/test_keeping",),
     ),
     Row(
-        "hundreds of recordings in one process, measured below",
-        "flat memory, results as of each alone",
+        "hundreds of recordings in one process (see below)",
+        "constant memory; same results as one file at a time",
         ("scripts/test_soak", "mt3drum/test_memory"),
     ),
     Row(
-        "training: 1 % and 20 % of the samples bad, members damaged or too large",
-        "counted by reason, batches full",
+        "training: 1 % and 20 % bad samples, damaged or oversized members",
+        "counted by reason; batches stay full",
         (
             "train/test_faults::test_a_share_of_bad_samples_is_counted_and_the_loss_falls",
             "train/test_steps::test_damaged_data_are_logged_and_passed_over",
@@ -123,13 +124,13 @@ ROWS = (
         ),
     ),
     Row(
-        "training: a shard vanishes",
-        "counted, training goes on",
+        "training: a shard disappears",
+        "counted; training continues",
         ("train/test_faults::test_a_shard_that_vanishes_is_missed_and_training_goes_on",),
     ),
     Row(
-        "training: a batch of NaN, a loss or gradient that is not finite",
-        "stops before the step; the saved state resumes to the same curve",
+        "training: a NaN batch, a non-finite loss or gradient",
+        "stops before the optimizer step; resuming from the saved state gives the same loss curve",
         (
             "train/test_faults::test_a_batch_of_nan_stops_before_the_step_and_the_saved_state_is_good",
             "train/test_steps::test_a_loss_that_is_not_finite_stops",
@@ -138,21 +139,21 @@ ROWS = (
     ),
     Row(
         "training: SIGTERM",
-        "saves, stops, resumes to the same curve",
+        "saves and stops; resuming gives the same loss curve",
         (
             "train/test_main::test_sigterm_saves_and_stops",
             "train/test_steps::test_a_signal_between_exchanges_does_not_part_the_ranks",
         ),
     ),
     Row(
-        "training: `kill -9` at ten random moments of one run",
-        "resumes to the same curve and weights",
+        "training: `kill -9` at ten random times in one run",
+        "resuming gives the same loss curve and weights",
         ("train/test_faults::test_killed_at_ten_random_moments_gives_the_same_curve",),
         cases="tests.train.test_faults:KILLS",
         unit="kills",
     ),
     Row(
-        "training: `kill -9` in a step and within the writing of a state; one of two ranks",
+        "training: `kill -9` during a step and while a state is written; one of two ranks",
         "the same",
         (
             "train/test_main::test_killed_and_resumed_equals_uninterrupted",
@@ -161,8 +162,8 @@ ROWS = (
         ),
     ),
     Row(
-        "training: disk full during a checkpoint, damaged and half-written states",
-        "the one before loads, one line",
+        "training: full disk during a checkpoint, damaged and partly written states",
+        "the previous state loads; one-line warning",
         (
             "train/test_main::test_a_full_disk_keeps_the_state_before_and_training_goes_on",
             "train/test_state",
@@ -172,7 +173,7 @@ ROWS = (
 
 
 def collected() -> list[str]:
-    """Every test of the project, as file::function[case].
+    """Test ids (file::function[case]) of the files that ROWS names.
 
     Raises:
         ValueError: pytest cannot collect them.
@@ -186,7 +187,7 @@ def collected() -> list[str]:
 
 
 def count(row: Row, tests: Sequence[str]) -> int:
-    """Tests or cases of a row.
+    """Number of tests or cases of a row.
 
     Raises:
         ValueError: a test of it does not exist.
@@ -212,7 +213,7 @@ def table(tests: Sequence[str]) -> str:
     Raises:
         ValueError: a test does not exist.
     """
-    lines = ["| what | how many | what is asked | tests |", "|---|--:|---|---|"]
+    lines = ["| failure mode | count | expected behaviour | tests |", "|---|--:|---|---|"]
     for row in ROWS:
         number = count(row, tests)
         unit = row.unit if number != 1 else row.unit.removesuffix("s")
@@ -226,7 +227,7 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into the page's block")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="update the table in this page")
     return parser.parse_args(arguments)
 
 

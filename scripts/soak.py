@@ -1,10 +1,10 @@
-"""Decode many recordings in one process: memory must stay flat, and results be those of each file alone.
+"""Decode many recordings in one process: memory must stay constant and each result must match decoding alone.
 
-    OMP_NUM_THREADS=1 python scripts/soak.py --data DATA/real/mdb_drums_dev/audio --write docs/reliability.md
+    OMP_NUM_THREADS=1 python scripts/soak.py --data $DATA/real/mdb_drums_dev/audio --write docs/reliability.md
 
-The recordings are made as they are needed, and deleted after: pieces of the FLAC files in `--data` (without
-it: bursts of noise) between silences. Prints a table, and exits with 1 where memory
-grows by more than the bound or a result differs.
+The recordings are generated on the fly and deleted afterwards: excerpts of the FLAC files in `--data`
+(default: bursts of noise) separated by silence. Prints a table; exits with 1 if memory grows by more than
+the bound or a result differs.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from mt3drum.transcriber import Transcriber, Transcription
 
 SOUNDING = 0.15
-"""Share of the time in which there is something to hear."""
+"""Fraction of each recording that is not silent."""
 BOUND = 64.0
-"""MiB by which the process may grow after the first tenth of the recordings."""
+"""Allowed growth in MiB after the first tenth of the recordings."""
 NEAR = 1e-3
-"""Seconds by which a hit may move when other recordings share its batch."""
+"""Allowed shift of an onset in seconds when other recordings share its batch."""
 
 
 class MemoryReading(NamedTuple):
-    """The state of the process after so many recordings."""
+    """Memory of the process after a number of recordings."""
 
     files: int
     hours: float
     resident: float
-    """MiB now."""
+    """Current resident memory, MiB."""
     most: float
-    """MiB at most so far."""
+    """Peak resident memory, MiB."""
 
 
 def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -50,12 +50,14 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--files", type=int, default=500)
-    parser.add_argument("--hours", type=float, default=10.0, help="of all files together (default: 10)")
-    parser.add_argument("--alone", type=int, default=25, help="so many are decoded again, each alone")
+    parser.add_argument("--hours", type=float, default=10.0, help="total length of all files (default: 10)")
+    parser.add_argument(
+        "--alone", type=int, default=25, help="number of files decoded again on their own (default: 25)"
+    )
     parser.add_argument("--data", type=Path, help="folder with FLAC recordings at 44.1 kHz")
-    parser.add_argument("--checkpoint", type=Path, help="another than the bundled one")
+    parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into the page's block")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="update the table in this page")
     return parser.parse_args(arguments)
 
 
@@ -154,13 +156,13 @@ def soak(
 
 
 def resident() -> float:
-    """MiB this process holds now."""
+    """Resident memory of this process, MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0 if memory stayed flat and nothing differed, 1 otherwise."""
+    """Returns 0 if memory stayed constant and no result differed, 1 otherwise."""
     args = parse_args(arguments)
     from mt3drum.transcriber import Transcriber
     from scripts.pages.doc_block import replace_block
@@ -178,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     grown = readings[-1].most - readings[0].most
-    data = " --data DATA/real/mdb_drums_dev/audio" if args.data else ""
+    data = " --data $DATA/real/mdb_drums_dev/audio" if args.data else ""
     compared = len(range(0, args.files, max(1, args.files // args.alone))) if args.alone else 0
     lines = [
         f"`OMP_NUM_THREADS=1 python scripts/soak.py --files {args.files} --hours {args.hours:g}{data}`:",
@@ -186,13 +188,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{100 * SOUNDING:.0f} % of the time sounding, {hits} hits,",
         f"{used / 60:.0f} CPU-minutes in one process.",
         "",
-        "| recordings | hours | MiB now | MiB at most |",
+        "| recordings | hours | MiB now | peak MiB |",
         "|--:|--:|--:|--:|",
         *(f"| {r.files} | {r.hours:.1f} | {r.resident:.0f} | {r.most:.0f} |" for r in readings),
         "",
-        f"The most held grew by {grown:.0f} MiB after the first tenth (bound: {BOUND:.0f}). Of {compared} "
-        f"decoded again, each alone,",
-        f"{len(differ)} differ (another drum, over {1000 * NEAR:.0f} ms, or over 1 of velocity).",
+        f"Peak memory grew by {grown:.0f} MiB after the first tenth (bound: {BOUND:.0f}). Of {compared} "
+        f"recordings decoded again on their own,",
+        f"{len(differ)} differ (drum class, onset by more than {1000 * NEAR:.0f} ms, "
+        f"or velocity by more than 1).",
     ]
     print("\n".join(lines))
     if args.write:

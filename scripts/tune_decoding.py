@@ -1,7 +1,7 @@
 """Choose a checkpoint's decode settings on rendered validation clips and write it with them.
 
-python scripts/make_shards.py --output datasets/validation --split validation --clips 96 --band 1 \\
-    --negatives 0
+python scripts/make_shards.py --output datasets/validation --data $DATA --split validation --clips 96 \\
+    --band 1 --negatives 0
 python scripts/tune_decoding.py --checkpoint runs/small/best.safetensors --shards datasets/validation \\
     --output mt3drum/assets/small.safetensors
 

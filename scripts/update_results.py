@@ -1,16 +1,17 @@
 """Put the benchmark's figures into README and model card, so that no number there is typed by hand.
 
     python scripts/update_results.py report/drum_only report/pseudo_mix report/full_mix report/rendered
-    python scripts/update_results.py
 
 Each folder named is one that scripts/benchmark.py wrote: a digest of its report.json becomes
-docs/results/<folder>.json. Then the block "results" of the pages is made anew from all digests there.
+docs/results/<folder>.json. Then the block "results" of the pages is written from all digests there: one table
+for the README, all tables with their commands for the model cards.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,13 +22,14 @@ from scripts.pages.doc_block import replace_block
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "model_card.md", ROOT / "mt3drum" / "assets" / "MODEL_CARD.md")
+README = ROOT / "README.md"
+PAGES = (ROOT / "docs" / "model_card.md", ROOT / "mt3drum" / "assets" / "MODEL_CARD.md")
 REPORT_FORMAT = 1
 """Of the reports read here (`eval.report.json_file.FORMAT`)."""
 NAMES = {
     "drum_only": "development, drums only",
     "pseudo_mix": "development, pseudo mixes",
-    "full_mix": "development, full mix (one song)",
+    "full_mix": "development, full mix",
     "rendered": "rendered test",
     "every": "second rendered test: all 26 classes",
     "electronic": "development, electronic song: kick and hi-hat only",
@@ -40,9 +42,8 @@ NAMES = {
     "drumless": "drumless set: 26 kinds of music and noise",
 }
 """What the rows are called, in their order; other reports follow under their own names."""
+OURS, VELOCITY = "mt3drum", "velocity"
 WINDOW = 0.05  # seconds
-DATA = "../shared/data"
-"""Where the data lay when the reports were made; pages show `$DATA`."""
 FINE = ("26", "16", "12", "8", "5", "3")
 FIVE = ("KD", "SD", "TT", "HH", "CY")
 
@@ -50,7 +51,8 @@ Digest = dict[str, Any]
 
 
 def digest(report: Mapping[str, Any]) -> Digest:
-    """What the tables need of a report: without tracks, curves and confusion.
+    """What the tables need of a report: without tracks, curves and confusion. In the command, the folder
+    named by the environment variable DATA is written as `$DATA`.
 
     Raises:
         ValueError: the report is of another format.
@@ -65,6 +67,8 @@ def digest(report: Mapping[str, Any]) -> Digest:
             kept["with_velocity"] = _without_tracks(system["with_velocity"])
         systems[name] = kept
     head = {key: report[key] for key in ("format", "references", "command", "settings")}
+    if folder := os.environ.get("DATA"):
+        head["command"] = head["command"].replace(folder.rstrip("/"), "$DATA")
     tracks = next(iter(report["systems"].values()))["headline"]["tracks"]
     return {**head, "tracks": len(tracks), "systems": systems}
 
@@ -111,30 +115,59 @@ def block(digests: Mapping[str, Digest]) -> str:
         return "No results yet: `python scripts/update_results.py --help` says how they get here.\n"
     parts = [
         "Onset F-measure for five classes (kick, snare, toms, hi-hat, cymbals), 50 ms tolerance; 95 %: "
-        "bootstrap interval over recordings."
+        "bootstrap interval over recordings.",
+        _table(("recordings", "system", "micro F", "95 %", *FIVE, "macro F", "track F"), _five(digests)),
     ]
-    parts.append(
-        _table(("recordings", "system", "micro F", "95 %", *FIVE, "macro F", "track F"), _five(digests))
-    )
-    fine = list(_fine(digests))
-    if fine:
+    if fine := list(_fine(digests)):
         parts.append(
             "Micro F-measure by number of classes, 50 ms; the last column also requires correct velocity."
         )
         parts.append(_table(("recordings", "system", *FINE, "26, macro", "with velocity"), fine))
-    alarms = list(_false_alarms(digests))
-    if alarms:
+    if alarms := list(_false_alarms(digests)):
         parts.append("Recordings without drums: every hit is a false alarm.")
         columns = ("recordings", "system", "minutes", "hits a minute", "of them")
         parts.append(_table(columns, alarms))
-    ranks = list(_velocity_ranks(digests))
-    if ranks:
+    if ranks := list(_velocity_ranks(digests)):
         parts.append("Velocity: Spearman correlation within recording and class, weighted by hits.")
         parts.append(_table(("recordings", "system", "matched hits", "rank correlation"), ranks))
-    commands = "\n".join(report["command"].replace(DATA, "$DATA") for report in digests.values())
+    commands = "\n".join(report["command"] for report in digests.values())
     parts.append("Definitions: docs/scoring.md. Commands (docs/data.md says what `$DATA` holds):")
     parts.append("```\n" + commands + "\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def summary(digests: Mapping[str, Digest]) -> str:
+    """One table: a row a set of recordings, a column a system."""
+    systems = list(dict.fromkeys(name for report in digests.values() for name in report["systems"]))
+    systems.sort(key=lambda name: name != OURS)
+    rows = [
+        [_title(name, report), *[_headline(report["systems"].get(system), name) for system in systems]]
+        for name, report in digests.items()
+    ]
+    return _table(("measured on (recordings)", *systems), rows, left=1)
+
+
+def _headline(figures: Mapping[str, Any] | None, name: str) -> str:
+    """The one figure of a system on a set: false alarms without drums, F-measure otherwise."""
+    if figures is None:
+        return "-"
+    if not _played(figures):
+        return f"{figures['false_alarms']['per_minute']:.1f} a minute"
+    ranks = (figures["velocity"] or {}).get("ranks")
+    if name == VELOCITY and ranks:
+        return f"velocity ranks {ranks['correlation']:.3f}"
+    scores = _scores(figures, "5")
+    if scores is None:
+        return "-"
+    interval = figures["intervals"].get("micro")
+    own = interval and abs(interval["value"] - scores["micro"]["f"]) < 5e-4  # of five classes, not of 26
+    span = f" ({interval['low']:.3f} to {interval['high']:.3f})" if own else ""
+    return f"F {scores['micro']['f']:.3f}{span}"
+
+
+def _tracks(report: Digest) -> int:
+    figures = next(iter(report["systems"].values()))
+    return int(report["tracks"] if _played(figures) else figures["false_alarms"]["tracks"])
 
 
 def _five(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
@@ -186,7 +219,7 @@ def _false_alarms(digests: Mapping[str, Digest]) -> Iterator[list[str]]:
                 continue
             most = sorted(alarms["by_label"].items(), key=lambda item: -item[1])[:3]
             yield [
-                f"{NAMES.get(name, report['references'])} ({alarms['tracks']})",
+                _title(name, report),
                 system,
                 f"{alarms['minutes']:.1f}",
                 f"{alarms['per_minute']:.1f}",
@@ -219,11 +252,12 @@ def _f(counts: Mapping[str, float]) -> str:
 
 
 def _title(name: str, report: Digest) -> str:
-    return f"{NAMES.get(name, report['references'])} ({report['tracks']})"
+    return f"{NAMES.get(name, report['references'])} ({_tracks(report)})"
 
 
-def _table(columns: Sequence[str], rows: Iterator[list[str]] | list[list[str]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|---|---|" + "---:|" * (len(columns) - 2)]
+def _table(columns: Sequence[str], rows: Iterator[list[str]] | list[list[str]], left: int = 2) -> str:
+    """A Markdown table; all columns but the first `left` are aligned to the right."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * left + "---:|" * (len(columns) - left)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
@@ -238,7 +272,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--results", type=Path, default=RESULTS, help="folder of digests (default: docs/results)"
     )
     parser.add_argument(
-        "--pages", nargs="+", type=Path, default=PAGES, metavar="FILE", help="default: README and model cards"
+        "--pages", nargs="+", type=Path, default=PAGES, metavar="FILE", help="default: the model cards"
+    )
+    parser.add_argument(
+        "--readme", type=Path, default=README, metavar="FILE", help="page with one table (default: README.md)"
     )
     return parser.parse_args(arguments)
 
@@ -248,8 +285,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for folder in args.reports:
             print(f"wrote {take_in(folder, args.results)}")
-        text = block(read_digests(args.results))
-        for page in args.pages:
+        digests = read_digests(args.results)
+        for page, text in ((args.readme, summary(digests)), *((page, block(digests)) for page in args.pages)):
             if page.exists():
                 replace_block(page, "results", text)
                 print(f"filled {page}")

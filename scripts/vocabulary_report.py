@@ -1,6 +1,6 @@
 """What `--vocabulary` is worth on recordings of few drums, beside choosing from all that is heard (`--only`).
 
-    python scripts/vocabulary_report.py --data ../shared/data --docs docs/decoding.md
+    python scripts/vocabulary_report.py --data $DATA --docs docs/decoding.md
 
 Performances of the Groove MIDI Dataset's test split, less all other drums, are rendered dry on kits that
 nothing was trained on, and transcribed by the bundled model both ways.
@@ -76,22 +76,24 @@ def table(data: Path, count: int) -> str:
     transcriber = Transcriber.load(device="cpu", precision="float32")
     every = transcriber.config
     rows = [
-        "| the recording holds | recordings | 5 classes: `--only` | `--vocabulary` | 26 classes: `--only` | "
-        "`--vocabulary` |",
+        "| drums in the recording | recordings | 5 classes: `--only` | `--vocabulary` "
+        "| 26 classes: `--only` | `--vocabulary` |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     for families in tqdm(HELD, unit="kind"):
         drums = drum_classes(families)
         truth: dict[str, list[Hit]] = {}
-        heard: tuple[dict[str, list[Hit]], dict[str, list[Hit]]] = ({}, {})
+        estimates: tuple[dict[str, list[Hit]], dict[str, list[Hit]]] = ({}, {})
         for number, (audio, hits) in enumerate(
             clips(families, performances, kits, count, np.random.default_rng(2))
         ):
             truth[str(number)] = list(hits)
-            for config, result in zip((every, replace(every, classes=drums)), heard, strict=True):
+            for config, result in zip((every, replace(every, classes=drums)), estimates, strict=True):
                 transcriber.config = config
                 result[str(number)] = list(transcriber.transcribe_array(audio).only(drums).hits)
-        figures = [f_measure(truth, result, scheme=scheme).micro.f for scheme in SCHEMES for result in heard]
+        figures = [
+            f_measure(truth, result, scheme=scheme).micro.f for scheme in SCHEMES for result in estimates
+        ]
         cells = " | ".join(f"{figure:.3f}" for figure in figures)
         rows.append(f"| {', '.join(families)} | {len(truth)} | {cells} |")
     return "\n".join(rows)

@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 
 from mt3drum.audio.recording import AudioError, open_file
+from mt3drum.decode.part import Part
 from mt3drum.transcriber import Failure, OnHits, Transcriber, Transcription
 from tests.grooves import ROCK, played, steady
 from tokenizer.drums import CLASS_INDEX
@@ -71,6 +72,7 @@ class Stub(Transcriber):
         paths: Iterable[str | Path],
         on_progress: Callable[[Path, float], None] | None = None,
         on_hits: OnHits | None = None,
+        part: Part | None = None,
     ) -> Iterator[Transcription | Failure]:
         for path in map(Path, paths):
             try:

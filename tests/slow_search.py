@@ -11,24 +11,33 @@ import torch
 
 from mt3drum.config import PRESETS
 from mt3drum.decode.onset_head import FLOOR
+from mt3drum.decode.preferences import LAGS, log_ratios
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.network import DrumModel, EncoderOutput
 from tokenizer.codec import EOS, Codec
-from tokenizer.drums import NUM_CLASSES
+from tokenizer.drums import DRUMS, NUM_CLASSES, SCHEMES
 from tokenizer.encode import decode
 
 CONFIG = replace(PRESETS["tiny"], codec=Codec(segment_steps=40))
 CODEC = CONFIG.codec
+BY_HAND = np.array([drum.family not in ("kick", "aux") and drum.name != "hihat_pedal" for drum in DRUMS])
 
 
 def head_probabilities(encoded: EncoderOutput, config: DecodeConfig) -> tuple[np.ndarray, np.ndarray]:
     """[t c] before suppression, and after it with the classes left out at nothing, clamped."""
     logits = encoded.onset_logits[0]
     raw = torch.sigmoid(logits + config.onset_bias).numpy()
+    if config.scheme != "26":
+        none = np.ones_like(raw, dtype=np.float64)
+        for drum in range(NUM_CLASSES):
+            if drum in config.classes and stands_for(config)[drum] is not None:
+                none[:, stands_for(config)[drum]] *= 1 - raw[:, drum].astype(np.float64)
+        raw = 1 - none
+        logits = torch.from_numpy(np.log(raw.clip(1e-30)) - np.log(none.clip(1e-30)))
     peaks = np.zeros_like(raw, dtype=np.float64)
     for step, drum in np.ndindex(*raw.shape):
         highest = logits[max(0, step - 2) : step + 3, drum].max()
-        if logits[step, drum] >= highest and drum in config.classes:
+        if logits[step, drum] >= highest and drum in config.written:
             peaks[step, drum] = raw[step, drum]
     return raw, peaks.clip(FLOOR, 1 - FLOOR)
 
@@ -53,7 +62,8 @@ def offered(
     """Legal tokens after a prefix, and those of them the options leave."""
     kind = "start" if not tokens else _kind(tokens[-1])
     times = list(range(CODEC.first_time + time + 1, CODEC.first_time + until))
-    drums = list(range(CODEC.first_drum + drum + 1, CODEC.first_velocity))
+    here = [at for at in range(NUM_CLASSES) if stands_for(config)[at] == drum] if drum >= 0 else [-1]
+    drums = list(range(CODEC.first_drum + max(here) + 1, CODEC.first_velocity))
     if kind == "drum":
         velocities = list(range(CODEC.first_velocity, CODEC.size))
         return velocities, velocities
@@ -66,7 +76,7 @@ def offered(
         gap = config.gap_steps(CODEC)
         recent = sum(step - at < CODEC.steps_per_second for _, at in struck)
         return (
-            new in config.classes
+            new in config.written
             and all(step - at >= gap for other, at in struck if other == new)
             and (config.max_hits_per_second is None or recent < config.max_hits_per_second)
         )
@@ -82,6 +92,31 @@ def offered(
     kept = [token for token in legal if good(token)]
     must_end = len(tokens) >= config.max_tokens - 4 and kind in ("start", "velocity")
     return legal, [EOS] if must_end else kept
+
+
+def stands_for(config: DecodeConfig) -> list[int | None]:
+    """The first class of each class's label; None: it has none."""
+    scheme = SCHEMES[config.scheme]
+    return [None if at < 0 else scheme.of_class.index(at) for at in scheme.of_class]
+
+
+def terms(struck: list[tuple[int, int]], step: int, config: DecodeConfig) -> np.ndarray:
+    """[c] what `playable` and `transitions` add to a stroke of each drum after those struck (step, drum)."""
+    total = np.zeros(NUM_CLASSES)
+    if sum(BY_HAND[other] and step - at in (0, 1) for at, other in struck) >= 2:
+        total -= config.playable * BY_HAND
+    before = [at for at, _ in struck if at < step]
+    if config.transitions and before:
+        lag = max(index for index, least in enumerate(LAGS) if least <= step - max(before))
+        last = [other for at, other in struck if at == max(before)]
+        total += config.transitions * log_ratios(config.scheme)[:, last, lag].mean(1)
+    return total
+
+
+def mean_term(struck: list[tuple[int, int]], peaks: np.ndarray, step: int, config: DecodeConfig) -> float:
+    """The mean of exp(term) over the drum that comes first at a time, as a logarithm."""
+    first = peaks[step] * np.concatenate(([1.0], np.cumprod(1 - peaks[step])[:-1]))
+    return math.log(float(first @ np.exp(terms(struck, step, config))) / first.sum())
 
 
 def _kind(token: int) -> str:
@@ -106,9 +141,22 @@ def next_scores(
     legal, kept = offered(tokens, config, time, drum, until)
     log_probs = logits - torch.logsumexp(logits[legal], 0)
     fresh = bool(tokens) and _kind(tokens[-1]) == "time"
+    labels = stands_for(config)
+    hits = decode(CODEC, [t for t in tokens if t != EOS]).hits
+    struck = [(CODEC.step_of(hit.time), hit.drum) for hit in hits]
     scores = {}
     for token in kept:
-        scores[token] = (1 - config.onset_weight) * float(log_probs[token])
+        members = [token]
+        if CODEC.first_drum <= token < CODEC.first_velocity:
+            new = token - CODEC.first_drum
+            members = [CODEC.first_drum + other for other in config.classes if labels[other] == new]
+        by_decoder = torch.logsumexp(log_probs[members], 0)
+        scores[token] = (1 - config.onset_weight) * float(by_decoder)
+        if CODEC.first_time <= token < CODEC.first_drum:
+            scores[token] += mean_term(struck, peaks, token - CODEC.first_time, config)
+        elif CODEC.first_drum <= token < CODEC.first_velocity:
+            scores[token] += terms(struck, time, config)[token - CODEC.first_drum]
+            scores[token] -= mean_term(struck, peaks, time, config) if fresh else 0.0
         if token < CODEC.first_velocity:
             head = head_log_prob(peaks, token, time, drum, fresh, until)
             scores[token] += config.onset_weight * head

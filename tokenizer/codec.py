@@ -1,7 +1,7 @@
-"""The vocabulary: which id means which time, drum or velocity. Nothing else here knows a token number.
+"""The vocabulary: the mapping of token ids to times, drums and velocities. No other module knows a token id.
 
-A segment is `(time (drum velocity)+)* EOS`: absolute times within the segment in steps of 10 ms, rising;
-drums rising within a time. In the manner of MT3's event codec (Gardner et al. 2021, arXiv:2111.03017).
+A segment is `(time (drum velocity)+)* EOS`: increasing absolute times within the segment in steps of 10 ms,
+increasing drums within a time. Modelled on MT3's event codec (Gardner et al. 2021, arXiv:2111.03017).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Codec:
     segment_steps: int = 400
     """Steps in a segment: 4 s."""
     velocity_bins: int = 32
-    """128 / 32 = 4 velocities a bin."""
+    """128 / 32 = 4 velocities per bin."""
 
     def __post_init__(self) -> None:
         if not (0 < self.steps_per_second <= 1000 and 1000 % self.steps_per_second == 0):
@@ -70,7 +70,7 @@ class Codec:
         return int((time * self.steps_per_second + 0.5) // 1)
 
     def time_of(self, step: float) -> float:
-        """Steps (fractions too) to seconds."""
+        """Steps (possibly fractional) to seconds."""
         return step / self.steps_per_second
 
     def velocity_bin(self, velocity: int) -> int:
@@ -78,12 +78,13 @@ class Codec:
         return velocity * self.velocity_bins // 128
 
     def velocity_of(self, velocity_bin: float) -> int:
-        """The middle of a bin (or of a fraction of bins, from an expectation) as MIDI velocity 1..127."""
+        """The centre of a bin (possibly fractional, from an expectation) as MIDI velocity 1..127."""
         width = 128 / self.velocity_bins
         return min(MAX_VELOCITY, max(1, int((velocity_bin + 0.5) * width)))
 
     def fingerprint(self) -> str:
-        """A short hash of all that gives an id its meaning: a checkpoint of another vocabulary differs."""
+        """A short hash of everything that defines the meaning of an id; differs for every other
+        vocabulary."""
         drums = [(drum.name, drum.td17_note) for drum in DRUMS]
         meaning = {**asdict(self), "drums": drums, "special": [PAD, BOS, EOS]}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The one registry of drum classes: 26 named classes in eight families, and the schemes that reduce them.
+"""The registry of drum classes: 26 named classes in eight families, and the schemes that reduce them.
 
 The classes are the pads of a Roland TD-17 (the instrument of E-GMD; Callender et al. 2020, arXiv:2004.00188).
 Every number a class has anywhere (token, MIDI note, column of a matrix) is derived from this table.
@@ -6,7 +6,7 @@ Every number a class has anywhere (token, MIDI note, column of a matrix) is deri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -74,19 +74,34 @@ DRUMS: tuple[DrumClass, ...] = _table()
 NUM_CLASSES = len(DRUMS)
 CLASS_INDEX: Mapping[str, int] = MappingProxyType({drum.name: drum.index for drum in DRUMS})
 INSTRUMENT_OF: tuple[str, ...] = tuple(_instrument(drum) for drum in DRUMS)
-"""What a stick can strike in only one way at an instant: the snare, the hi-hat's sticked zones, each tom and
-each cymbal. The hi-hat's pedal is a foot's: it is its own instrument."""
+"""Classes of one instrument exclude each other: a stick strikes the snare, the hi-hat, a tom or a cymbal in
+only one way at a time. The hi-hat pedal is played by the foot and counts as an instrument of its own."""
 FAMILY_OF: tuple[int, ...] = tuple(FAMILIES.index(drum.family) for drum in DRUMS)
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A reduction of the 26 classes to fewer labels, for scoring or training."""
+    """A reduction of the 26 classes to fewer labels, for scoring, training or decoding."""
 
     name: str
     labels: tuple[str, ...]
     of_class: tuple[int, ...]
-    """`of_class[c]` is the label of class `c`, or -1 where the scheme leaves the class out."""
+    """`of_class[c]` is the label of class `c`, or -1 if the scheme excludes the class."""
+
+    @property
+    def first_class(self) -> tuple[int, ...]:
+        """The class that stands for each label: its first."""
+        return tuple(self.of_class.index(label) for label in range(len(self.labels)))
+
+    def written(self, drums: Collection[int]) -> frozenset[int]:
+        """The classes that stand for the labels of these."""
+        first = self.first_class
+        return frozenset(first[self.of_class[drum]] for drum in drums if self.of_class[drum] >= 0)
+
+    def name_of(self, drum: int) -> str:
+        """The label of a class, or the name of the class where the scheme leaves it out."""
+        label = self.of_class[drum]
+        return DRUMS[drum].name if label < 0 else self.labels[label]
 
 
 def _scheme(name: str, labels: tuple[str, ...], label_of: Callable[[DrumClass], str | None]) -> Scheme:
@@ -108,15 +123,16 @@ _THREE = {"kick": "KD", "snare": "SD", "rim": "SD", "hihat": "HH"}
 
 
 def _label_16(drum: DrumClass) -> str:
-    """Each drum of a kit once: tom rims join their head, edges their bow, the two aux classes one another."""
+    """One label per drum of a kit: tom rims join their head, edges their bow, and the two aux classes each
+    other."""
     if drum.family == "tom":
         return drum.name.rsplit("_", 1)[0]
     return _MERGED_16.get(drum.name, drum.name)
 
 
 def _label_12(drum: DrumClass) -> str:
-    """What an annotator names by ear, as in MDB Drums' subclass labels: crashes of any kind are one, and of
-    the toms only the floor tom is told apart."""
+    """What an annotator can identify by ear, as in MDB Drums' subclass labels: one label for all crashes, and
+    among the toms only the floor tom is distinguished."""
     if drum.family == "tom":
         return "floor_tom" if drum.name.startswith("floor_tom") else "tom"
     if drum.family in ("kick", "crash", "aux"):

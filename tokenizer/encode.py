@@ -1,4 +1,4 @@
-"""Hits to token ids and back. Encoding counts what it merged and dropped; decoding is total."""
+"""Hits to token ids and back. Encoding counts merged and dropped hits; decoding accepts any sequence."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from tokenizer.hits import Hit
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a segment and what became of its hits."""
+    """Token ids of a segment, with counts of merged and dropped hits."""
 
     ids: list[int]
     """`(time (drum velocity)+)* EOS`, no BOS."""
     merged: int
-    """Hits of one drum in one 10 ms step: the loudest is kept, the others are counted here."""
+    """Number of hits merged into a louder hit of the same drum in the same 10 ms step."""
     dropped: int
-    """Hits outside the segment."""
+    """Number of hits outside the segment."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Hits of a token sequence and what was wrong with it."""
+    """Hits of a token sequence, with counts of invalid and incomplete events."""
 
     hits: list[Hit]
     """Times in seconds from the start of the segment, in the order of the tokens."""
     invalid: int
-    """Tokens the grammar does not allow where they stand, and ids outside the vocabulary."""
+    """Number of tokens that the grammar does not allow at their position, or ids outside the vocabulary."""
     dropped: int
-    """Drums without a velocity and times without a drum."""
+    """Number of drums without a velocity and times without a drum."""
 
 
 def encode(codec: Codec, hits: Iterable[Hit]) -> Encoded:
     """Token ids of the hits of one segment; hit times in seconds from its start.
 
-    A hit belongs to the segment if its nearest step is one of 0..T-1, so that segments laid end to end hold
-    every hit exactly once.
+    A hit belongs to the segment if its nearest step is one of 0..T-1, so contiguous segments contain every
+    hit exactly once.
     """
     loudest: dict[tuple[int, int], int] = {}
     merged = dropped = 0
@@ -60,7 +60,7 @@ def encode(codec: Codec, hits: Iterable[Hit]) -> Encoded:
 
 
 def decode(codec: Codec, ids: Sequence[int]) -> Decoded:
-    """Hits of any sequence of integers: what is not legal is skipped and counted; ends at EOS."""
+    """Hits of any sequence of integers up to EOS; illegal tokens are skipped and counted."""
     hits: list[Hit] = []
     invalid = dropped = 0
     step = drum = last_drum = -1  # drum: waiting for its velocity; last_drum: last one struck at this step

@@ -1,9 +1,9 @@
 """The grammar `(time (drum velocity)+)* EOS` as a small state machine and a table of masks.
 
 A state is three integers: phase, last time step (-1: none) and last drum of that time (-1: none). The mask of
-a state is the union of two rows of one constant boolean table: two look-ups mask a batch of states.
-All functions but `prefix_states` work on numpy arrays and torch tensors alike (operators only), which keeps
-torch out of this package and one implementation behind the training loss and the decoder.
+a state is the union of two rows of one constant boolean table, so two look-ups mask a batch of states.
+All functions except `prefix_states` use only operators that numpy arrays and torch tensors share. The
+training loss and the decoder therefore use one implementation, and this package does not import torch.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class State:
 def mask_table(codec: Codec) -> np.ndarray:
     """Boolean table [rows, vocabulary] that `mask_rows` indexes.
 
-    Rows: nothing; PAD; any velocity; then, for k = 0..T, EOS and the times from step k on; then, for
-    d = 0..26, the drums from d on.
+    Rows: no token; PAD; any velocity; then, for k = 0..T, EOS and all times from step k; then, for d = 0..26,
+    all drums from d.
     """
     table = np.zeros((_ROW_TIMES + codec.segment_steps + 1 + codec.num_drums + 1, codec.size), dtype=bool)
     table[_ROW_PAD, PAD] = True
@@ -50,7 +50,7 @@ def mask_table(codec: Codec) -> np.ndarray:
 
 
 def mask_rows(codec: Codec, state: State) -> tuple[Array, Array]:
-    """The two rows of `mask_table` whose union is what may follow each state."""
+    """The two rows of `mask_table` whose union is the set of tokens allowed after each state."""
     resting = (state.phase == START) | (state.phase == AFTER_VELOCITY)
     drum_next = (state.phase == AFTER_TIME) | (state.phase == AFTER_VELOCITY)
     times = resting * (_ROW_TIMES + state.last_time + 1)
@@ -98,7 +98,7 @@ def prefix_states(codec: Codec, tokens: np.ndarray) -> State:
 
 
 def is_legal(codec: Codec, tokens: list[int]) -> bool:
-    """Whether a whole sequence (no BOS, EOS last) is in the grammar; the slow, obvious reference."""
+    """Whether a complete sequence (no BOS, EOS last) is in the grammar; the slow reference implementation."""
     table = mask_table(codec)
     state = State(np.array([START]), np.array([-1]), np.array([-1]))
     for token in tokens:

@@ -1,4 +1,4 @@
-"""A hit: one stroke on one drum. And the one rule by which overlapping segments are joined."""
+"""A hit is one stroke on one drum. Also the rules for cutting and joining segments."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from tokenizer.drums import INSTRUMENT_OF, NUM_CLASSES
 
 SAME_STROKE = 0.02
-"""Seconds: strokes of one drum closer than this are one, wherever hits are rendered, joined or scored: nobody
-plays that fast, and a joint between two segments may yield one stroke twice, a step apart."""
+"""Seconds. Strokes of one drum closer than this count as one when hits are rendered, joined or scored: nobody
+plays that fast, and a border between two segments may yield one stroke twice, a step apart."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,7 +30,7 @@ class Hit:
     velocity: int
     """MIDI velocity, 1..127."""
     confidence: float = 1.0
-    """Probability that the hit is right, 0..1."""
+    """Estimated probability that the hit is correct, 0..1."""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.time):
@@ -44,14 +44,15 @@ class Hit:
 
 
 def within(hits: Iterable[Hit], start: float, end: float) -> list[Hit]:
-    """The hits with start <= time < end, in order: the border rule of every cut and join in the project."""
+    """The hits with start <= time < end, in order. Every cut and join in the project follows this border
+    rule."""
     return sorted(hit for hit in hits if start <= hit.time < end)
 
 
 def merge_close(hits: Sequence[Hit], gap: float) -> list[Hit]:
     """Of hits on one drum less than `gap` seconds after the last kept one, keep the most confident.
 
-    A joint between two segments may yield one stroke twice, a step apart; nobody plays one drum that fast.
+    A border between two segments may yield one stroke twice, a step apart; nobody plays one drum that fast.
     """
     last: dict[int, int] = {}
     kept: list[Hit] = []
@@ -69,8 +70,8 @@ def merge_close(hits: Sequence[Hit], gap: float) -> list[Hit]:
 def one_way_at_a_time(hits: Sequence[Hit], gap: float) -> list[Hit]:
     """Of hits on different classes of one instrument less than `gap` seconds apart, keep the most confident.
 
-    A snare is not struck on its head and across its rim at once. Strokes of one class are left alone: flams
-    are real.
+    For example, a snare cannot be struck on head and rim at the same time. Hits of the same class are never
+    merged, because flams are real.
     """
     kept: list[Hit] = []
     taken: dict[str, list[tuple[float, int]]] = defaultdict(list)

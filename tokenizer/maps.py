@@ -1,7 +1,7 @@
 """Label maps: what the labels and MIDI notes of each corpus mean in terms of the 26 classes.
 
-A label that stands in no map is *unmapped*: readers count it and say so. A label mapped to None is known and
-left out on purpose (the metronome click, MDB's `OT`).
+A label that is not in the map is *unmapped*: readers count and report it. A label mapped to None is excluded
+on purpose (the metronome click, MDB's `OT`).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class LabelMap:
 
     name: str
     drum_of: Mapping[Label, str | None]
-    """Text label, or MIDI note, to class name; None: left out on purpose."""
+    """Text label or MIDI note to class name; None: excluded on purpose."""
     finest: str = "26"
-    """The finest scheme the corpus's labels can judge."""
+    """The finest scheme that the corpus's labels support."""
     unjudged: frozenset[str] = frozenset()
-    """Classes its labels cannot judge: left out on both sides when scoring."""
+    """Classes that its labels cannot express; removed from references and estimates when scoring."""
 
     def __post_init__(self) -> None:
         names = {name for name in self.drum_of.values() if name is not None} | self.unjudged

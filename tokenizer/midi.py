@@ -1,10 +1,10 @@
 """Hits as MIDI files, pretty_midi and note-seq objects, and back.
 
-Files are written with mido, for pretty_midi has no public way to write changes of tempo; `to_pretty_midi` and
-`to_note_sequence` hand the same score to those libraries. Reading is in `tokenizer/midi_read.py`.
+Files are written with mido, because pretty_midi has no public way to write tempo changes; `to_pretty_midi`
+and `to_note_sequence` convert the same score for those libraries. `tokenizer/midi_read.py` reads MIDI files.
 
-A hit's confidence has no place in MIDI: it is not written, and reading gives 1.0. note-seq and pretty_midi
-are imported where they are used (note-seq takes two seconds), so this module stays light.
+MIDI cannot store confidence: it is not written, and reading gives 1.0. note-seq and pretty_midi are imported
+on use (note-seq takes two seconds), so this module stays light.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import mido
 
-from tokenizer.drums import DRUMS, NUM_CLASSES
 from tokenizer.hits import Hit
 from tokenizer.maps import LabelMap
 from tokenizer.midi_read import (
@@ -31,12 +30,14 @@ from tokenizer.midi_read import (
     read_midi,
     score_of,
 )
+from tokenizer.midi_tracks import NOTE_SECONDS, Notes, TrackOptions, drum_tracks, make_track, note_numbers
 from tokenizer.whole_file import whole_file
 
 __all__ = [
     "MidiError",
     "MidiScore",
     "Notes",
+    "TrackOptions",
     "from_note_sequence",
     "note_numbers",
     "read_midi",
@@ -45,14 +46,8 @@ __all__ = [
     "write_midi",
 ]
 
-NOTE_SECONDS = 0.05
-"""Length of a written note; cut at the next stroke on the same note."""
-
 _MAX_TEMPO = 2**24 - 1  # microseconds a beat: three bytes
-_MAX_DELTA = 2**28 - 1  # ticks: four bytes of seven bits
 
-Notes = Literal["gm", "td17"] | tuple[int, ...]
-"""Note numbers: General MIDI's, a Roland TD-17's, or one of 0..127 for each of the 26 classes."""
 Tempos = Sequence[tuple[float, float]]
 TimeSignatures = Sequence[tuple[float, int, int]]
 
@@ -64,28 +59,36 @@ def write_midi(
     notes: Notes = "gm",
     tempos: Tempos | None = None,
     time_signatures: TimeSignatures | None = None,
+    title: str = "",
+    tracks: TrackOptions | None = None,
 ) -> int:
-    """Write hits as a MIDI file of type 1: tempo and meter in one track, the drums on channel 10 in another.
+    """Write hits as a MIDI file of type 1: tempo and meter in the first track, the drums on channel 10 in
+    one or several others.
 
-    A tick is at most 1 ms whatever the tempo (0.52 ms at 120), so a time read back is wrong by half a
-    millisecond at most. Two hits that fall on one tick and one note are one note, of the greater velocity.
+    A tick is at most 1 ms at any tempo (0.52 ms at 120 bpm), so times are accurate to half a millisecond.
+    Hits on the same tick and note become one note with the greater velocity.
 
     Args:
         hits: times in seconds, 0 or later.
-        path: its folder is made if need be; the file appears whole or not at all.
-        notes: "gm" writes General MIDI notes (hi-hat edges, tom3_rim and floor_tom_rim become their heads);
-            "td17" those of a Roland TD-17, which keep all 26 classes apart; a tuple: one number a class.
+        path: its folder is created if necessary; the file is written completely or not at all.
+        notes: "gm" for General MIDI notes (hi-hat edges, tom3_rim and floor_tom_rim are written as their
+            heads), "td17" for those of a Roland TD-17, which distinguish all 26 classes, or a tuple with one
+            note number per class.
         tempos: (seconds, quarter notes a minute) of each change; 120 until the first.
         time_signatures: (seconds, numerator, denominator).
+        title: name of the sequence.
+        tracks: note lengths, the pedal, one track or one for each family.
     Returns:
-        how many hits were merged into another.
+        the number of hits merged into another hit.
     Raises:
-        MidiError: a time, tempo or meter that MIDI cannot hold.
+        MidiError: MIDI cannot represent a time, tempo or meter.
         OSError: the file cannot be written.
     """
     path = Path(path)
     try:
-        midi, merged = _midi_file(hits, notes, tempos or (), time_signatures or ())
+        midi, merged = _midi_file(
+            hits, notes, tempos or (), time_signatures or (), title, tracks or TrackOptions()
+        )
     except MidiError as error:
         raise MidiError(f"{path}: {error}") from None
     with whole_file(path) as temporary:
@@ -94,7 +97,12 @@ def write_midi(
 
 
 def _midi_file(
-    hits: Iterable[Hit], notes: Notes, tempos: Tempos, time_signatures: TimeSignatures
+    hits: Iterable[Hit],
+    notes: Notes,
+    tempos: Tempos,
+    time_signatures: TimeSignatures,
+    title: str = "",
+    options: TrackOptions = TrackOptions(),  # noqa: B008 frozen
 ) -> tuple[mido.MidiFile, int]:
     changes = _check_tempos(tempos)
     ticks_per_beat = 960 * math.ceil(max(tempo for _, tempo in changes) / 1e3 / 960)  # a tick is at most 1 ms
@@ -108,53 +116,16 @@ def _midi_file(
         meter = mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)
         head.append((clock.tick_at(seconds), meter))
 
-    strokes, merged = _strokes(hits, notes, clock)
-    channel = DRUM_CHANNEL - 1
-    body = [(0, 0, mido.Message("program_change", channel=channel, program=0))]
-    for start, end, note, velocity in strokes:
-        body.append((start, 1, mido.Message("note_on", channel=channel, note=note, velocity=velocity)))
-        body.append((end, 0, mido.Message("note_off", channel=channel, note=note, velocity=0)))
-    midi = mido.MidiFile(type=1, ticks_per_beat=ticks_per_beat)
-    midi.tracks.append(_track("", sorted(head, key=lambda event: event[0])))
-    midi.tracks.append(
-        _track("Drums", [(tick, message) for tick, _, message in sorted(body, key=lambda event: event[:2])])
-    )
+    tracks, merged = drum_tracks(hits, notes, clock, ticks_per_beat, options)
+    midi = mido.MidiFile(type=1, ticks_per_beat=ticks_per_beat, charset="utf-8")
+    midi.tracks.append(make_track(_plain(title), sorted(head, key=lambda event: event[0])))
+    midi.tracks += tracks
     return midi, merged
 
 
-def _strokes(hits: Iterable[Hit], notes: Notes, clock: Clock) -> tuple[list[tuple[int, int, int, int]], int]:
-    """(start tick, end tick, note, velocity), none empty nor overlapping its note's next; number merged."""
-    number = note_numbers(notes)
-    loudest: dict[tuple[int, int], int] = {}
-    merged = 0
-    for hit in hits:
-        if not 0 <= hit.time <= MAX_SECONDS:
-            raise MidiError(f"a hit at {hit.time:g} s is outside 0..{MAX_SECONDS:.0f} s")
-        key = (clock.tick_at(hit.time), number[hit.drum])
-        merged += key in loudest
-        loudest[key] = max(loudest.get(key, 0), hit.velocity)
-    strokes = []
-    following: dict[int, int] = {}  # note -> start of its next stroke
-    for (start, note), velocity in sorted(loudest.items(), reverse=True):
-        end = clock.tick_at(clock.seconds_at(start) + NOTE_SECONDS)
-        strokes.append((start, min(end, following.get(note, end)), note, velocity))
-        following[note] = start
-    return strokes[::-1], merged
-
-
-def note_numbers(notes: Notes) -> tuple[int, ...]:
-    """The MIDI note of each class.
-
-    Raises:
-        ValueError: an unknown name, or not 26 numbers of 0..127.
-    """
-    if isinstance(notes, tuple):
-        if len(notes) != NUM_CLASSES or not all(0 <= note <= 127 for note in notes):
-            raise ValueError(f"notes {notes!r} are not {NUM_CLASSES} numbers of 0..127")
-        return notes
-    if notes not in ("gm", "td17"):
-        raise ValueError(f"notes {notes!r} is neither 'gm' nor 'td17'")
-    return tuple(drum.gm_note if notes == "gm" else drum.td17_note for drum in DRUMS)
+def _plain(title: str) -> str:
+    """Without what no reader can show: control characters and bytes that are no text."""
+    return "".join(c for c in title.encode("utf-8", "replace").decode() if c.isprintable())
 
 
 def _check_tempos(tempos: Tempos) -> list[tuple[float, int]]:
@@ -181,19 +152,6 @@ def _check_meters(time_signatures: TimeSignatures) -> list[tuple[float, int, int
     return sorted(time_signatures)
 
 
-def _track(name: str, events: Iterable[tuple[int, Any]]) -> mido.MidiTrack:
-    """Messages at their ticks, in order; their times are set."""
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)] if name else [])
-    last = 0
-    for tick, message in events:
-        if tick - last > _MAX_DELTA:
-            raise MidiError(f"a gap of {tick - last} ticks is longer than MIDI can hold")
-        message.time = tick - last  # a copy would check everything again
-        track.append(message)
-        last = tick
-    return track
-
-
 # Other libraries
 
 
@@ -204,11 +162,11 @@ def to_pretty_midi(
     tempos: Tempos | None = None,
     time_signatures: TimeSignatures | None = None,
 ) -> Any:
-    """The same score as `write_midi` as a `pretty_midi.PrettyMIDI`.
+    """The score that `write_midi` writes, as a `pretty_midi.PrettyMIDI`.
 
     Raises:
         MidiError: as `write_midi`.
-        ValueError: pretty_midi takes files of 10^7 ticks at most, 87 minutes at 120 beats a minute.
+        ValueError: the score exceeds pretty_midi's limit of 10^7 ticks, 87 minutes at 120 bpm.
     """
     import pretty_midi
 
@@ -226,7 +184,7 @@ def to_note_sequence(
     tempos: Tempos | None = None,
     time_signatures: TimeSignatures | None = None,
 ) -> Any:
-    """The same score as a `note_seq.NoteSequence`, with exact times; hits on one note at one time are merged.
+    """The score as a `note_seq.NoteSequence` with exact times; hits on one note at one time are merged.
 
     Raises:
         MidiError: as `write_midi`.
@@ -268,7 +226,7 @@ def to_note_sequence(
 
 
 def from_note_sequence(sequence: Any, label_map: LabelMap) -> MidiScore:
-    """A `note_seq.NoteSequence` as a score: its drum notes, or all notes where none is marked as drum.
+    """A `note_seq.NoteSequence` as a score: its drum notes, or all notes if none is marked as a drum.
 
     Raises:
         MidiError: a note without a velocity in 1..127 or a finite time.

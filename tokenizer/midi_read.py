@@ -1,7 +1,7 @@
-"""Reading MIDI files: every onset of the drums, under the tempo map, from a file that nobody vouches for.
+"""Read drum onsets from untrusted MIDI files, with their tempo map.
 
-Onsets are read with mido: note-seq and pretty_midi drop notes of no length and notes that are never ended,
-which for drums, where only the onset counts, loses hits (32 of 98 in one file of a public set).
+Onsets are read with mido. note-seq and pretty_midi drop notes of zero length and notes without an end, which
+loses drum hits, where only the onset counts (32 of 98 in one file of a public dataset).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tokenizer.hits import Hit
 from tokenizer.maps import LabelMap
 
 DRUM_CHANNEL = 10
-"""The percussion channel of General MIDI, counted from 1 as musicians do (mido counts from 0)."""
+"""The percussion channel of General MIDI, counted from 1 (mido counts from 0)."""
 DEFAULT_TEMPO = 500_000
-"""Microseconds a beat until a file says otherwise: 120 beats a minute."""
+"""Default tempo in microseconds per beat: 120 bpm."""
 MAX_BYTES = 4 * 2**20
-"""Largest file read: mido takes about 2 s a MiB, and an hour of drums is 0.2 MiB."""
+"""Maximum file size: mido takes about 2 s per MiB, and an hour of drums is 0.2 MiB."""
 MAX_NOTES = 1_000_000
 MAX_SECONDS = 24 * 3600.0
-"""Latest hit read or written."""
+"""Maximum time of a hit, read or written."""
 
 _MAX_TICK = 2**40  # far beyond MAX_SECONDS in any real file, and still exact as a float
 # mido reads numbers of any length, in time square to it; none has more than four bytes, no text is this long.
@@ -45,30 +45,32 @@ class MidiError(ValueError):
 
 @dataclass(frozen=True)
 class MidiScore:
-    """What a MIDI file says, in seconds."""
+    """Contents of a MIDI file, with times in seconds."""
 
     hits: tuple[Hit, ...]
-    """In order; nothing merged."""
+    """In order of time; nothing merged."""
     unmapped: Counter[int]
-    """Notes the label map does not know, with their number of strokes."""
+    """Notes that are not in the label map, with their number of strokes."""
     excluded: Counter[int]
-    """Notes the label map leaves out on purpose, with their number of strokes."""
+    """Notes that the label map excludes on purpose, with their number of strokes."""
     tempos: tuple[tuple[float, float], ...] = ()
-    """(seconds, quarter notes a minute) of each change; empty: none is given, which means 120."""
+    """(seconds, quarter notes per minute) of each tempo change; empty if the file has none, which means
+    120."""
     time_signatures: tuple[tuple[float, int, int], ...] = ()
     """(seconds, numerator, denominator)."""
     ticks_per_beat: int = 0
-    """Resolution of the file; 0 where it counts SMPTE frames instead of beats."""
+    """Resolution of the file; 0 if it counts SMPTE frames instead of beats."""
 
 
 class Clock:
-    """Ticks to seconds and back under a tempo map that is built from its start."""
+    """Converts ticks to seconds and back under a tempo map."""
 
     def __init__(self, seconds_per_tick: float) -> None:
         self.ticks, self.seconds, self.rates = [0], [0.0], [seconds_per_tick]
 
     def change(self, tick: int, seconds_per_tick: float) -> None:
-        """A new rate from `tick` on, not before the last change; of two at one tick the later holds."""
+        """Set the rate from `tick` on, which must not precede the last change; the later of two on one tick
+        applies."""
         if tick == self.ticks[-1]:
             self.rates[-1] = seconds_per_tick
             return
@@ -87,17 +89,17 @@ class Clock:
 
 
 def read_midi(path: str | os.PathLike[str], label_map: LabelMap, channel: Channel = "auto") -> MidiScore:
-    """Every stroke (note-on of velocity > 0) of the drums of a MIDI file, under its tempo map.
+    """Every drum stroke (note-on with velocity > 0) of a MIDI file, under its tempo map.
 
     Args:
         path: a standard MIDI file of type 0 or 1; untrusted.
         label_map: what its notes mean.
-        channel: 1..16; None for all; "auto" for the first of these that holds a note: channel 10; the only
-            channel in use (programs often export drums on channel 1); tracks with "drum" or "perc" in their
-            name.
+        channel: 1..16; None for all; "auto" for the first of these that contains notes: channel 10, the only
+            channel in use (programs often export drums on channel 1), or tracks with "drum" or "perc" in
+            their name.
     Raises:
-        MidiError: the file is not MIDI, damaged or too large (`MAX_BYTES`, `MAX_NOTES`, `MAX_SECONDS`), or
-            "auto" finds several channels in use and no drums among them.
+        MidiError: the file is not MIDI, is damaged or too large (`MAX_BYTES`, `MAX_NOTES`, `MAX_SECONDS`), or
+            "auto" finds several channels in use and no drums.
         OSError: the file cannot be opened.
     """
     if not (channel is None or channel == "auto" or (isinstance(channel, int) and 1 <= channel <= 16)):
@@ -148,7 +150,7 @@ def _parse(path: Path) -> mido.MidiFile:
 
 
 def _events(path: Path, midi: mido.MidiFile) -> list[tuple[int, Any, str]]:
-    """(tick, message, name of its track) of all tracks in order of time, then track."""
+    """(tick, message, track name) of all tracks, in order of time, then track."""
     events = []
     for track in midi.tracks:
         tick, name = 0, track.name
@@ -163,10 +165,10 @@ def _events(path: Path, midi: mido.MidiFile) -> list[tuple[int, Any, str]]:
 def _tempo_map(
     path: Path, division: int, events: Iterable[tuple[int, Any, str]]
 ) -> tuple[Clock, tuple[tuple[float, float], ...]]:
-    """The clock of a file and its changes of tempo.
+    """The clock of a file and its tempo changes.
 
-    A negative division counts SMPTE frames a second (high byte) and ticks a frame (low byte); tempo means
-    nothing then.
+    A negative division gives SMPTE frames per second (high byte) and ticks per frame (low byte); tempo has no
+    effect then.
     """
     if division < 0:
         frames, ticks = -(division >> 8), division & 0xFF
@@ -214,7 +216,7 @@ def score_of(
     time_signatures: tuple[tuple[float, int, int], ...],
     ticks_per_beat: int,
 ) -> MidiScore:
-    """Strokes (seconds, note, velocity) as hits; notes that are not drums of the map are counted."""
+    """Strokes (seconds, note, velocity) as hits; notes that the map does not map to drums are counted."""
     hits: list[Hit] = []
     unmapped: Counter[int] = Counter()
     excluded: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under a temporary name beside their own, then renamed."""
+"""Atomic writes: files are written under a temporary name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name in the folder of `path` (made if need be), for whatever writes files itself. On
-    leaving it takes the place of `path`; after an error it is removed and `path` is as it was.
+    """A temporary name in the folder of `path` (created if necessary), for code that writes the file itself.
+    On exit it replaces `path`; after an error it is removed and `path` is unchanged.
 
     Raises:
-        OSError: the folder cannot be made, or nothing was written.
+        OSError: the folder cannot be created, or nothing was written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from data.augment import mix
+from data.dsp.levels import mix
 from data.shards.read import StoredClip
 from eval.metrics.f_measure import f_measure
 from eval.metrics.match import match_tracks

@@ -16,9 +16,9 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import butter, sosfilt
 
 from data.band import voice
-from data.band.levels import add_track
 from data.band.notes import NoteBank
 from data.dsp import effects, tones
+from data.dsp.levels import add_track
 from data.dsp.tones import Audio
 from mt3drum.config import SAMPLE_RATE
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data.band.ambience import AmbienceConfig, render_ambience
+from data.band.config import BandConfig
 from data.band.ducking import duck
 from data.band.events import Event
-from data.band.levels import add_track, full_scale
 from data.band.notes import NoteBank
 from data.band.patches import SUB, draw_patch, play
 from data.band.play import render_band
@@ -22,6 +22,7 @@ from data.band.soloists import SoloConfig, render_soloists
 from data.band.song import compose
 from data.band.stems import BackingStem, StemConfig, render_stems
 from data.dsp import effects
+from data.dsp.levels import add_track, full_scale
 from data.dsp.tones import Audio
 from mt3drum.config import SAMPLE_RATE
 
@@ -54,6 +55,7 @@ class BackingConfig:
     """Probability that a clip without drums has a tempo of its own."""
     tempo: tuple[float, float] = (60.0, 200.0)
     """Beats a minute of such a clip."""
+    band: BandConfig = field(default_factory=BandConfig)
     stems: StemConfig = field(default_factory=StemConfig)
     sequences: SequenceConfig = field(default_factory=SequenceConfig)
     soloists: SoloConfig = field(default_factory=SoloConfig)
@@ -121,12 +123,12 @@ def render_backing(
     mix = _render(kind, bank, stems, rng, seconds + late, bpm, [time + late for time in kicks], config)
     mix = mix[len(mix) - round(seconds * SAMPLE_RATE) :]
     electronic = kind in ("stems", "sequences", "sequences and band")
-    heard = [] if drumless else [time for time in kicks if time >= 0]
-    if machines and heard and rng.random() < config.sub:
-        add_track(mix, sub_bass(heard, len(mix), rng), rng.uniform(-3, 4))
+    sounding = [] if drumless else [time for time in kicks if time >= 0]
+    if machines and sounding and rng.random() < config.sub:
+        add_track(mix, sub_bass(sounding, len(mix), rng), rng.uniform(-3, 4))
     share = config.machine_ducked if machines else config.ducked if electronic else 0.0
-    if heard and rng.random() < share:
-        mix = mix * duck(len(mix), heard, rng)
+    if sounding and rng.random() < share:
+        mix = mix * duck(len(mix), sounding, rng)
     if electronic and rng.random() < config.limited:
         mix = effects.limit(full_scale(mix), rng)
     return full_scale(mix)
@@ -157,15 +159,15 @@ def _render(
 ) -> Audio:
     """One of KINDS, not levelled."""
     if kind == "band":
-        return render_band(bank, rng, seconds, bpm, kicks)
+        return render_band(bank, rng, seconds, bpm, kicks, config.band)
     if kind == "stems":
         return render_stems(stems, seconds, rng, config.stems)
     if kind == "ambience":
         return render_ambience(bank, seconds, rng, config.ambience)
-    song = compose(rng, seconds, bpm, kicks)
+    song = compose(rng, seconds, bpm, kicks, config.band.song)
     if kind == "soloists":
         return render_soloists(bank, song, rng, config.soloists)
     mix = render_sequences(song, rng, config.sequences)
     if kind == "sequences and band":
-        add_track(mix, render_band(bank, rng, seconds, bpm, kicks), rng.uniform(-8, 2))
+        add_track(mix, render_band(bank, rng, seconds, bpm, kicks, config.band), rng.uniform(-8, 2))
     return mix

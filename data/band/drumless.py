@@ -13,7 +13,6 @@ import numpy as np
 
 from data.band import patches, soloists
 from data.band.ambience import AmbienceConfig, background
-from data.band.levels import full_scale
 from data.band.notes import NoteBank
 from data.band.patches import PatchRanges
 from data.band.play import perform
@@ -21,6 +20,7 @@ from data.band.sequences import SequenceConfig, chords, render_part
 from data.band.soloists import BOWED, BRASS, WOODWIND, SoloConfig
 from data.band.song import Song, compose
 from data.dsp import effects
+from data.dsp.levels import full_scale
 from data.dsp.tones import SAMPLE_RATE, Audio
 
 STREAM = 3
@@ -81,20 +81,33 @@ def _mid_note(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
 
 
 KINDS: Mapping[str, Maker] = {
-    "arpeggio": _sequence("arpeggio"), "pad": _sequence("pad"), "stabs": _sequence("stabs"),
-    "reese": _sequence("bass", patches.REESE), "sub808": _sequence("bass", patches.SUB),
-    "bass": _sequence("bass", patches.BASS, patches.ACID), "riser": _sequence("riser"),
-    "noise_bursts": _sequence("arpeggio", NOISE_BURST), "chops": _sequence("chops"),
-    "lead": _sequence("lead", patches.LEAD), "mid_note": _mid_note,
+    "arpeggio": _sequence("arpeggio"),
+    "pad": _sequence("pad"),
+    "stabs": _sequence("stabs"),
+    "reese": _sequence("bass", patches.REESE),
+    "sub808": _sequence("bass", patches.SUB),
+    "bass": _sequence("bass", patches.BASS, patches.ACID),
+    "riser": _sequence("riser"),
+    "noise_bursts": _sequence("arpeggio", NOISE_BURST),
+    "chops": _sequence("chops"),
+    "lead": _sequence("lead", patches.LEAD),
+    "mid_note": _mid_note,
     "strings": _solo(BOWED, "cello", "string_ensemble_1_marcato"),
     "plucked": _solo(None, "dulcimer", "pizzicato_strings"),
     "guitar": _solo(None, "jazz_guitar", "guitar_green_ord", "guitar_green_stac"),
-    "woodwind": _solo(WOODWIND, "clarinet", "oboe", "flute"), "brass": _solo(BRASS, "trombone", "tenor_sax"),
-    "purr": _background("purr"), "wind": _background("wind"), "rain": _background("rain"),
-    "traffic": _background("traffic"), "applause": _background("applause"), "steps": _background("steps"),
-    "typing": _background("typing"), "speech": _background("babble"), "hum": _background("hum"),
+    "woodwind": _solo(WOODWIND, "clarinet", "oboe", "flute"),
+    "brass": _solo(BRASS, "trombone", "tenor_sax"),
+    "purr": _background("purr"),
+    "wind": _background("wind"),
+    "rain": _background("rain"),
+    "traffic": _background("traffic"),
+    "applause": _background("applause"),
+    "steps": _background("steps"),
+    "typing": _background("typing"),
+    "speech": _background("babble"),
+    "hum": _background("hum"),
     "engine": _background("engine"),
-}  # fmt: skip
+}
 """Name -> what renders it."""
 LONGER = 3.0
 """Seconds rendered more than asked for, as what is cut must not be missing at the end."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from data.band.config import BAND, ArrangeConfig
 from data.band.song import Song
 
 
@@ -34,19 +35,21 @@ def humanise(events: Sequence[Event], rng: np.random.Generator, spread: float) -
     return sorted(moved, key=lambda event: event.time)
 
 
-def arrange(events: Sequence[Event], song: Song, rng: np.random.Generator) -> list[Event]:
+def arrange(
+    events: Sequence[Event], song: Song, rng: np.random.Generator, config: ArrangeConfig = BAND.arrange
+) -> list[Event]:
     """Song structure: now and then a part enters late, leaves early, rests for a bar, or plays every other
     one.
     """
     bars = len(song.bars())
     active = np.ones(bars, dtype=bool)
     draw = rng.random()
-    if draw < 0.12:
+    if draw < config.late:
         active[: int(rng.integers(bars)) + 1] = False
-    elif draw < 0.24:
+    elif draw < config.late + config.early:
         active[int(rng.integers(bars)) :] = False
-    elif draw < 0.34:
-        active &= rng.random(bars) < 0.6
+    elif draw < config.late + config.early + config.resting:
+        active &= rng.random(bars) < config.played
     if active.all():
         return list(events)
     return [

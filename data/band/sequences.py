@@ -15,10 +15,10 @@ from scipy.signal import butter, lfilter, sosfilt
 from data.band import patches
 from data.band.ducking import duck, pump
 from data.band.events import Event
-from data.band.levels import add_track
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.song import Song
 from data.dsp import effects, pedals
+from data.dsp.levels import add_track
 from data.dsp.tones import Audio
 from mt3drum.config import SAMPLE_RATE
 

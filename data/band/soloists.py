@@ -9,13 +9,13 @@ from scipy.signal import butter, lfilter, sosfilt
 
 from data.band import parts
 from data.band.events import Event
-from data.band.levels import add_track
 from data.band.notes import NoteBank
 from data.band.patches import PatchRanges, draw_patch, play
 from data.band.play import perform
 from data.band.sequences import SequenceConfig, sequence
 from data.band.song import Song
 from data.dsp import effects, tones
+from data.dsp.levels import add_track
 from data.dsp.tones import Audio
 from mt3drum.config import SAMPLE_RATE
 
@@ -137,7 +137,7 @@ def melody(song: Song, rng: np.random.Generator) -> list[Event]:
     kind = rng.choice(5, p=(0.35, 0.15, 0.15, 0.1, 0.25))
     if kind == 0:
         low = int(rng.integers(43, 68))
-        return parts.lead(song, rng, low, low + 24, rng.uniform(0.05, 0.5))
+        return parts.lead(song, rng, low=low, high=low + 24, rest=rng.uniform(0.05, 0.5))
     if kind == 1:
         return parts.arpeggio(song, rng)
     if kind == 2:

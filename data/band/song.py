@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.band.config import BAND, SongConfig
+
 SCALES: dict[str, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "minor": (0, 2, 3, 5, 7, 8, 10),
@@ -222,24 +224,31 @@ class Song:
         return (low, low + 7, low + 12, third, fifth, *seventh)
 
 
-def compose(rng: np.random.Generator, seconds: float, bpm: float, kicks: Sequence[float]) -> Song:
+def compose(
+    rng: np.random.Generator,
+    seconds: float,
+    bpm: float,
+    kicks: Sequence[float],
+    config: SongConfig = BAND.song,
+) -> Song:
     """Agree on a song for these drums: bars start on the kick's favourite beat, now and then anywhere."""
     style = STYLES[int(rng.choice(len(STYLES), p=_SHARES))]
-    if rng.random() < 0.06:
-        bpm = float(rng.uniform(60, 190))
+    if rng.random() < config.other_tempo:
+        bpm = float(rng.uniform(*config.tempo))
     while bpm > 200:
         bpm /= 2
     beat = 60.0 / max(bpm, 35.0)
-    beats = int(rng.choice([4, 4, 4, 4, 4, 3, 6, 7]))
+    beats = int(rng.choice(config.beats))
     triplets = rng.random() < style.swing
-    swing = float(rng.uniform(0.05, 0.17)) if rng.random() < style.swing else 0.0
-    phase = bar_phase(kicks, beat, beats, rng) if rng.random() < 0.88 else float(rng.uniform(0, beat * beats))
+    swing = float(rng.uniform(*config.swing)) if rng.random() < style.swing else 0.0
+    fitting = rng.random() < config.in_bars
+    phase = bar_phase(kicks, beat, beats, rng) if fitting else float(rng.uniform(0, beat * beats))
     return Song(
         seconds=seconds,
         beat=beat,
         start=phase - beat * beats,
         beats=beats,
-        division=3 if triplets and rng.random() < 0.5 else 4,
+        division=3 if triplets and rng.random() < config.triplets else 4,
         swing=swing,
         root=int(rng.integers(12)),
         scale=SCALES[str(rng.choice(list(SCALES)))],

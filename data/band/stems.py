@@ -1,4 +1,4 @@
-"""Recorded electronic stems without drums, as bands: excerpts of one to four, varispeeded and coloured."""
+"""Recorded stems without drums, as bands: excerpts of one to four, varispeeded and coloured."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from data.band.levels import add_track
 from data.band.notes import read_licence, to_int16
 from data.dsp import effects
+from data.dsp.levels import add_track
 from data.dsp.tones import Audio
 from data.kits.sample import retune
 from mt3drum.config import SAMPLE_RATE
 
 SOURCE = "electronic"
-"""Folder of the stems below the data, and their name among the sources of a manifest."""
+"""Folder of stems below the data. A manifest names such folders by their own names."""
 SUFFIXES = (".opus", ".flac", ".ogg", ".wav")
 
 
@@ -53,19 +53,19 @@ class StemConfig:
 
 
 def load_stems(folder: Path) -> tuple[tuple[BackingStem, ...], dict[str, str]]:
-    """The stems in `folder`/train and {SOURCE: licence}; nothing where there is no such folder.
+    """The stems in `folder`/train, or without that in `folder` itself, and {its name: licence}.
 
     Raises:
         ValueError: a file cannot be read, there is none, or SOURCE.txt is missing.
     """
-    if not (folder / "train").is_dir():
-        return (), {}
-    paths = sorted(path for path in (folder / "train").iterdir() if path.suffix in SUFFIXES)
+    place = folder / "train" if (folder / "train").is_dir() else folder
+    try:
+        paths = sorted(path for path in place.iterdir() if path.suffix in SUFFIXES)
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be read ({error.strerror})") from None
     if not paths:
-        raise ValueError(
-            f"{folder / 'train'}: no stems ({', '.join(SUFFIXES)}); add some or remove the folder"
-        )
-    return tuple(_read(path) for path in paths), {SOURCE: read_licence(folder)}
+        raise ValueError(f"{place}: no stems ({', '.join(SUFFIXES)}); add some or remove the folder")
+    return tuple(_read(path) for path in paths), {folder.name: read_licence(folder)}
 
 
 def _read(path: Path) -> BackingStem:

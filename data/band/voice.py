@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.band import parts
+from data.band.config import BAND, BandConfig, SingerConfig
 from data.band.events import Event, arrange
 from data.band.notes import NoteBank
 from data.band.song import Song
@@ -20,14 +21,16 @@ from mt3drum.config import SAMPLE_RATE
 CONSONANTS = ("s", "sh", "f", "t", "k", "p", "ch")
 
 
-def melody(song: Song, rng: np.random.Generator) -> list[Event]:
-    """What is sung: a line, a line with a second voice, or speech (four to seven syllables a second)."""
-    low = int(rng.choice([43, 48, 53, 58, 62]))
-    if rng.random() < 0.15:
-        return speech(song.seconds, rng, low)
-    line = arrange(parts.lead(song, rng, low, low + 15, rng.uniform(0.15, 0.5)), song, rng)
-    if rng.random() < 0.25:
-        above = int(rng.choice([3, 4, 5, 7, 12, -12]))
+def melody(song: Song, rng: np.random.Generator, config: BandConfig = BAND) -> list[Event]:
+    """What is sung: a line, a line with a second voice, or speech."""
+    singer = config.singer
+    low = int(rng.choice(singer.lows))
+    if rng.random() < singer.spoken:
+        return speech(song.seconds, rng, low, singer)
+    line = parts.lead(song, rng, config.parts, low, low + 15, rng.uniform(*singer.rest))
+    line = arrange(line, song, rng, config.arrange)
+    if rng.random() < singer.second:
+        above = int(rng.choice(singer.intervals))
         line += [
             replace(
                 event,
@@ -40,19 +43,21 @@ def melody(song: Song, rng: np.random.Generator) -> list[Event]:
     return line
 
 
-def speech(seconds: float, rng: np.random.Generator, low: int) -> list[Event]:
+def speech(
+    seconds: float, rng: np.random.Generator, low: int, config: SingerConfig = BAND.singer
+) -> list[Event]:
     """Somebody who talks, from the MIDI note `low` up: phrases whose pitch falls, breaths between them."""
     events: list[Event] = []
     time, drift = float(rng.uniform(0, 1)), 8.0
     while time < seconds:
-        length = float(rng.uniform(0.1, 0.28))
+        length = float(rng.uniform(*config.syllable))
         events.append(
             Event(time, (low + round(drift + rng.normal(0, 1.5)),), length * 0.8, rng.uniform(0.5, 1))
         )
         drift -= 0.7
         time += length
-        if drift < 0 or rng.random() < 0.08:
-            time, drift = time + float(rng.uniform(0.2, 1.2)), 8.0
+        if drift < 0 or rng.random() < config.pause:
+            time, drift = time + float(rng.uniform(*config.pause_seconds)), 8.0
     return events
 
 
@@ -78,34 +83,40 @@ class Singer:
     """Probability that a syllable starts with one."""
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Singer":
+    def draw(cls, rng: np.random.Generator, config: SingerConfig) -> "Singer":
         """A random singer: from a clear voice to a scream."""
-        u = rng.uniform
-        harshness = u(1, 12) if rng.random() < 0.35 else 0.0
+        harsh = rng.random() < config.harsh
         return cls(
-            u(0.95, 1.3),
-            u(0.2, 1.0),
-            u(0, 0.018),
-            u(4.5, 6.5),
-            u(0, 0.06),
-            harshness,
-            u(0.15, 1.0),
-            u(0.3, 1),
+            harshness=rng.uniform(*config.harshness) if harsh else 0.0,
+            size=rng.uniform(*config.size),
+            tilt=rng.uniform(*config.tilt),
+            vibrato=rng.uniform(*config.vibrato),
+            rate=rng.uniform(*config.vibrato_rate),
+            breath=rng.uniform(*config.breath),
+            consonants=rng.uniform(*config.consonants),
+            articulation=rng.uniform(*config.articulation),
         )
 
 
-def sing(events: Sequence[Event], bank: NoteBank, samples: int, rng: np.random.Generator) -> Audio:
+def sing(
+    events: Sequence[Event],
+    bank: NoteBank,
+    samples: int,
+    rng: np.random.Generator,
+    config: SingerConfig = BAND.singer,
+) -> Audio:
     """Sing a melody: one syllable per event, float32 [samples]; consonants are the bank's noises."""
     track = np.zeros(samples, dtype=np.float32)
-    singer = Singer.draw(rng)
+    singer = Singer.draw(rng, config)
     previous = 0.0
     for event in events:
         start = round(event.time * SAMPLE_RATE)
         if not event.pitches or start < 0 or start >= samples:
             continue
         frequency = 440.0 * 2 ** ((event.pitches[0] - 69) / 12)
-        origin = previous if previous and rng.random() < 0.5 else frequency * (1 + rng.normal(0, 0.04))
-        syllable = _syllable(singer, frequency, origin / frequency - 1, event.seconds, samples - start, rng)
+        sliding = previous and rng.random() < config.legato
+        slide = (previous if sliding else frequency * (1 + rng.normal(0, config.scoop))) / frequency - 1
+        syllable = _syllable(singer, frequency, slide, event.seconds, samples - start, rng, config)
         track[start : start + len(syllable)] += np.float32(event.velocity * 0.5) * syllable
         previous = frequency
         if rng.random() < singer.articulation:
@@ -114,19 +125,25 @@ def sing(events: Sequence[Event], bank: NoteBank, samples: int, rng: np.random.G
             sound = sound[max(0, -early) : samples - early]
             early = max(0, early)
             track[early : early + len(sound)] += (
-                np.float32(singer.consonants * rng.uniform(0.15, 0.4)) * sound
+                np.float32(singer.consonants * rng.uniform(*config.consonant_level)) * sound
             )
     return track
 
 
 def _syllable(
-    singer: Singer, frequency: float, slide: float, seconds: float, most: int, rng: np.random.Generator
+    singer: Singer,
+    frequency: float,
+    slide: float,
+    seconds: float,
+    most: int,
+    rng: np.random.Generator,
+    config: SingerConfig,
 ) -> Audio:
     """A vowel gliding into another (diphthong); the pitch slides in from (1 + slide) * frequency."""
     count = min(most, int((seconds + 0.05) * SAMPLE_RATE))
     time = np.arange(count, dtype=np.float32) / SAMPLE_RATE
     wobble = singer.vibrato * np.minimum(1, time / 0.3) * np.sin(2 * np.pi * singer.rate * time)
-    contour = frequency * (1 + wobble + slide * np.exp(-time / rng.uniform(0.02, 0.12)))
+    contour = frequency * (1 + wobble + slide * np.exp(-time / rng.uniform(*config.slide_seconds)))
     first, second = (str(name) for name in rng.choice(list(tones.FORMANTS), 2))
     one = tones.cycle(tones.vowel_amplitudes(frequency, first, singer.size, singer.tilt))
     two = tones.cycle(tones.vowel_amplitudes(frequency, second, singer.size, singer.tilt))
@@ -138,7 +155,7 @@ def _syllable(
         out += np.float32(singer.breath) * rng.standard_normal(count, dtype=np.float32)
     if singer.harshness:
         out = np.tanh(out * np.float32(singer.harshness))
-    rise = rng.uniform(0.008, 0.06)
+    rise = rng.uniform(*config.attack)
     return (out * np.minimum(1, time / rise) * np.clip((seconds + 0.05 - time) / 0.05, 0, 1)).astype(
         np.float32
     )

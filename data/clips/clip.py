@@ -17,11 +17,13 @@ from data.band.backing import RECORDED, BackingConfig, render_backing
 from data.band.notes import NoteBank
 from data.band.stems import BackingStem
 from data.corpora.readers import Recording
-from data.grooves.club import program
+from data.grooves.club import ClubConfig, program
+from data.grooves.config import TakeConfig, VaryConfig
 from data.grooves.patterns import Performance, generate, vary
 from data.kits.machines import machine_kit, punch
 from data.kits.sample import Kit
 from data.kits.synth import synthesise_kit
+from data.render.config import DrumsConfig
 from data.render.drums import render_drums
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import DRUMS
@@ -95,6 +97,16 @@ class RenderConfig:
     """Probability of a varied performance (tempo, substitutions, loudness) instead of the one played."""
     backing: BackingConfig = field(default_factory=BackingConfig)
     """What the band is."""
+    drums: DrumsConfig = field(default_factory=DrumsConfig)
+    """How kits are played and mixed."""
+    takes: TakeConfig = field(default_factory=TakeConfig)
+    """How patterns are made up."""
+    variations: VaryConfig = field(default_factory=VaryConfig)
+    """How performances are varied."""
+    club: ClubConfig = field(default_factory=ClubConfig)
+    """How programmed drums are written."""
+    acoustic_machines: float = 0.12
+    """Probability that programmed drums are sampled acoustic ones, as breakbeats are."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -166,7 +178,7 @@ def render_clip(
     used: dict[str, str] = {}
     if not drumless:
         kits = choose_kits(config, palette, made, performance, rng)
-        rendered = render_drums(performance.hits, kits, rng, config.seconds)
+        rendered = render_drums(performance.hits, kits, rng, config.seconds, config.drums)
         audio, hits = rendered.audio, tuple(rendered.hits)
         shown = {kit.name: (kit.name, kit.licence) for kit in palette.kits}
         shown |= {kit.name: (SYNTHESISED, kit.licence) for kit in made}
@@ -200,10 +212,6 @@ def render_clip(
     )
 
 
-ACOUSTIC_MACHINES = 0.12
-"""Probability that programmed drums are sampled acoustic ones, as breakbeats are."""
-
-
 def choose_kits(
     config: RenderConfig,
     palette: Palette,
@@ -217,7 +225,7 @@ def choose_kits(
         kits = made
     if not performance.electronic:
         return kits
-    if rng.random() >= ACOUSTIC_MACHINES:
+    if rng.random() >= config.acoustic_machines:
         machines = [kit for kit in (*palette.kits, *made) if kit.kind == "electronic"]
         kits = machines or kits
     return punch(kits, rng)
@@ -226,9 +234,9 @@ def choose_kits(
 def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Generator) -> Performance:
     """What is played in a clip; hit times in seconds from its start, some before it."""
     if rng.random() < config.electronic:
-        return program(rng, config.seconds)
+        return program(rng, config.seconds, config.club)
     if not palette.performances or rng.random() < config.patterns:
-        return generate(rng, config.seconds)
+        return generate(rng, config.seconds, config.takes)
     varied = rng.random() < config.vary
     length = config.seconds * (STRETCH_MARGIN if varied else 1.0)
     lasting = np.array([performance.hits[-1].time for performance in palette.performances])
@@ -247,7 +255,7 @@ def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Ge
         hits += [replace(hit, time=begin + hit.time) for hit in after.hits if begin + hit.time < length]
     performance = replace(first, hits=tuple(sorted(hits)))
     if varied:
-        performance = vary(performance, rng)
+        performance = vary(performance, rng, config.variations)
     return replace(performance, hits=tuple(within(performance.hits, -RING_SECONDS, config.seconds)))
 
 

@@ -30,10 +30,22 @@ from tokenizer.maps import LABEL_MAPS, LabelMap, find_label_map
 from tokenizer.midi import read_midi
 
 __all__ = [
-    "COARSE_VELOCITY", "READERS", "SPLITS", "Recording", "by_performance", "draw_by_performance", "read_egmd",
-    "read_enst", "read_folder", "read_gmd", "read_idmt_smt", "read_mdb", "read_note_sequences", "read_rbma13",
+    "COARSE_VELOCITY",
+    "READERS",
+    "SPLITS",
+    "Recording",
+    "by_performance",
+    "draw_by_performance",
+    "read_egmd",
+    "read_enst",
+    "read_folder",
+    "read_gmd",
+    "read_idmt_smt",
+    "read_mdb",
+    "read_note_sequences",
+    "read_rbma13",
     "read_slakh_drums",
-]  # fmt: skip
+]
 
 
 def read_gmd(root: Path, split: str | None = None) -> list[Recording]:
@@ -116,10 +128,18 @@ def read_folder(root: Path, label_map: str | LabelMap = "gm", split: str = "trai
             name = midi.relative_to(root).with_suffix("").as_posix()
             recordings.append(
                 Recording(
-                    name, audio, tuple(score.hits), split, root.resolve().name, name, "", "unknown",
-                    counted(score.unmapped), counted(score.excluded),
+                    name,
+                    audio,
+                    tuple(score.hits),
+                    split,
+                    root.resolve().name,
+                    name,
+                    "",
+                    "unknown",
+                    counted(score.unmapped),
+                    counted(score.excluded),
                 )
-            )  # fmt: skip
+            )
     return at_least_one(recordings, root, "audio files with a .mid of the same name")
 
 
@@ -140,23 +160,30 @@ def read_slakh_drums(root: Path, audio: str = "mix") -> list[Recording]:
         except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             problem = " ".join(str(error).split())
             raise ValueError(f"{metadata}: no stems with is_drum ({problem})") from None
-        heard = (
+        recording = (
             audio_beside(track, "mix")
             if audio == "mix"
             else audio_beside(track / "stems", drums[0] if drums else "")
         )
         scores = [read_midi(track / "MIDI" / f"{name}.mid", LABEL_MAPS["slakh"]) for name in drums]
-        if scores and heard is not None:
+        if scores and recording is not None:
             scores = scores if audio == "mix" else scores[:1]
             split = track.parent.name if track.parent.name in SPLITS else "train"
             hits = tuple(sorted(hit for score in scores for hit in score.hits))
             recordings.append(
                 Recording(
-                    track.name, heard, hits, split, "slakh", track.name, "", "CC BY 4.0",
+                    track.name,
+                    recording,
+                    hits,
+                    split,
+                    "slakh",
+                    track.name,
+                    "",
+                    "CC BY 4.0",
                     counted(sum((Counter(score.unmapped) for score in scores), Counter())),
                     counted(sum((Counter(score.excluded) for score in scores), Counter())),
                 )
-            )  # fmt: skip
+            )
     return at_least_one(recordings, root, "Track*/metadata.yaml with a drum stem")
 
 

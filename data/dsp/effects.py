@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import lfilter
 
+from data.dsp.config import EFFECTS, EffectsConfig
 from mt3drum.config import SAMPLE_RATE
 
 BLOCK = 64
@@ -22,37 +23,42 @@ Audio = NDArray[np.float32]
 _NOISE_SECONDS = 12
 
 
-def room_response(rng: np.random.Generator, seconds: float | None = None) -> Audio:
+def room_response(
+    rng: np.random.Generator, seconds: float | None = None, config: EffectsConfig = EFFECTS
+) -> Audio:
     """Impulse response without the direct sound: early reflections, then noise dying faster at high
     frequencies.
 
     seconds: time to fall by 60 dB; drawn from 0.1 to 1.2 s, mostly short, when not given. Unit energy.
     """
-    seconds = seconds or float(np.clip(rng.lognormal(np.log(0.3), 0.6), 0.1, 1.2))
+    drawn = np.log(config.room_median), config.room_spread
+    seconds = seconds or float(np.clip(rng.lognormal(*drawn), *config.room_limits))
     length = int(seconds * SAMPLE_RATE)
     time = np.arange(length, dtype=np.float32) / SAMPLE_RATE
-    dark, light = rng.uniform(300, 2000), rng.uniform(3000, 12_000)
+    dark, light = rng.uniform(*config.room_dark), rng.uniform(*config.room_light)
     white = noise_slice(rng, length, "white")
     dull = lfilter([1.0], [1.0, -np.exp(-2 * np.pi * dark / SAMPLE_RATE)], white).astype(np.float32)
     dull *= np.float32(1 - np.exp(-2 * np.pi * dark / SAMPLE_RATE))
     tail = dull * np.exp(-6.9 * time / seconds) * 3 + white * np.exp(
-        -6.9 * time / (seconds * rng.uniform(0.3, 0.8))
+        -6.9 * time / (seconds * rng.uniform(*config.room_highs))
     )
     if light < 9000:
         coefficient = np.exp(-2 * np.pi * light / SAMPLE_RATE)
         tail = lfilter([1 - coefficient], [1.0, -coefficient], tail)
-    first = int(rng.uniform(0.002, 0.02) * SAMPLE_RATE)
+    first = int(rng.uniform(*config.room_gap) * SAMPLE_RATE)
     tail[:first] = 0
     tail /= np.sqrt(np.sum(tail**2)) + 1e-9
-    echoes = np.minimum((rng.uniform(0.001, 0.04, rng.integers(3, 12)) * SAMPLE_RATE).astype(int), length - 1)
-    np.add.at(tail, echoes, rng.uniform(-0.3, 0.3, len(echoes)) / (1 + echoes / 400))
+    delays = rng.uniform(*config.room_echo_delay, rng.integers(*config.room_echoes))
+    echoes = np.minimum((delays * SAMPLE_RATE).astype(int), length - 1)
+    level = config.room_echo_level
+    np.add.at(tail, echoes, rng.uniform(-level, level, len(echoes)) / (1 + echoes / 400))
     return (tail / (np.sqrt(np.sum(tail**2)) + 1e-9)).astype(np.float32)
 
 
-def room(audio: Audio, rng: np.random.Generator, wet: float | None = None) -> Audio:
-    """The sound in a room; wet is the reflections' level relative to the direct sound (drawn if None)."""
-    response = room_response(rng)
-    wet = float(rng.uniform(0.05, 0.6)) if wet is None else wet
+def room(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
+    """The sound in a room."""
+    response = room_response(rng, config=config)
+    wet = float(rng.uniform(*config.room_wet))
     size = next_fast_len(len(audio) + len(response), real=True)
     reflected = irfft(rfft(audio, size) * rfft(response, size), size)[: len(audio)]
     return (audio + np.float32(wet) * reflected).astype(np.float32)
@@ -66,16 +72,20 @@ def _log_frequencies(bins: int) -> NDArray[np.float32]:
     return np.log2(hertz * (SAMPLE_RATE / 2 / max(1, bins - 1))).astype(np.float32)
 
 
-def tone_curve(bins: int, rng: np.random.Generator, deviation: float = 3.5) -> Audio:
-    """Gain per FFT bin: a tilt, random shelves and one to three peaks or dips, `deviation` dB each."""
+def tone_curve(
+    bins: int, rng: np.random.Generator, deviation: float | None = None, config: EffectsConfig = EFFECTS
+) -> Audio:
+    """Gain per FFT bin: a tilt, random shelves and up to three peaks or dips, `deviation` dB each (of the
+    configuration where not given)."""
+    deviation = config.tone_deviation if deviation is None else deviation
     knots = np.log2([20, 60, 150, 400, 1000, 2500, 6000, 12_000, 22_050])
     centre = np.linspace(-1, 1, len(knots))
     decibels = rng.normal(0, deviation) * centre + rng.normal(0, deviation, len(knots))
     grid = np.linspace(np.log2(20), np.log2(22_050), 200)
     curve = np.interp(grid, knots, decibels)
-    for _ in range(int(rng.integers(0, 4))):
+    for _ in range(int(rng.integers(0, config.tone_peaks))):
         curve += rng.normal(0, 1.5 * deviation) * np.exp(
-            -(((grid - rng.uniform(6, 13.5)) / rng.uniform(0.1, 0.7)) ** 2)
+            -(((grid - rng.uniform(6, 13.5)) / rng.uniform(*config.tone_width)) ** 2)
         )
     return np.interp(_log_frequencies(bins), grid, 10 ** (curve / 20)).astype(np.float32)
 
@@ -102,25 +112,18 @@ def fast_bins(samples: int) -> int:
     return next_fast_len(samples, real=True) // 2 + 1
 
 
-def equalise(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Random tone control."""
-    return shape(audio, tone_curve(fast_bins(len(audio)), rng))
+def low_pass_curve(bins: int, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
+    """Gain per FFT bin: the steep low-pass of a lossy codec or a low sampling rate."""
+    return band_curve(bins, 0, rng.uniform(*config.low_pass), 40)
 
 
-def band_limit(audio: Audio, rng: np.random.Generator) -> Audio:
-    """The steep low-pass of a lossy codec or a low sampling rate, 6 to 16 kHz."""
-    return shape(audio, band_curve(fast_bins(len(audio)), 0, rng.uniform(6000, 16_000), 40))
+def telephone_curve(bins: int, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
+    """Gain per FFT bin of a telephone, AM radio or small loudspeaker."""
+    low, high = rng.uniform(*config.telephone_low), rng.uniform(*config.telephone_high)
+    return band_curve(bins, low, high, rng.uniform(*config.telephone_order))
 
 
-def telephone(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Telephone, AM radio or a small loudspeaker: 80..400 Hz to 3..6 kHz."""
-    curve = band_curve(
-        fast_bins(len(audio)), rng.uniform(80, 400), rng.uniform(3000, 6000), rng.uniform(2, 6)
-    )
-    return shape(audio, curve)
-
-
-def compress(audio: Audio, rng: np.random.Generator) -> Audio:
+def compress(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
     """Bus compressor: 2:1 to 8:1 above a threshold 6 to 24 dB below the peak, measured per block; it lets go
     in 15 to 400 ms.
     """
@@ -132,18 +135,19 @@ def compress(audio: Audio, rng: np.random.Generator) -> Audio:
     if peak < 1e-6:
         return audio
     rate = SAMPLE_RATE / BLOCK
-    attack = np.exp(-1 / (rate * rng.uniform(0.001, 0.03)))
-    release = np.exp(-1 / (rate * 0.4 * (0.015 / 0.4) ** rng.random()))
+    attack = np.exp(-1 / (rate * rng.uniform(*config.compress_attack)))
+    fast, slow = config.compress_release
+    release = np.exp(-1 / (rate * slow * (fast / slow) ** rng.random()))
     smooth = lfilter([1 - attack], [1, -attack], level)
     held = np.maximum(smooth, lfilter([1 - release], [1, -release], smooth))
-    threshold = peak * 10 ** (-rng.uniform(6, 24) / 20)
+    threshold = peak * 10 ** (-rng.uniform(*config.compress_threshold) / 20)
     over = np.maximum(20 * np.log10(np.maximum(held, 1e-9) / threshold), 0)
-    gain = 10 ** (-over * (1 - 1 / rng.uniform(2, 8)) / 20)
+    gain = 10 ** (-over * (1 - 1 / rng.uniform(*config.compress_ratio)) / 20)
     centres = np.arange(blocks) * BLOCK
     return (audio * np.interp(np.arange(len(audio)), centres, gain)).astype(np.float32)
 
 
-def limit(audio: Audio, rng: np.random.Generator) -> Audio:
+def limit(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
     """Loudness maximiser: 3 to 12 dB of drive into a ceiling, with 1.5 ms look-ahead and 20 to 100 ms
     release.
     """
@@ -152,10 +156,10 @@ def limit(audio: Audio, rng: np.random.Generator) -> Audio:
         return audio
     blocks = -(-len(audio) // BLOCK)
     padded = np.zeros(blocks * BLOCK, dtype=np.float32)
-    padded[: len(audio)] = audio * (10 ** (rng.uniform(3, 12) / 20) / peak)
+    padded[: len(audio)] = audio * (10 ** (rng.uniform(*config.limit_drive) / 20) / peak)
     level = np.abs(padded.reshape(blocks, BLOCK)).max(axis=1)
     ahead = np.maximum(level, np.maximum(np.append(level[1:], 0), np.append(0, level[:-1])))
-    release = np.exp(-BLOCK / (SAMPLE_RATE * rng.uniform(0.02, 0.1)))
+    release = np.exp(-BLOCK / (SAMPLE_RATE * rng.uniform(*config.limit_release)))
     held = np.maximum(ahead, lfilter([1 - release], [1, -release], ahead))
     gain = 1 / np.maximum(held, 1.0)
     centres = np.arange(blocks) * BLOCK + BLOCK // 2
@@ -163,30 +167,30 @@ def limit(audio: Audio, rng: np.random.Generator) -> Audio:
     return np.clip(out, -1, 1).astype(np.float32)
 
 
-def saturate(audio: Audio, rng: np.random.Generator) -> Audio:
+def saturate(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
     """Tape, valve or transistor overload: tanh at 0 to 14 dB of drive, slightly asymmetric; peak kept."""
     peak = float(np.abs(audio).max(initial=0.0))
     if peak < 1e-6:
         return audio
-    drive = 10 ** (rng.uniform(0, 14) / 20)
-    bias = rng.uniform(-0.2, 0.2)
+    drive = 10 ** (rng.uniform(*config.saturate_drive) / 20)
+    bias = rng.uniform(-config.saturate_bias, config.saturate_bias)
     bent = np.tanh(audio * np.float32(drive / peak) + np.float32(bias)) - np.float32(np.tanh(bias))
     return (bent * (peak / float(np.abs(bent).max()))).astype(np.float32)
 
 
-def crush(audio: Audio, rng: np.random.Generator) -> Audio:
+def crush(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
     """Early digital: 6 to 12 bits, sometimes every second or third sample held."""
-    steps = np.float32(2 ** rng.uniform(5, 11))
+    steps = np.float32(2 ** rng.uniform(*config.crush_steps))
     peak = max(float(np.abs(audio).max(initial=0.0)), 1e-6)
     out = np.round(audio * (steps / peak)) * (peak / steps)
-    hold = int(rng.integers(1, 4))
+    hold = int(rng.integers(*config.crush_hold))
     if hold > 1:
         groups = np.pad(out, (0, -len(out) % hold)).reshape(-1, hold)
         out = np.repeat(groups.mean(axis=1), hold)[: len(audio)]
     return out.astype(np.float32)
 
 
-def codec(audio: Audio, rng: np.random.Generator) -> Audio:
+def codec(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
     """A low-bitrate codec: time-frequency cells far below their neighbours in the frame vanish (spectral
     holes).
     """
@@ -198,10 +202,10 @@ def codec(audio: Audio, rng: np.random.Generator) -> Audio:
     cells = rfft(np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * shape_, axis=1)
     power = np.abs(cells[:, :512]) ** 2
     around = power.reshape(len(power), 32, 16).mean(axis=2)
-    threshold = np.repeat(around, 16, axis=1) * np.float32(10 ** (-rng.uniform(3, 14) / 10))
-    floor = power.max() * 10 ** (-rng.uniform(45, 75) / 10)
+    threshold = np.repeat(around, 16, axis=1) * np.float32(10 ** (-rng.uniform(*config.codec_holes) / 10))
+    floor = power.max() * 10 ** (-rng.uniform(*config.codec_floor) / 10)
     cells[:, :512][power < np.maximum(threshold, floor)] = 0
-    cells[:, int(rng.uniform(7000, 16_000) / SAMPLE_RATE * window) :] = 0
+    cells[:, int(rng.uniform(*config.codec_high) / SAMPLE_RATE * window) :] = 0
     pieces = irfft(cells, window, axis=1) * shape_
     out = np.zeros((len(pieces) + 1, hop), dtype=np.float32)
     out[:-1] += pieces[:, :hop]
@@ -229,11 +233,13 @@ def noise_slice(rng: np.random.Generator, samples: int, colour: str) -> Audio:
     return np.take(table, np.arange(start, start + samples), mode="wrap") * rng.choice([-1.0, 1.0])
 
 
-def background(audio: Audio, rng: np.random.Generator) -> Audio:
+def background(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
     """White or pink noise, sometimes mains hum, 70 to 30 dB below the peak."""
-    level = max(float(np.abs(audio).max(initial=0.0)), 1e-3) * 10 ** (rng.uniform(-70, -30) / 20)
-    out = audio + np.float32(level) * noise_slice(rng, len(audio), "white" if rng.random() < 0.5 else "pink")
-    if rng.random() < 0.25:
+    decibels = rng.uniform(*config.noise_level)
+    level = max(float(np.abs(audio).max(initial=0.0)), 1e-3) * 10 ** (decibels / 20)
+    colour = "white" if rng.random() < config.noise_white else "pink"
+    out = audio + np.float32(level) * noise_slice(rng, len(audio), colour)
+    if rng.random() < config.hum:
         angle = np.arange(len(audio), dtype=np.float32) * np.float32(
             2 * np.pi * rng.choice([50, 60]) / SAMPLE_RATE
         )
@@ -241,13 +247,14 @@ def background(audio: Audio, rng: np.random.Generator) -> Audio:
     return out.astype(np.float32)
 
 
-def vinyl(audio: Audio, rng: np.random.Generator) -> Audio:
+def vinyl(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
     """Crackle: up to 40 short ticks a second, a few of them loud, over surface hiss."""
     peak = max(float(np.abs(audio).max(initial=0.0)), 1e-3)
-    out = audio + np.float32(peak * 10 ** (rng.uniform(-60, -40) / 20)) * noise_slice(rng, len(audio), "pink")
-    count = rng.poisson(rng.uniform(1, 40) * len(audio) / SAMPLE_RATE)
+    surface = np.float32(peak * 10 ** (rng.uniform(*config.vinyl_surface) / 20))
+    out = audio + surface * noise_slice(rng, len(audio), "pink")
+    count = rng.poisson(rng.uniform(*config.vinyl_ticks) * len(audio) / SAMPLE_RATE)
     places = rng.integers(0, max(1, len(audio) - 64), count)
-    heights = peak * 10 ** (rng.normal(-32, 7, count) / 20) * rng.choice([-1.0, 1.0], count)
+    heights = peak * 10 ** (rng.normal(*config.vinyl_tick_level, count) / 20) * rng.choice([-1.0, 1.0], count)
     for place, height in zip(places, np.clip(heights, -0.5 * peak, 0.5 * peak), strict=True):
         width = int(rng.integers(6, 50))
         out[place : place + width] += (height * np.exp(-np.arange(width) * 5 / width))[: len(out) - place]

@@ -14,10 +14,9 @@ import soxr
 from scipy.fft import irfft, next_fast_len, rfft
 
 from data.dsp import effects
+from data.dsp.config import Range
 from data.dsp.effects import Audio
 from mt3drum.config import SAMPLE_RATE
-
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,30 @@ class HarshConfig:
     """Sampling rates of old telephones, games and voice messages, Hz."""
     tape_high: Range = (5000.0, 11_000.0)
     """Hz that a worn cassette still reproduces."""
+    band_order: Range = (2.0, 6.0)
+    """Steepness of the limits of a telephone or cassette, 6 dB per octave each."""
+    crushed: float = 0.3
+    """Probability of few bits at a low sampling rate."""
+    tape_snr: Range = (20.0, 45.0)
+    """dB of the recording over the hiss of a cassette."""
+    tape_waver: Range = (0.0, 0.3)
+    """Share by which the level of a cassette wavers."""
+    upload_limited: float = 0.7
+    """Probability of a loudness maximiser before an upload."""
+    upload_passes: tuple[int, int] = (1, 3)
+    """Times an upload is coded: at least, fewer than."""
     crowd: Range = (3.0, 20.0)
     """dB of the music over the crowd of a bootleg."""
+    crowd_low: Range = (200.0, 500.0)
+    """Hz above which a crowd is loud."""
+    crowd_high: Range = (1500.0, 5000.0)
+    """Hz up to which it is."""
+    crowd_swell: Range = (0.3, 1.0)
+    """Its level over time, relative."""
+    boom: float = 5.0
+    """dB (standard deviation) of a hall's tone at the microphone of a bootleg."""
+    bootleg_drive: Range = (0.0, 12.0)
+    """dB of overload of that microphone."""
 
 
 def worsen(audio: Audio, rng: np.random.Generator, config: HarshConfig | None = None) -> Audio:
@@ -84,7 +105,8 @@ def phone(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
     """A telephone across a small room: reflections, overload, a narrow band, noise, at times its codec."""
     audio = _reverberate(audio, rng, rng.uniform(*config.phone_room), rng.uniform(*config.phone_wet))
     audio = overdrive(audio, rng.uniform(*config.phone_drive))
-    audio = _band(audio, rng.uniform(*config.phone_low), rng.uniform(*config.phone_high), rng.uniform(2, 6))
+    low, high = rng.uniform(*config.phone_low), rng.uniform(*config.phone_high)
+    audio = _band(audio, low, high, rng.uniform(*config.band_order))
     audio = add_noise(audio, rng, rng.uniform(*config.phone_snr), config.white)
     return effects.codec(audio, rng) if rng.random() < config.phone_codec else audio
 
@@ -116,7 +138,7 @@ def low_rate(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Aud
     """Sampled at 8 to 16 kHz, at times in few bits."""
     rate = float(rng.choice(config.rates))
     small = soxr.resample(audio, SAMPLE_RATE, rate)
-    if rng.random() < 0.3:
+    if rng.random() < config.crushed:
         small = effects.crush(np.asarray(small, dtype=np.float32), rng)
     large = soxr.resample(small, rate, SAMPLE_RATE)[: len(audio)]
     return np.pad(large, (0, len(audio) - len(large)))
@@ -124,17 +146,18 @@ def low_rate(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Aud
 
 def cassette(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
     """Tape: saturation, lost highs, hiss, a level that wavers."""
-    audio = _band(effects.saturate(audio, rng), 40.0, rng.uniform(*config.tape_high), rng.uniform(2, 6))
-    audio = add_noise(audio, rng, rng.uniform(20, 45), config.white)
-    knots = 1 - rng.uniform(0, 0.3) * rng.random(2 + len(audio) // 8000)
+    audio = effects.saturate(audio, rng)
+    audio = _band(audio, 40.0, rng.uniform(*config.tape_high), rng.uniform(*config.band_order))
+    audio = add_noise(audio, rng, rng.uniform(*config.tape_snr), config.white)
+    knots = 1 - rng.uniform(*config.tape_waver) * rng.random(2 + len(audio) // 8000)
     waver = np.interp(np.linspace(0, len(knots) - 1, len(audio)), np.arange(len(knots)), knots)
     return audio * waver.astype(np.float32)
 
 
 def upload(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
     """A video that went round: limited, coded at a low rate, coded again."""
-    audio = effects.limit(audio, rng) if rng.random() < 0.7 else audio
-    for _ in range(int(rng.integers(1, 3))):
+    audio = effects.limit(audio, rng) if rng.random() < config.upload_limited else audio
+    for _ in range(int(rng.integers(*config.upload_passes))):
         audio = effects.codec(audio, rng)
     return audio
 
@@ -142,12 +165,13 @@ def upload(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio
 def bootleg(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
     """A concert from the audience: hall, boom, a crowd, an overloaded microphone."""
     audio = hall(audio, rng, config)
-    audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, 5.0))
-    noise = _band(_unit_noise(rng, len(audio)), rng.uniform(200, 500), rng.uniform(1500, 5000), 2.0)
-    swell = np.interp(np.linspace(0, 4, len(audio)), np.arange(5), rng.uniform(0.3, 1.0, 5))
+    audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, config.boom))
+    white = _unit_noise(rng, len(audio))
+    noise = _band(white, rng.uniform(*config.crowd_low), rng.uniform(*config.crowd_high), 2.0)
+    swell = np.interp(np.linspace(0, 4, len(audio)), np.arange(5), rng.uniform(*config.crowd_swell, 5))
     level = _rms(audio) * 10 ** (-rng.uniform(*config.crowd) / 20)
     noise = noise * np.float32(level / max(1e-9, _rms(noise)))
-    return overdrive(audio + noise * swell.astype(np.float32), rng.uniform(0, 12))
+    return overdrive(audio + noise * swell.astype(np.float32), rng.uniform(*config.bootleg_drive))
 
 
 def overdrive(audio: Audio, decibels: float) -> Audio:
@@ -159,7 +183,7 @@ def overdrive(audio: Audio, decibels: float) -> Audio:
     return (np.tanh(audio * np.float32(gain / peak)) * np.float32(peak / np.tanh(gain))).astype(np.float32)
 
 
-def add_noise(audio: Audio, rng: np.random.Generator, snr: float, white: float = 0.6) -> Audio:
+def add_noise(audio: Audio, rng: np.random.Generator, snr: float, white: float) -> Audio:
     """White (with that probability) or pink noise so many dB under the recording (RMS to RMS)."""
     colour = "white" if rng.random() < white else "pink"
     noise = effects.noise_slice(rng, len(audio), colour)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data.grooves.config import BarConfig, FillConfig
 from data.grooves.written import Groove
 from tokenizer.drums import CLASS_INDEX, DRUMS
 
@@ -64,21 +65,23 @@ def pick_featured(rng: np.random.Generator, count: int) -> list[int]:
 Section = list[tuple[str, int]]  # one line of steps per class; class -1 is the toms
 
 
-def make_section(groove: Groove, featured: Sequence[int], rng: np.random.Generator) -> Section:
+def make_section(
+    groove: Groove, featured: Sequence[int], rng: np.random.Generator, config: BarConfig
+) -> Section:
     """One alternative per part; then the featured classes take over the time, the backbeat, or a line of
     their own."""
     lines: list[tuple[str, str, int]] = []
     for role, alternatives in groove.parts:
         lines.append((role, alternatives[rng.integers(len(alternatives))], _cast(role, rng)))
-    if rng.random() < 0.08:  # somebody drops out
+    if rng.random() < config.part_missing:
         lines.pop(int(rng.integers(len(lines))))
     for drum in featured:
         family = DRUMS[drum].family
         taking = [i for i, (role, _, _) in enumerate(lines) if role in _takes(family)]
-        if taking and rng.random() < 0.6:
+        if taking and rng.random() < config.takes_over:
             role, steps, _ = lines[taking[rng.integers(len(taking))]]
             lines = [line for line in lines if line[:2] != (role, steps)] + [(role, steps, drum)]
-        elif rng.random() < 0.8:
+        elif rng.random() < config.own_line:
             lines.append(("", random_line(groove.steps, groove.beats, rng), drum))
     return [(steps, drum) for _, steps, drum in lines]
 
@@ -116,7 +119,12 @@ def random_line(steps: int, beats: float, rng: np.random.Generator) -> str:
 
 
 def play_bar(
-    section: Section, groove: Groove, start: float, fill_beats: float, rng: np.random.Generator
+    section: Section,
+    groove: Groove,
+    start: float,
+    fill_beats: float,
+    rng: np.random.Generator,
+    config: BarConfig,
 ) -> list[Stroke]:
     """One bar from beat `start` on, but for the `fill_beats` at its end."""
     step = groove.beats / groove.steps
@@ -124,9 +132,13 @@ def play_bar(
     events: list[Stroke] = []
     for steps, drum in section:
         for i, mark in enumerate(steps):
-            if mark == "." or i * step >= last or (mark == "?" and rng.random() < 0.5) or rng.random() < 0.02:
+            if mark == "." or i * step >= last or (mark == "?" and rng.random() < config.optional):
                 continue
-            struck = drum if drum >= 0 else int(rng.choice(TOM_HEADS if rng.random() < 0.8 else TOM_RIMS))
+            if rng.random() < config.left_out:
+                continue
+            struck = drum
+            if drum < 0:
+                struck = int(rng.choice(TOM_HEADS if rng.random() < config.tom_heads else TOM_RIMS))
             events += _ornament(start + i * step, struck, mark, step)
     return events
 
@@ -141,44 +153,48 @@ def _ornament(beat: float, drum: int, mark: str, step: float) -> list[Stroke]:
     return [(beat, drum, velocity)]
 
 
-def play_fill(start: float, beats: float, featured: Sequence[int], rng: np.random.Generator) -> list[Stroke]:
+def play_fill(
+    start: float, beats: float, featured: Sequence[int], rng: np.random.Generator, config: FillConfig
+) -> list[Stroke]:
     """A fill: runs round the toms, snare and rims, in 8ths to 32nds and triplets, sometimes with kicks
     between."""
-    division = int(rng.choice((2, 3, 4, 4, 4, 6, 8)))
+    division = int(rng.choice(config.divisions))
     toms = list(TOM_HEADS)
     pool = [CLASS_INDEX["snare_head"], *toms]
     chance = rng.random()
-    if chance < 0.25:
-        pool = [int(rng.choice(TOM_RIMS)) if rng.random() < 0.5 else drum for drum in pool]
-    elif chance < 0.45:
+    if chance < config.rims:
+        pool = [int(rng.choice(TOM_RIMS)) if rng.random() < config.rim else drum for drum in pool]
+    elif chance < config.rims + config.snare_alone:
         pool = [CLASS_INDEX["snare_head"]]
     pool += [drum for drum in featured if DRUMS[drum].family in ("tom", "rim", "aux", "crash")]
     count = max(1, int(beats * division))
     run = np.minimum(np.arange(count) * len(pool) // count, len(pool) - 1)
-    if rng.random() < 0.35:
+    if rng.random() < config.scattered:
         run = rng.integers(len(pool), size=count)
-    rising = rng.random() < 0.5
+    rising = rng.random() < config.growing
     events: list[Stroke] = []
     for i in range(count):
-        if rng.random() < 0.12:
+        if rng.random() < config.left_out:
             continue
-        velocity = 70 + 45 * i / count if rising else float(rng.choice((70, 95, 115)))
+        velocity = 70 + 45 * i / count if rising else float(rng.choice(config.velocities))
         drum = pool[int(run[i])]
-        if rng.random() < 0.12:
+        if rng.random() < config.kicked:
             drum = CLASS_INDEX["kick"]
-        grace = rng.random() < 0.06 and drum not in FEET
+        grace = rng.random() < config.graced and drum not in FEET
         events.append((start + i / division, drum, -velocity if grace else velocity))
     return events
 
 
-def play_crash(beat: float, featured: Sequence[int], rng: np.random.Generator) -> list[Stroke]:
+def play_crash(
+    beat: float, featured: Sequence[int], rng: np.random.Generator, config: FillConfig
+) -> list[Stroke]:
     """A crash, mostly with a kick under it; now and then two crashes."""
     wanted = [drum for drum in featured if DRUMS[drum].family == "crash"]
     drum = int(rng.choice(wanted or CRASHES))
-    events: list[Stroke] = [(beat, drum, float(rng.uniform(85, 125)))]
-    if rng.random() < 0.8:
+    events: list[Stroke] = [(beat, drum, float(rng.uniform(*config.crash)))]
+    if rng.random() < config.crash_kicked:
         events.append((beat, CLASS_INDEX["kick"], 110.0))
-    if rng.random() < 0.1:
+    if rng.random() < config.crash_doubled:
         events.append((beat, int(rng.choice([c for c in CRASHES if c != drum])), 110.0))
     return events
 

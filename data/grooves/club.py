@@ -13,6 +13,7 @@ import numpy as np
 
 from data.grooves.bars import VELOCITY
 from data.grooves.performance import Performance
+from data.grooves.table import read_table
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
@@ -42,6 +43,22 @@ class ClubConfig:
     """Velocity (standard deviation) of the others."""
     sections: tuple[int, ...] = (1, 2, 4, 4, 8)
     """Bars of a section, evenly drawn."""
+    missing: float = 0.45
+    """Probability that a clip lacks a part that is not in KEPT."""
+    loud: tuple[float, float] = (0.7, 1.05)
+    """Velocity of a part but the kick relative to its marks."""
+    builds: tuple[int, ...] = (8, 16, 32)
+    """Steps of a build, evenly drawn."""
+    broken: float = 0.4
+    """Share of strokes left out where a beat is broken up."""
+    broken_struck: float = 0.6
+    """Share of its steps struck instead."""
+    broken_loud: tuple[float, float] = (70.0, 115.0)
+    """Velocity of those."""
+    crash_loud: tuple[float, float] = (80.0, 120.0)
+    """Velocity of the cymbal."""
+    rolls: tuple[int, ...] = (2, 2, 3, 4, 6)
+    """Strokes of a roll, evenly drawn."""
 
 
 @dataclass(frozen=True)
@@ -77,56 +94,67 @@ ROLES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """Role -> classes it may be played on; several at once are layered, as claps over snares are."""
 
-FOUR = "X...X...X...X..."
-# fmt: off
-STYLES: tuple[ClubStyle, ...] = (
-    ClubStyle("house", (115, 132), {
-        "kick": (FOUR, FOUR, "X...X...X...X..o", "X...X...X..xX..."),
-        "back": ("....X.......X...", "....X.......X..g"), "open": ("..X...X...X...X.", "..x...x...x...x."),
-        "hat": ("x.o.x.o.x.o.x.o.", "xoxoxoxoxoxoxoxo", "..x...x...x...x.", "x.xxx.xxx.xxx.xx"),
-        "perc": ("...x..x....x..x.", "..x..x....x..x..", "......x.......x."), "ride": ("x.x.x.x.x.x.x.x.",),
-    }, (0.5, 0.6), 2.0),
-    ClubStyle("techno", (122, 150), {
-        "kick": (FOUR, FOUR, FOUR, "X...X...X...X.x."), "clap": ("....X.......X...", "............X..."),
-        "open": ("..X...X...X...X.",), "hat": ("xxxxxxxxxxxxxxxx", "xoxoxoxoxoxoxoxo", "..x...x...x...x."),
-        "perc": ("x..x..x..x..x..x", "...x...x.x.....x", "..x.x..x..x.x..."),
-        "ride": ("..x...x...x...x.", "x.x.x.x.x.x.x.x."), "tom": ("...o..o....o..oo", "..o..o..o..o..o."),
-    }, weight=2.0),
-    ClubStyle("trap", (120, 170), {
-        "kick": ("X.....X...X.....", "X..X......X..X..", "X.........X.....", "X......X..X....."),
-        "back": ("........X.......", "........X......g"), "hat": (
-            "x.x.x.x.x.x.x.r.", "x.x.r.x.x.x.xrx.", "xxx.xxx.xxxrxxx.",
-            "x.x.x.r.x.x.r.rr", "rrx.x.x.xxr.x.x."),
-        "open": ("..............x.", "......x........."), "perc": ("...x..x.....x...", "..........x..x.."),
-    }, weight=2.0),
-    ClubStyle("drum and bass", (165, 180), {
-        "kick": ("X.........X.....", "X..x......X.....", "X.x.......Xx...."),
-        "back": ("....X.......X...", "....X..g.g..X..."), "ghost": ("......g..g.....g", ".......o.o.....o"),
-        "hat": ("x.x.x.x.x.x.x.x.", "xoxoxoxoxoxoxoxo", "x.xxx.x.x.xxx.x."), "ride": ("x.x.x.x.x.x.x.x.",),
-        "open": ("..x.......x.....", "..............x."),
-    }, weight=1.5),
-    ClubStyle("garage", (126, 140), {
-        "kick": ("X.........X.....", "X.....x...X..x..", "X..X......X....."), "back": ("....X.......X...",),
-        "hat": ("..x...x.x.x...x.", "x.x.x.xxx.x.x.xx", "..xx..x...xx..x."), "open": ("..X...X...X...X.",),
-        "ghost": (".......g.g.....g", "......g...g..g.."), "perc": ("...x.....x....x.", ".x....x..x......"),
-    }, (0.54, 0.66)),
-    ClubStyle("hardstyle", (145, 200), {
-        "kick": (FOUR, FOUR, "X.X.X.X.X.X.X.X.", "X...X...X...X.x."), "clap": ("....X.......X...", FOUR),
-        "open": ("..X...X...X...X.",), "hat": ("..x...x...x...x.", "xxxxxxxxxxxxxxxx"),
-        "ride": ("..x...x...x...x.", "x.x.x.x.x.x.x.x."), "back": ("....X.......X...",),
-    }, weight=1.2),
-    ClubStyle("electro", (108, 135), {
-        "kick": ("X.....X...X.....", "X..X..X...X..X..", "X.....X....x.x.."), "back": ("....X.......X...",),
-        "hat": ("xxxxxxxxxxxxxxxx", "x.x.x.x.x.x.x.x.", "xoxoxoxoxoxoxoxo"), "open": ("..............X.",),
-        "perc": ("x.....x...x.....", "..x..x..x..x..x."), "tom": ("..........o.oo..",),
-    }),
-    ClubStyle("breaks", (90, 145), {
-        "kick": ("X.........X.....", "X.x.......X..x..", "X.....x...X....."),
-        "back": ("....X.......X...", "....X..g.g..X..x"), "ghost": (".......g.g.....g", "..g..g....g..g.."),
-        "hat": ("x.x.x.x.x.x.x.x.", "xoxoxoxoxoxoxoxo"), "open": ("..............x.", "......x........."),
-    }, (0.5, 0.6)),
+TABLE = """
+house: 4 beats, 115-132 bpm, swing 0.5-0.6, weight 2
+  kick  X...X...X...X... X...X...X...X... X...X...X...X..o X...X...X..xX...
+  back  ....X.......X... ....X.......X..g
+  open  ..X...X...X...X. ..x...x...x...x.
+  hat   x.o.x.o.x.o.x.o. xoxoxoxoxoxoxoxo ..x...x...x...x. x.xxx.xxx.xxx.xx
+  perc  ...x..x....x..x. ..x..x....x..x.. ......x.......x.
+  ride  x.x.x.x.x.x.x.x.
+techno: 4 beats, 122-150 bpm, swing 0.5-0.5, weight 2
+  kick  X...X...X...X... X...X...X...X... X...X...X...X... X...X...X...X.x.
+  clap  ....X.......X... ............X...
+  open  ..X...X...X...X.
+  hat   xxxxxxxxxxxxxxxx xoxoxoxoxoxoxoxo ..x...x...x...x.
+  perc  x..x..x..x..x..x ...x...x.x.....x ..x.x..x..x.x...
+  ride  ..x...x...x...x. x.x.x.x.x.x.x.x.
+  tom   ...o..o....o..oo ..o..o..o..o..o.
+trap: 4 beats, 120-170 bpm, swing 0.5-0.5, weight 2
+  kick  X.....X...X..... X..X......X..X.. X.........X..... X......X..X.....
+  back  ........X....... ........X......g
+  hat   x.x.x.x.x.x.x.r. x.x.r.x.x.x.xrx. xxx.xxx.xxxrxxx. x.x.x.r.x.x.r.rr rrx.x.x.xxr.x.x.
+  open  ..............x. ......x.........
+  perc  ...x..x.....x... ..........x..x..
+drum and bass: 4 beats, 165-180 bpm, swing 0.5-0.5, weight 1.5
+  kick  X.........X..... X..x......X..... X.x.......Xx....
+  back  ....X.......X... ....X..g.g..X...
+  ghost ......g..g.....g .......o.o.....o
+  hat   x.x.x.x.x.x.x.x. xoxoxoxoxoxoxoxo x.xxx.x.x.xxx.x.
+  ride  x.x.x.x.x.x.x.x.
+  open  ..x.......x..... ..............x.
+garage: 4 beats, 126-140 bpm, swing 0.54-0.66, weight 1
+  kick  X.........X..... X.....x...X..x.. X..X......X.....
+  back  ....X.......X...
+  hat   ..x...x.x.x...x. x.x.x.xxx.x.x.xx ..xx..x...xx..x.
+  open  ..X...X...X...X.
+  ghost .......g.g.....g ......g...g..g..
+  perc  ...x.....x....x. .x....x..x......
+hardstyle: 4 beats, 145-200 bpm, swing 0.5-0.5, weight 1.2
+  kick  X...X...X...X... X...X...X...X... X.X.X.X.X.X.X.X. X...X...X...X.x.
+  clap  ....X.......X... X...X...X...X...
+  open  ..X...X...X...X.
+  hat   ..x...x...x...x. xxxxxxxxxxxxxxxx
+  ride  ..x...x...x...x. x.x.x.x.x.x.x.x.
+  back  ....X.......X...
+electro: 4 beats, 108-135 bpm, swing 0.5-0.5, weight 1
+  kick  X.....X...X..... X..X..X...X..X.. X.....X....x.x..
+  back  ....X.......X...
+  hat   xxxxxxxxxxxxxxxx x.x.x.x.x.x.x.x. xoxoxoxoxoxoxoxo
+  open  ..............X.
+  perc  x.....x...x..... ..x..x..x..x..x.
+  tom   ..........o.oo..
+breaks: 4 beats, 90-145 bpm, swing 0.5-0.6, weight 1
+  kick  X.........X..... X.x.......X..x.. X.....x...X.....
+  back  ....X.......X... ....X..g.g..X..x
+  ghost .......g.g.....g ..g..g....g..g..
+  hat   x.x.x.x.x.x.x.x. xoxoxoxoxoxoxoxo
+  open  ..............x. ......x.........
+"""
+
+STYLES: tuple[ClubStyle, ...] = tuple(
+    ClubStyle(one.name, one.bpm, dict(one.parts), one.swing, one.weight) for one in read_table(TABLE)
 )
-# fmt: on
 _SHARES = np.array([style.weight for style in STYLES]) / sum(style.weight for style in STYLES)
 KEPT = ("kick", "back", "clap", "hat")
 """Parts that every clip has where its style writes them; of the others some are drawn."""
@@ -172,11 +200,11 @@ def _lines(style: ClubStyle, rng: np.random.Generator, config: ClubConfig) -> li
     """The parts of a clip, each with its drum and its pattern."""
     found = []
     for role, alternatives in style.parts.items():
-        if role not in KEPT and rng.random() < 0.45:
+        if role not in KEPT and rng.random() < config.missing:
             continue
         drums = ROLES[role][int(rng.integers(len(ROLES[role])))]
         steps = alternatives[int(rng.integers(len(alternatives)))]
-        loud = 1.0 if role == "kick" else float(rng.uniform(0.7, 1.05))
+        loud = 1.0 if role == "kick" else float(rng.uniform(*config.loud))
         found.append(_Line(role, drums, steps, loud, bool(rng.random() < config.flat)))
     return found
 
@@ -189,7 +217,7 @@ def _section(
     if rng.random() < config.breakdown:
         silent.add("kick")
     length = bars * STEPS
-    build = min(length, int(rng.choice((8, 16, 32)))) if rng.random() < config.build else 0
+    build = min(length, int(rng.choice(config.builds))) if rng.random() < config.build else 0
     broken = 4 if rng.random() < config.fill else 0
     strokes: list[Stroke] = []
     for line in lines:
@@ -199,21 +227,25 @@ def _section(
             mark = line.steps[place % STEPS]
             if mark == "." or (build and line.role == "kick" and place >= length - min(build, 8)):
                 continue
-            if broken and place >= length - broken and rng.random() < 0.4:
+            if broken and place >= length - broken and rng.random() < config.broken:
                 continue
             strokes += _mark(start + place, mark, line, rng, config)
     if broken:
         drum = str(rng.choice(("snare_head", "kick", "tom1_head", "floor_tom_head", "aux1")))
         strokes += [
-            (start + length - broken + place, drum, float(rng.uniform(70, 115)))
+            (start + length - broken + place, drum, float(rng.uniform(*config.broken_loud)))
             for place in range(broken)
-            if rng.random() < 0.6
+            if rng.random() < config.broken_struck
         ]
     if build:
         strokes += _build(start + length - build, build, rng)
     if rng.random() < config.crash:
         strokes.append(
-            (start, str(rng.choice(("crash1", "crash2", "crash1_edge"))), float(rng.uniform(80, 120)))
+            (
+                start,
+                str(rng.choice(("crash1", "crash2", "crash1_edge"))),
+                float(rng.uniform(*config.crash_loud)),
+            )
         )
     return strokes
 
@@ -226,7 +258,7 @@ def _mark(place: float, mark: str, line: _Line, rng: np.random.Generator, config
         loud += float(rng.normal(0, config.spread))
     if mark != "r":
         return [(place, drum, loud) for drum in line.drums]
-    count = int(rng.choice((2, 2, 3, 4, 6)))
+    count = int(rng.choice(config.rolls))
     slope = float(rng.choice((-0.5, 0.0, 0.5)))
     return [
         (place + number / count, drum, loud * (1 + slope * (number / count - 0.5)))

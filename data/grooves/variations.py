@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from data.grooves.config import VARIATIONS, VaryConfig
 from data.grooves.performance import Performance
 from tokenizer.drums import CLASS_INDEX, DRUMS, NUM_CLASSES
 from tokenizer.hits import Hit
@@ -40,45 +41,44 @@ ACCENT = 60  # velocity of a snare stroke that is no ghost note
 TOGETHER = 0.03  # seconds within which hands and foot play one stroke
 
 
-def vary(performance: Performance, rng: np.random.Generator) -> Performance:
-    """``performance`` with substitutions, tempo stretched 0.75 to 1.3 times, other dynamics, a class dropped
-    or thinned, and sometimes tambourine, shaker or clap playing along. Name, split, corpus and licence
-    stay."""
+def vary(performance: Performance, rng: np.random.Generator, config: VaryConfig = VARIATIONS) -> Performance:
+    """``performance`` with substitutions, another tempo, other dynamics, a class dropped or thinned, and
+    sometimes tambourine, shaker or clap playing along. Name, split, corpus and licence stay."""
     hits = list(performance.hits)
-    stretch = float(rng.uniform(0.75, 1.3)) if rng.random() < 0.8 else 1.0
-    if rng.random() < 0.45:
-        hits = _substitute(hits, rng)
-    if rng.random() < 0.22:
-        hits = _wash(hits, rng)
-    if rng.random() < 0.12:
-        hits = _double(hits, rng)
-    if rng.random() < 0.08:
+    stretch = float(rng.uniform(*config.stretch)) if rng.random() < config.stretched else 1.0
+    if rng.random() < config.substituted:
+        hits = _substitute(hits, rng, config)
+    if rng.random() < config.washed:
+        hits = _wash(hits, rng, config)
+    if rng.random() < config.doubled:
+        hits = _double(hits, rng, config)
+    if rng.random() < config.side_stick:
         hits = _side_stick(hits)
-    if rng.random() < 0.06:  # a song without hats
+    if rng.random() < config.no_time:
         hits = [hit for hit in hits if DRUMS[hit.drum].family not in ("hihat", "ride")]
-    if rng.random() < 0.15:
-        hits = _thin(hits, rng)
-    hits = _dynamics(hits, rng)
-    if rng.random() < 0.15:
-        hits += _play_along(hits, performance.bpm, rng)
+    if rng.random() < config.thinned:
+        hits = _thin(hits, rng, config)
+    hits = _dynamics(hits, rng, config)
+    if rng.random() < config.accompanied:
+        hits += _play_along(hits, performance.bpm, rng, config)
     moved = sorted(replace(hit, time=hit.time * stretch) for hit in hits)
     return replace(performance, bpm=performance.bpm / stretch, hits=tuple(moved))
 
 
-def _substitute(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+def _substitute(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> list[Hit]:
     table = list(range(NUM_CLASSES))
     for swap in SWAPS:
-        if rng.random() < 0.3:
+        if rng.random() < config.swap:
             table[CLASS_INDEX[swap[0]]] = CLASS_INDEX[swap[rng.integers(1, len(swap))]]
     return [replace(hit, drum=table[hit.drum]) for hit in hits]
 
 
-def _wash(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+def _wash(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> list[Hit]:
     """The time moves to a crash or to open hats: on every stroke of it, or only with kick and snare."""
     drum = CLASS_INDEX[WASH[rng.integers(len(WASH))]]
     beats = [hit.time for hit in hits if DRUMS[hit.drum].family in KEPT_FAMILIES]
-    anchored = rng.random() < 0.5
-    loud = rng.uniform(0, 45)
+    anchored = rng.random() < config.wash_anchored
+    loud = rng.uniform(*config.wash_louder)
     kept: list[Hit] = []
     last = -np.inf
     for hit in hits:
@@ -92,10 +92,10 @@ def _wash(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
     return kept
 
 
-def _double(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+def _double(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> list[Hit]:
     """A tom struck with every loud snare stroke, as in builds and unisons; half the time with a kick."""
-    tom = CLASS_INDEX["floor_tom_head" if rng.random() < 0.7 else "tom3_head"]
-    along = [tom, CLASS_INDEX["kick"]] if rng.random() < 0.5 else [tom]
+    tom = CLASS_INDEX["floor_tom_head" if rng.random() < config.doubled_floor else "tom3_head"]
+    along = [tom, CLASS_INDEX["kick"]] if rng.random() < config.doubled_kick else [tom]
     kicks = [hit.time for hit in hits if DRUMS[hit.drum].family == "kick"]
     loud = [hit for hit in hits if DRUMS[hit.drum].family == "snare" and hit.velocity >= ACCENT]
     return hits + [
@@ -116,21 +116,22 @@ def _side_stick(hits: list[Hit]) -> list[Hit]:
     ]
 
 
-def _thin(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
+def _thin(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> list[Hit]:
     """Leaves out one class, or half of its strokes; kick and snare are only thinned."""
     played = sorted({hit.drum for hit in hits})
     if not played:
         return hits
     drum = played[rng.integers(len(played))]
-    share = 1.0 if rng.random() < 0.5 and DRUMS[drum].family not in KEPT_FAMILIES else 0.5
+    out = rng.random() < config.thinned_out and DRUMS[drum].family not in KEPT_FAMILIES
+    share = 1.0 if out else config.thinned_share
     return [hit for hit in hits if hit.drum != drum or rng.random() >= share]
 
 
-def _dynamics(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
-    """Scales velocities 0.7 to 1.2 times and narrows or widens them around their mean."""
+def _dynamics(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> list[Hit]:
+    """Scales velocities and narrows or widens them around their mean."""
     if not hits:
         return hits
-    scale, width = rng.uniform(0.7, 1.2), rng.uniform(0.5, 1.2)
+    scale, width = rng.uniform(*config.scale), rng.uniform(*config.width)
     mean = float(np.mean([hit.velocity for hit in hits]))
     return [
         replace(hit, velocity=int(np.clip(round((mean + (hit.velocity - mean) * width) * scale), 3, 127)))
@@ -138,15 +139,15 @@ def _dynamics(hits: list[Hit], rng: np.random.Generator) -> list[Hit]:
     ]
 
 
-def _play_along(hits: list[Hit], bpm: float, rng: np.random.Generator) -> list[Hit]:
+def _play_along(hits: list[Hit], bpm: float, rng: np.random.Generator, config: VaryConfig) -> list[Hit]:
     """Tambourine, shaker, clap or cowbell on beats, backbeats, 8ths or 16ths, locked to the loudest
     strokes."""
     if not hits or not 20 < bpm < 400:
         return []
     beat = 60.0 / bpm
-    drum = CLASS_INDEX["aux1" if rng.random() < 0.75 else "aux2"]
+    drum = CLASS_INDEX["aux1" if rng.random() < config.accompanied_aux1 else "aux2"]
     gap, start = [(1.0, 0.0), (2.0, 1.0), (0.5, 0.0), (0.25, 0.0)][rng.integers(4)]
-    loud = rng.uniform(50, 110)
+    loud = rng.uniform(*config.accompanied_loud)
     anchors = np.array([hit.time for hit in hits])
     layer = []
     for i in range(int((hits[-1].time / beat - start) / gap) + 1):
@@ -154,6 +155,6 @@ def _play_along(hits: list[Hit], bpm: float, rng: np.random.Generator) -> list[H
         nearest = float(anchors[np.argmin(np.abs(anchors - time))])
         if abs(nearest - time) < 0.04:  # players listen to each other
             time = nearest
-        velocity = loud * (1.0 if i % 2 == 0 else 0.75) + rng.normal(0, 6)
+        velocity = loud * (1.0 if i % 2 == 0 else config.accompanied_off) + rng.normal(0, 6)
         layer.append(Hit(max(0.0, time + rng.normal(0, 0.006)), drum, int(np.clip(round(velocity), 8, 127))))
     return layer

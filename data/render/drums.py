@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.kits.sample import Kit
+from data.render.config import DRUMS_CONFIG, DrumsConfig
 from data.render.room import mix_down
 from data.render.strike import Voice, Wave, choose_kit, voices
 from mt3drum.config import SAMPLE_RATE
@@ -48,12 +49,16 @@ class _Stroke:
 
 
 def render_drums(
-    hits: Sequence[Hit], kits: Sequence[Kit], rng: np.random.Generator, seconds: float
+    hits: Sequence[Hit],
+    kits: Sequence[Kit],
+    rng: np.random.Generator,
+    seconds: float,
+    config: DrumsConfig = DRUMS_CONFIG,
 ) -> Rendered:
     """Renders ``hits`` (seconds from the start of the clip) into ``round(seconds * 44100)`` samples, peak
     0.9.
 
-    Hits before 0 are heard ringing into the clip and are not labelled; hits from ``seconds`` on are ignored.
+    Hits before 0 ring into the clip and are not labelled; hits from ``seconds`` on are ignored.
     The same generator state gives the same audio. Raises ValueError if there is no kit or the length is not
     positive.
     """
@@ -63,18 +68,18 @@ def render_drums(
         raise ValueError(f"render_drums: clip length {seconds} s is not positive")
     count = round(seconds * SAMPLE_RATE)
     played = _merge(hits, seconds)
-    main = choose_kit(kits, rng)
-    found = voices(sorted({hit.drum for hit in played}), main, kits, rng)
-    strokes = _stops([hit for hit in played if hit.drum in found], rng)
-    layers = _layers(found, kits, main, rng)
-    audio, levels = _perform(TunedKit(main, found, layers), strokes, count, rng, rng)
+    main = choose_kit(kits, rng, config.voices)
+    chosen = voices(sorted({hit.drum for hit in played}), main, kits, rng, config)
+    strokes = _stops([hit for hit in played if hit.drum in chosen], rng, config)
+    layers = _layers(chosen, kits, main, rng, config)
+    audio, levels = _perform(TunedKit(main, chosen, layers), strokes, count, rng, rng, config)
     peak = float(np.abs(audio).max()) if strokes else 0.0
     if peak <= 0:
         return Rendered(np.zeros(count, dtype=np.float32), (), (main.name,))
     audio *= np.float32(PEAK / peak)
     floor = peak * 10 ** (INAUDIBLE_DB / 20)
     kept = [s.hit for s, level in zip(strokes, levels, strict=True) if s.hit.time >= 0 and level >= floor]
-    used = {main.name} | {voice.kit for voice in (*found.values(), *layers.values())}
+    used = {main.name} | {voice.kit for voice in (*chosen.values(), *layers.values())}
     return Rendered(audio, tuple(kept), tuple(sorted(used)))
 
 
@@ -87,29 +92,41 @@ class TunedKit:
     layers: dict[int, Voice]
 
 
-def tune_kit(drums: Sequence[int], kits: Sequence[Kit], rng: np.random.Generator) -> TunedKit:
+def tune_kit(
+    drums: Sequence[int], kits: Sequence[Kit], rng: np.random.Generator, config: DrumsConfig = DRUMS_CONFIG
+) -> TunedKit:
     """A kit to `play` more than once."""
-    main = choose_kit(kits, rng)
-    found = voices(drums, main, kits, rng)
-    return TunedKit(main, found, _layers(found, kits, main, rng))
+    main = choose_kit(kits, rng, config.voices)
+    chosen = voices(drums, main, kits, rng, config)
+    return TunedKit(main, chosen, _layers(chosen, kits, main, rng, config))
 
 
 def play(
-    tuned: TunedKit, hits: Sequence[Hit], rng: np.random.Generator, room: np.random.Generator, seconds: float
+    tuned: TunedKit,
+    hits: Sequence[Hit],
+    rng: np.random.Generator,
+    room: np.random.Generator,
+    seconds: float,
+    config: DrumsConfig = DRUMS_CONFIG,
 ) -> tuple[np.ndarray, list[tuple[Hit, float]]]:
     """Audio before it is levelled, and each stroke with its peak. Recordings of one length whose `room` is in
     the same state are made in one room with the same microphones."""
-    strokes = _stops([hit for hit in _merge(hits, seconds) if hit.drum in tuned.voices], rng)
-    audio, levels = _perform(tuned, strokes, round(seconds * SAMPLE_RATE), rng, room)
+    strokes = _stops([hit for hit in _merge(hits, seconds) if hit.drum in tuned.voices], rng, config)
+    audio, levels = _perform(tuned, strokes, round(seconds * SAMPLE_RATE), rng, room, config)
     return audio, [(stroke.hit, level) for stroke, level in zip(strokes, levels, strict=True)]
 
 
 def _perform(
-    tuned: TunedKit, strokes: list[_Stroke], count: int, rng: np.random.Generator, room: np.random.Generator
+    tuned: TunedKit,
+    strokes: list[_Stroke],
+    count: int,
+    rng: np.random.Generator,
+    room: np.random.Generator,
+    config: DrumsConfig,
 ) -> tuple[np.ndarray, list[float]]:
     buses = np.zeros((3, count), dtype=np.float32)
-    levels = [_strike(stroke, tuned.voices[stroke.hit.drum], buses, rng, tuned.layers) for stroke in strokes]
-    return mix_down(buses, room, acoustic=tuned.main.kind == "acoustic"), levels
+    levels = [_strike(stroke, tuned, buses, rng, config) for stroke in strokes]
+    return mix_down(buses, room, tuned.main.kind == "acoustic", config.microphones), levels
 
 
 def _merge(hits: Sequence[Hit], seconds: float) -> list[Hit]:
@@ -129,10 +146,10 @@ def _merge(hits: Sequence[Hit], seconds: float) -> list[Hit]:
     return kept
 
 
-def _stops(hits: Sequence[Hit], rng: np.random.Generator) -> list[_Stroke]:
+def _stops(hits: Sequence[Hit], rng: np.random.Generator, config: DrumsConfig) -> list[_Stroke]:
     """When each sound is cut: open hats by the next closed or pedal stroke, crashes now and then by the
     hand."""
-    choking = rng.random() < 0.3
+    choking = rng.random() < config.choking
     closing = np.inf
     strokes = []
     for hit in reversed(hits):
@@ -140,39 +157,45 @@ def _stops(hits: Sequence[Hit], rng: np.random.Generator) -> list[_Stroke]:
         if hit.drum in CLOSING_HATS:
             closing = hit.time
         elif hit.drum in OPEN_HATS:
-            stop, fade = closing, rng.uniform(0.010, 0.040)
-        elif choking and hit.drum in CHOKED and rng.random() < 0.25:
-            stop, fade = hit.time + rng.uniform(0.08, 0.6), rng.uniform(0.03, 0.12)
+            stop, fade = closing, rng.uniform(*config.hat_fade)
+        elif choking and hit.drum in CHOKED and rng.random() < config.choked:
+            stop, fade = hit.time + rng.uniform(*config.choke_after), rng.uniform(*config.choke_fade)
         strokes.append(_Stroke(hit, stop, fade))
     return strokes[::-1]
 
 
 def _layers(
-    found: dict[int, Voice], kits: Sequence[Kit], main: Kit, rng: np.random.Generator
+    chosen: dict[int, Voice],
+    kits: Sequence[Kit],
+    main: Kit,
+    rng: np.random.Generator,
+    config: DrumsConfig,
 ) -> dict[int, Voice]:
     """Drum machine under kick or snare: common on records, never a hit of its own."""
     layers: dict[int, Voice] = {}
     machines = [kit for kit in kits if kit.kind == "electronic"]
     for name in ("kick", "snare_head"):
         drum = CLASS_INDEX[name]
-        if drum in found and machines and main.kind == "acoustic" and rng.random() < 0.08:
+        if drum in chosen and machines and main.kind == "acoustic" and rng.random() < config.layered:
             machine = machines[rng.integers(len(machines))]
-            layers.update(voices([drum], machine, [machine], rng) if drum in machine.samples else {})
+            if drum in machine.samples:
+                layers.update(voices([drum], machine, [machine], rng, config))
     return layers
 
 
 def _strike(
-    stroke: _Stroke, voice: Voice, buses: np.ndarray, rng: np.random.Generator, layers: dict[int, Voice]
+    stroke: _Stroke, tuned: TunedKit, buses: np.ndarray, rng: np.random.Generator, config: DrumsConfig
 ) -> float:
     """Adds one stroke to its bus and returns its peak amplitude."""
-    hit = stroke.hit
-    level = voice.level(hit.velocity) * 10 ** (rng.normal(0.0, 0.6) / 20)
+    hit, voice = stroke.hit, tuned.voices[stroke.hit.drum]
+    level = voice.level(hit.velocity) * 10 ** (rng.normal(0.0, config.loudness) / 20)
     bus = buses[BUS_OF[hit.drum]]
-    hardness = rng.normal(0.0, 0.15)
-    _add(bus, voice.wave(hit.velocity, rng), stroke, level, hardness)
-    if hit.drum in layers:
-        layer = layers[hit.drum]
-        _add(bus, layer.wave(hit.velocity, rng), stroke, layer.level(hit.velocity) * 0.6, 0.0)
+    hardness = rng.normal(0.0, config.hardness)
+    _add(bus, voice.wave(hit.velocity, rng, config.voices), stroke, level, hardness)
+    if hit.drum in tuned.layers:
+        layer = tuned.layers[hit.drum]
+        wave, level_below = layer.wave(hit.velocity, rng, config.voices), layer.level(hit.velocity)
+        _add(bus, wave, stroke, level_below * config.layer_level, 0.0)
     return level
 
 

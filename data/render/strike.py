@@ -14,6 +14,14 @@ from scipy import signal
 
 from data.kits.sample import Kit, Sample, decay, peaking, retune, to_float
 from data.kits.synth import brush_strokes
+from data.render.config import (
+    LEVEL_DB,
+    LEVEL_SD,
+    TUNING_SD,
+    DampingConfig,
+    DrumsConfig,
+    VoiceConfig,
+)
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX, DRUMS
 
@@ -40,43 +48,6 @@ GROUPS: tuple[tuple[str, ...], ...] = (
 )
 GROUP_OF: Mapping[int, int] = {CLASS_INDEX[name]: i for i, names in enumerate(GROUPS) for name in names}
 
-# Peak level of a full stroke in a usual mix, dB relative to the kick: the medians over strokes that nothing
-# else covers in the six development recordings, rounded; every clip moves each instrument by several dB
-# around it.
-LEVEL_DB: Mapping[str, float] = {
-    "kick": 0.0,
-    "snare_head": -2.0,
-    "snare_cross_stick": -6.0,
-    "snare_rim": -1.0,
-    "hihat_closed": -11.0,
-    "hihat_closed_edge": -8.0,
-    "hihat_open": -7.5,
-    "hihat_open_edge": -5.0,
-    "hihat_pedal": -14.0,
-    "tom1_head": -1.0,
-    "tom1_rim": 0.0,
-    "tom2_head": -1.0,
-    "tom2_rim": 0.0,
-    "tom3_head": -1.0,
-    "tom3_rim": 0.0,
-    "floor_tom_head": -1.0,
-    "floor_tom_rim": 0.0,
-    "crash1": -5.0,
-    "crash1_edge": -3.5,
-    "crash2": -5.0,
-    "crash2_edge": -3.5,
-    "ride": -12.0,
-    "ride_edge": -6.0,
-    "ride_bell": -8.0,
-    "aux1": -10.0,
-    "aux2": -8.0,
-}
-
-# Octaves of tuning (standard deviation) and dB of level (standard deviation) by group, in the order of
-# GROUPS.
-TUNING_SD = (0.10, 0.10, 0.05, 0.12, 0.07, 0.07, 0.06, 0.06, 0.08)
-LEVEL_SD = (3.0, 2.5, 5.0, 3.5, 4.5, 4.5, 4.5, 5.0, 4.5)
-EVEN = 0.4  # of LEVEL_SD is left in an even mix
 BRIGHTNESS_STEPS = 4
 LAYERED = 3  # a series with at least so many velocity layers brings its own brightness
 SWELLING = frozenset(
@@ -119,9 +90,9 @@ class Voice:
         """Amplitude of a stroke; -40 dB is the floor, so that the softest ghost notes stay strokes."""
         return self.gain * max((velocity / 127.0) ** self.exponent, 0.01)
 
-    def wave(self, velocity: int, rng: np.random.Generator) -> Wave:
+    def wave(self, velocity: int, rng: np.random.Generator, config: VoiceConfig) -> Wave:
         """A stroke for ``velocity``: layer by velocity, round robin by chance."""
-        wanted = min(max(velocity + rng.normal(0.0, 4.0), 1.0), 127.0)
+        wanted = min(max(velocity + rng.normal(0.0, config.layer_noise), 1.0), 127.0)
         fits = [
             i for i, s in enumerate(self.samples) if s.velocity_low - 0.5 <= wanted <= s.velocity_high + 0.5
         ]
@@ -165,73 +136,84 @@ class Voice:
         return Wave(audio, onset)
 
 
-def choose_kit(kits: Sequence[Kit], rng: np.random.Generator) -> Kit:
-    """The clip's main kit: a whole one (kick, snare, hats). Acoustic kits with velocity layers are what
-    records hold most and what is hardest to imitate: they come most often, drum machines least."""
+def choose_kit(kits: Sequence[Kit], rng: np.random.Generator, config: VoiceConfig) -> Kit:
+    """The clip's main kit: a whole one (kick, snare, hats), acoustic kits with velocity layers most often."""
     needed = [CLASS_INDEX[name] for name in ("kick", "snare_head", "hihat_closed")]
     whole = [kit for kit in kits if all(drum in kit.samples for drum in needed)] or list(kits)
-    weights = np.array(
-        [0.6 if kit.kind != "acoustic" else 4.0 if kit.levels != "single-layer" else 1.5 for kit in whole]
-    )
+    weights = np.array([_weight(kit, config) for kit in whole])
     return whole[rng.choice(len(whole), p=weights / weights.sum())]
 
 
+def _weight(kit: Kit, config: VoiceConfig) -> float:
+    if kit.kind != "acoustic":
+        return config.electronic_weight
+    return config.single_weight if kit.levels == "single-layer" else config.layered_weight
+
+
 def voices(
-    drums: Sequence[int], main: Kit, kits: Sequence[Kit], rng: np.random.Generator
+    drums: Sequence[int], main: Kit, kits: Sequence[Kit], rng: np.random.Generator, config: DrumsConfig
 ) -> dict[int, Voice]:
     """One voice per class in ``drums``; a class that no kit has is left out (its hits are then not rendered).
 
-    Each instrument comes from the main kit or, one time in five, from another (studios mix and match);
-    classes the chosen kit lacks are borrowed, from a kit of the same kind where there is one.
+    Each instrument comes from the main kit or, at times, from another; classes the chosen kit lacks are
+    borrowed, mostly from a kit of the same kind where there is one.
     """
-    # One curve from velocity to loudness per clip, nearly one for all: otherwise nobody could tell a hard
-    # stroke on a quiet channel from a soft one on a loud channel. Half the clips are mixed evenly.
-    exponent = float(np.clip(rng.normal(1.35, 0.15), 1.0, 1.8))
-    even = rng.random() < 0.5
-    found: dict[int, Voice] = {}
+    own = config.voices
+    exponent = float(np.clip(rng.normal(*own.exponent), *own.exponent_limits))
+    even = rng.random() < own.even
+    chosen: dict[int, Voice] = {}
     for number in range(len(GROUPS)):
         members = [d for d in drums if GROUP_OF[d] == number]
         if not members:
             continue
-        source = main if rng.random() < 0.8 else _donor(members[0], main, kits, rng) or main
-        spread = LEVEL_SD[number] * (EVEN if even else 1.0)
-        gain = rng.normal(0.0, spread) if even or rng.random() < 0.9 else rng.uniform(-12.0, 9.0)
-        ratio = (
-            2.0 ** float(np.clip(rng.normal(0, TUNING_SD[number]), -0.35, 0.35))
-            if rng.random() < 0.6
-            else 1.0
-        )
-        softness = exponent * rng.uniform(0.95, 1.05)
+        source = main if rng.random() < own.own else _donor(members[0], main, kits, rng, own) or main
+        spread = LEVEL_SD[number] * (own.even_spread if even else 1.0)
+        near = even or rng.random() < own.usual_level
+        gain = rng.normal(0.0, spread) if near else rng.uniform(*own.any_level)
+        ratio = 1.0
+        if rng.random() < own.tuned:
+            octaves = np.clip(rng.normal(0, TUNING_SD[number]), -own.tuning_limit, own.tuning_limit)
+            ratio = 2.0 ** float(octaves)
+        softness = exponent * rng.uniform(*own.exponent_spread)
         for drum in members:
-            kit = source if drum in source.samples else _donor(drum, source, kits, rng)
+            kit = source if drum in source.samples else _donor(drum, source, kits, rng, own)
             if kit is not None:
-                found[drum] = _voice(drum, kit, gain, ratio, softness, rng)
-    return found
+                chosen[drum] = _voice(drum, kit, gain, ratio, softness, rng, config)
+    return chosen
 
 
-def _donor(drum: int, like: Kit, kits: Sequence[Kit], rng: np.random.Generator) -> Kit | None:
+def _donor(
+    drum: int, like: Kit, kits: Sequence[Kit], rng: np.random.Generator, config: VoiceConfig
+) -> Kit | None:
     having = [kit for kit in kits if drum in kit.samples]
     alike = [kit for kit in having if kit.kind == like.kind]
-    pool = alike if alike and rng.random() < 0.8 else having
+    pool = alike if alike and rng.random() < config.same_kind else having
     return pool[rng.integers(len(pool))] if pool else None
 
 
 def _voice(
-    drum: int, kit: Kit, gain: float, ratio: float, exponent: float, rng: np.random.Generator
+    drum: int,
+    kit: Kit,
+    gain: float,
+    ratio: float,
+    exponent: float,
+    rng: np.random.Generator,
+    config: DrumsConfig,
 ) -> Voice:
+    own = config.voices
     samples = kit.samples[drum]
     variants = sorted({sample.variant for sample in samples})
     name = DRUMS[drum].name
-    if len(variants) > 1 and not (name == "hihat_open" and rng.random() < 0.5):
-        # half the clips play the open hats through all recorded openings, all else is one series per clip
-        main = "" in variants and rng.random() < 0.5
+    if len(variants) > 1 and not (name == "hihat_open" and rng.random() < own.openings):
+        # all but open hats is one series per clip
+        main = "" in variants and rng.random() < own.main_series
         variant = "" if main else variants[rng.integers(len(variants))]
         samples = tuple(sample for sample in samples if sample.variant == variant)
-    brushed = name == "snare_head" and kit.kind == "acoustic" and rng.random() < 0.025
+    brushed = name == "snare_head" and kit.kind == "acoustic" and rng.random() < own.brushes
     if brushed:
         samples = brush_strokes(rng)
     layers = len({(sample.velocity_low, sample.velocity_high) for sample in samples})
-    db = LEVEL_DB[name] + gain + rng.normal(0.0, 1.0)
+    db = LEVEL_DB[name] + gain + rng.normal(0.0, own.drum_level)
     return Voice(
         drum=drum,
         kit=kit.name,
@@ -239,32 +221,33 @@ def _voice(
         gain=float(10 ** (db / 20)),
         exponent=float(exponent),
         ratio=float(ratio),
-        ring=_ring(name, rng),
+        ring=_ring(name, rng, config.damping),
         layered=brushed or layers >= LAYERED,
         takes=TAKES if kit.kind == "acoustic" and len(samples) <= 2 else 1,
-        eq=_dark(rng) if DRUMS[drum].family == "crash" and rng.random() < 0.6 else _eq(rng),
-        swell=_swell(rng) if name in SWELLING and rng.random() < 0.35 else None,
+        eq=_dark(rng, own) if DRUMS[drum].family == "crash" and rng.random() < own.dark else _eq(rng, own),
+        swell=_swell(rng, own) if name in SWELLING and rng.random() < own.swelling else None,
     )
 
 
-def _eq(rng: np.random.Generator) -> tuple[float, float, float] | None:
-    """A channel strip: one broad boost or cut anywhere from 60 Hz to 10 kHz, on three channels in five."""
-    if rng.random() > 0.6:
+def _eq(rng: np.random.Generator, config: VoiceConfig) -> tuple[float, float, float] | None:
+    """A channel strip: one broad boost or cut, or none."""
+    if rng.random() > config.equalised:
         return None
-    centre = 60.0 * (10000.0 / 60.0) ** rng.random()
-    return centre, float(np.clip(rng.normal(0.0, 4.5), -10.0, 9.0)), float(rng.uniform(0.5, 1.5))
+    low, high = config.equaliser_hertz
+    centre = low * (high / low) ** rng.random()
+    gain = float(np.clip(rng.normal(*config.equaliser_gain), *config.equaliser_limits))
+    return centre, gain, float(rng.uniform(*config.equaliser_q))
 
 
-def _dark(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Crashes on the development recordings are 5 dB darker (10 to 18 kHz against 2 to 5) than those of the
-    kits: microphones, tape and mixing take the top off."""
-    return rng.uniform(9000.0, 15000.0), -rng.uniform(3.0, 11.0), rng.uniform(0.4, 0.8)
+def _dark(rng: np.random.Generator, config: VoiceConfig) -> tuple[float, float, float]:
+    """A cut at the top of a crash."""
+    hertz, cut = rng.uniform(*config.dark_hertz), rng.uniform(*config.dark_cut)
+    return hertz, -cut, rng.uniform(*config.dark_q)
 
 
-def _swell(rng: np.random.Generator) -> tuple[float, float]:
-    """A cymbal that still rings from the last stroke, or is struck softly, takes its time to speak; a
-    sampled one is struck from rest."""
-    return rng.uniform(3.0, 14.0), rng.uniform(0.008, 0.05)
+def _swell(rng: np.random.Generator, config: VoiceConfig) -> tuple[float, float]:
+    """Depth in dB and seconds."""
+    return rng.uniform(*config.swell_depth), rng.uniform(*config.swell_seconds)
 
 
 def _swelling(samples: int, decibels: float, seconds: float) -> np.ndarray:
@@ -273,23 +256,22 @@ def _swelling(samples: int, decibels: float, seconds: float) -> np.ndarray:
     return 1 - np.float32(1 - 10 ** (-decibels / 20)) * np.exp(-time / np.float32(seconds))
 
 
-def _ring(name: str, rng: np.random.Generator) -> tuple[float | None, ...]:
-    """Damping of a piece, seconds: tape and gates on drums, hats by how far they are open, gated cymbals
-    rarely."""
+def _ring(name: str, rng: np.random.Generator, config: DampingConfig) -> tuple[float | None, ...]:
+    """Decay times of a piece in seconds; None: as sampled."""
     chance = rng.random()
     if name.startswith("hihat_open"):
-        if chance < 0.45:
+        if chance < config.hat_open_free:
             return (None,)
-        middle = rng.uniform(0.12, 0.6)
+        middle = rng.uniform(*config.hat_open_ring)
         return (middle * 0.7, middle, middle * 1.4)
-    if name.startswith("hihat_closed") and chance < 0.35:
-        return (rng.uniform(0.025, 0.09),)
-    if name == "kick" and chance < 0.3:
-        return (rng.uniform(0.06, 0.25),)
-    if name == "snare_cross_stick" and chance < 0.5:  # wood without wires; half of the sampled ones rattle on
-        return (rng.uniform(0.02, 0.1),)
-    if (name.startswith("snare") or "tom" in name) and chance < 0.3:
-        return (rng.uniform(0.08, 0.35),)
-    if ("crash" in name or "ride" in name) and chance < 0.2:
-        return (rng.uniform(0.3, 1.2),)
+    if name.startswith("hihat_closed") and chance < config.hat_closed:
+        return (rng.uniform(*config.hat_closed_ring),)
+    if name == "kick" and chance < config.kick:
+        return (rng.uniform(*config.kick_ring),)
+    if name == "snare_cross_stick" and chance < config.cross_stick:
+        return (rng.uniform(*config.cross_stick_ring),)
+    if (name.startswith("snare") or "tom" in name) and chance < config.drum:
+        return (rng.uniform(*config.drum_ring),)
+    if ("crash" in name or "ride" in name) and chance < config.cymbal:
+        return (rng.uniform(*config.cymbal_ring),)
     return (None,)

@@ -11,14 +11,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import signal
 import subprocess
 import tarfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -187,7 +190,16 @@ _maker: Maker  # of this worker process: handed over once, not with every shard
 def _start_worker(maker: Maker) -> None:
     global _maker
     _maker = maker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C goes to all: end without a traceback
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot stop its workers: they would wait for jobs for ever."""
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _work(job: tuple[Path, str, int]) -> dict[str, Any]:

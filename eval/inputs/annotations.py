@@ -1,8 +1,9 @@
-"""References and estimates from files: MIDI, text, JSON, JAMS. Everything read is untrusted.
+"""References and estimates from files: MIDI, text, JSON, JAMS. All input is untrusted.
 
-A label goes through a `LabelMap`; a label the map does not know is taken if it is one of our 26 class names,
-and counted as unmapped otherwise. Text rows are `seconds label [velocity [confidence]]`, separated by blanks,
-tabs, commas or semicolons; empty rows, rows that start with # and a first row of column names are skipped.
+A `LabelMap` maps labels to classes; a label that is not in the map is accepted if it is one of the 26 class
+names and counted as unmapped otherwise. Text rows are `seconds label [velocity [confidence]]`, separated by
+blanks, tabs, commas or semicolons; empty rows, rows that start with # and a first row of column names are
+skipped.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from tokenizer.midi import read_midi
 LATEST_SECONDS = 30000.0
 """A later time is an error: probably not seconds (mir_eval.util.MAX_TIME is the same)."""
 MAX_BYTES = 64 * 2**20
-"""A larger file is refused: an hour of dense drums is 2 MiB."""
+"""Maximum file size: an hour of dense drums is 2 MiB."""
 DEFAULT_VELOCITY = 100
-"""Given to hits of files that carry no velocity."""
+"""Velocity of hits in files without velocities."""
 MIDI_SUFFIXES = (".mid", ".midi")
 TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".lab", ".drums")
 SUFFIXES = (*MIDI_SUFFIXES, *TEXT_SUFFIXES, ".json", ".jams")
@@ -41,14 +42,14 @@ _LABEL_KEYS = ("drum", "class", "label", "note", "pitch")
 
 @dataclass(frozen=True)
 class Annotation:
-    """The hits of one file, and what became of the rest."""
+    """The hits of one file, with counts of unused labels."""
 
     hits: tuple[Hit, ...]
-    """By rising time."""
+    """In order of time."""
     unmapped: Counter[str] = field(default_factory=Counter)
-    """Labels the map does not know."""
+    """Labels that are not in the map."""
     excluded: Counter[str] = field(default_factory=Counter)
-    """Labels the map leaves out on purpose."""
+    """Labels that the map excludes on purpose."""
     has_velocity: bool = True
     """Whether the file states velocities."""
 
@@ -77,7 +78,7 @@ class _HitRows:
         return number
 
     def add(self, time: Any, label: Any, velocity: Any, confidence: Any, row: object, text: object) -> None:
-        """One hit; `velocity` and `confidence` None where the file has none."""
+        """One hit; `velocity` and `confidence` are None if the file has none."""
         seconds = self.number(time, "time", row, text)
         if not 0 <= seconds <= LATEST_SECONDS:
             raise self.error(row, text, f"time {seconds:g} is outside 0..{LATEST_SECONDS:g} s")
@@ -99,7 +100,7 @@ class _HitRows:
             self.hits.append(Hit(seconds, CLASS_INDEX[name], round(loudness), certainty))
 
     def drum_of(self, label: Any) -> tuple[bool, str | None]:
-        """Whether the label is known, and its class (None: left out on purpose)."""
+        """Whether the label is known, and its class (None: excluded on purpose)."""
         table = self.label_map.drum_of
         text = str(label).strip()
         keys: list[str | int] = [text]
@@ -138,10 +139,10 @@ def read_annotation(path: Path, label_map: LabelMap) -> Annotation:
 
 
 def annotation_files(folder: Path) -> dict[str, Path]:
-    """The annotation files of a folder and the folders in it, by stem.
+    """The annotation files of a folder and its subfolders, by stem.
 
     Raises:
-        ValueError: no such folder, no such file in it, or two files of one stem.
+        ValueError: the folder does not exist or has no annotation file, or two files have the same stem.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: not a folder")
@@ -152,7 +153,7 @@ def annotation_files(folder: Path) -> dict[str, Path]:
             continue
         if path.stem in found:
             raise ValueError(
-                f"{found[path.stem]} and {path} have one stem: keep one, or give the inner folder"
+                f"{found[path.stem]} and {path} have the same stem: keep one, or give the inner folder"
             )
         found[path.stem] = path
     if not found:
@@ -218,10 +219,10 @@ def _read_text(path: Path, label_map: LabelMap) -> Annotation:
 
 
 def _cells(text: str) -> list[str]:
-    """The columns of a row; decimal commas, where columns are not separated by commas, as points.
+    """The columns of a row. Decimal commas become points if columns are not separated by commas.
 
     Raises:
-        csv.Error: quotes that do not end.
+        csv.Error: a quote is not closed.
     """
     apart = re.split(r"\s*;\s*|\s+", text)
     if len(apart) > 1 and _DECIMAL_COMMA.fullmatch(apart[0]):
@@ -238,7 +239,7 @@ def _is_number(text: str) -> bool:
 
 
 def _columns(path: Path, header: list[str]) -> list[str]:
-    """Our names for the columns a header names; other columns keep their own and are ignored."""
+    """Normalised column names of a header; unknown columns keep their names and are ignored."""
     names = [name.lower() for name in header]
     label = next((key for key in _LABEL_KEYS if key in names), None)
     if label is None:

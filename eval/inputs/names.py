@@ -1,4 +1,4 @@
-"""Which estimate belongs to which reference, by their names."""
+"""Pairing of estimates with references by file name."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 
 def match_names(references: Iterable[str], estimates: Iterable[str]) -> dict[str, str]:
-    """Which estimate belongs to which reference: the same stem, or else the reference whose own part it
-    holds.
+    """Pair estimates with references: by stem, or else by the part of the name that is unique to a reference.
 
-    `MusicDelta_Punk_class` among `MusicDelta_*_class` is told by `Punk`, so `Punk` and `MusicDelta_Punk_Drum`
-    are its estimates. Parts are what stands between underscores; of several that fit, the longest counts.
+    Among `MusicDelta_*_class`, `MusicDelta_Punk_class` is identified by `Punk`, so `Punk` and
+    `MusicDelta_Punk_Drum` are its estimates. Underscores separate parts; the longest matching part counts.
 
     Returns:
         Reference name to estimate name; references without an estimate are absent.
@@ -41,7 +40,7 @@ def match_names(references: Iterable[str], estimates: Iterable[str]) -> dict[str
 
 
 def _own_parts(names: list[str]) -> dict[str, list[str]]:
-    """Each name's parts without the leading and trailing ones that all names share."""
+    """The parts of each name without leading and trailing parts that all names share."""
     split = [name.split("_") for name in names]
     if len(names) < 2:
         return dict(zip(names, split, strict=True))

@@ -1,8 +1,8 @@
 """Bootstrap over tracks: intervals for every headline figure, and a paired test of two systems.
 
-Tracks, not hits, are resampled (Efron & Tibshirani 1993): hits of one recording succeed and fail together.
-Intervals are percentile intervals; with fewer than about ten tracks they are too narrow, and the report says
-so.
+Tracks, not hits, are resampled (Efron & Tibshirani 1993), because errors within a recording are correlated.
+Intervals are percentile intervals; with fewer than about ten tracks they are too narrow, which the report
+states.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from eval.metrics.f_measure import FMeasures
 
 FEW_TRACKS = 10
-"""Below this many tracks a bootstrap over them is only a rough guide."""
+"""With fewer tracks, the bootstrap is only a rough guide."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and the interval of its bootstrap distribution."""
+    """A figure and its bootstrap interval."""
 
     value: float
     low: float
@@ -34,29 +34,29 @@ class Paired:
     low: float
     high: float
     share_better: float
-    """Share of resamples in which the first system is ahead (ties count half)."""
+    """Share of resamples in which the first system is better (ties count half)."""
     tracks: int
 
     @property
     def told_apart(self) -> bool:
-        """The interval of the difference leaves zero out."""
+        """Whether the interval of the difference excludes zero."""
         return self.low > 0 or self.high < 0
 
 
 def f_of(counts: np.ndarray) -> np.ndarray:
-    """[... 3] counts tp, fp, fn to [...] F, zero where there is nothing to count."""
+    """[... 3] counts tp, fp, fn to [...] F; zero if there is nothing to count."""
     tp, fp, fn = np.moveaxis(np.asarray(counts, dtype=np.float64), -1, 0)
     total = 2 * tp + fp + fn
     return np.divide(2 * tp, total, out=np.zeros_like(total), where=total > 0)
 
 
 def draws(tracks: int, samples: int, seed: int) -> np.ndarray:
-    """[samples tracks] how often each resample holds each track."""
+    """[samples tracks] how often each resample contains each track."""
     return np.random.default_rng(seed).multinomial(tracks, np.full(tracks, 1 / tracks), size=samples)
 
 
 def statistics(counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Figures of weighted sets of tracks.
+    """Figures for weighted sets of tracks.
 
     Args:
         counts: [tracks labels 3] tp, fp, fn.
@@ -64,21 +64,21 @@ def statistics(counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]
 
     Returns:
         "micro", "precision", "recall", "macro", "track": [samples]; "labels": [samples labels] F;
-        "present": [samples labels], whether the references hold the label.
+        "present": [samples labels], whether the references contain the label.
     """
     pooled = np.einsum("st,tlc->slc", weights, counts)
     total = pooled.sum(1)
     label_f = f_of(pooled)
     present = (pooled[..., 0] + pooled[..., 2]) > 0
     of_track = counts.sum(1)
-    heard = weights * (of_track.sum(-1) > 0)
+    not_empty = weights * (of_track.sum(-1) > 0)
     tp = total[:, 0].astype(np.float64)
     return {
         "micro": f_of(total),
         "precision": tp / np.maximum(total[:, 0] + total[:, 1], 1),
         "recall": tp / np.maximum(total[:, 0] + total[:, 2], 1),
         "macro": (label_f * present).sum(1) / np.maximum(present.sum(1), 1),
-        "track": heard @ f_of(of_track) / np.maximum(heard.sum(1), 1),
+        "track": not_empty @ f_of(of_track) / np.maximum(not_empty.sum(1), 1),
         "labels": label_f,
         "present": present,
     }
@@ -88,7 +88,7 @@ def intervals(
     scores: FMeasures, *, samples: int = 2000, seed: int = 0, level: float = 0.95
 ) -> dict[str, Interval]:
     """Intervals of micro F, precision and recall, macro F, track mean F, and F per label (key: its name);
-    empty for a single track, of which resampling tells nothing.
+    empty for a single track, which cannot be resampled.
 
     Raises:
         ValueError: `samples` below 1 or `level` outside 0..1.
@@ -105,7 +105,7 @@ def intervals(
         low, high = np.percentile(spread[name], tails)
         found[name] = Interval(float(value[name][0]), float(low), float(high))
     for i, label in enumerate(scores.labels):
-        # A rare drum is missing from some resamples: they say nothing about it.
+        # A rare drum is missing from some resamples, which are excluded for its label.
         drawn = spread["labels"][:, i][spread["present"][:, i]]
         low, high = np.percentile(drawn, tails) if len(drawn) else (0.0, 0.0)
         found[label] = Interval(float(value["labels"][0, i]), float(low), float(high))
@@ -124,7 +124,7 @@ def paired(
     """Compare two systems scored on the same tracks.
 
     Raises:
-        ValueError: the two hold different tracks, labels, schemes or windows, or `figure` is unknown.
+        ValueError: the systems have different tracks, labels, schemes or windows, or `figure` is unknown.
     """
     _check(samples, level)
     if (first.scheme, first.window, list(first.tracks)) != (

@@ -1,4 +1,4 @@
-"""Confidences: precision-recall curve, average precision, reliability and expected calibration error."""
+"""Confidence: precision-recall curve, average precision, reliability and expected calibration error."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from eval.metrics.match import Events, TrackMatch
 from eval.metrics.timing import matched_at
 
 THRESHOLDS = 60
-"""At most this many thresholds, at quantiles of the confidences that occur."""
+"""Maximum number of thresholds, at quantiles of the observed confidences."""
 BINS = 10
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision and recall as the threshold on confidence falls."""
+    """Precision and recall for decreasing confidence thresholds."""
 
     threshold: np.ndarray
-    """[k] falling; hits of at least this confidence are kept."""
+    """[k] decreasing; hits of at least this confidence are kept."""
     precision: np.ndarray
     recall: np.ndarray
     average_precision: float
-    """Sum of precision times the rise in recall: the area up to the recall that the estimates reach."""
+    """Sum of precision times the increase in recall: the area up to the recall that the estimates reach."""
 
     @property
     def f(self) -> np.ndarray:
@@ -35,29 +35,30 @@ class Curve:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Of hits given a confidence, how many are right."""
+    """Share of correct hits per confidence bin."""
 
     count: np.ndarray
     """[bins] hits."""
     confidence: np.ndarray
     """[bins] mean confidence, nan where empty."""
     right: np.ndarray
-    """[bins] share right, nan where empty."""
+    """[bins] share of correct hits, nan where empty."""
     expected_error: float
-    """Mean of |confidence - share right| over the bins, weighted by hits (Naeini et al. 2015; Guo et al.
+    """Mean of |confidence - share correct| over the bins, weighted by hits (Naeini et al. 2015; Guo et al.
     2017)."""
     brier: float
     """Mean squared difference of confidence and outcome (Brier 1950)."""
 
 
 def has_confidence(matches: Sequence[TrackMatch]) -> bool:
-    """Whether the estimates' confidences say anything: not all one value."""
+    """Whether the estimates have more than one confidence value."""
     values = np.concatenate([match.estimates.confidence for match in matches])
     return len(values) > 1 and bool(np.ptp(values) > 0)
 
 
 def precision_recall(matches: Sequence[TrackMatch], window: float) -> Curve:
-    """Match anew at every threshold, so that each point is the score of the thinned estimates."""
+    """The curve, with a new matching at every threshold, so that each point is the score of the remaining
+    estimates."""
     values = np.concatenate([match.estimates.confidence for match in matches])
     references = sum(len(match.references) for match in matches)
     levels = np.unique(np.quantile(values, np.linspace(0, 1, THRESHOLDS), method="lower"))[::-1]
@@ -72,7 +73,7 @@ def precision_recall(matches: Sequence[TrackMatch], window: float) -> Curve:
 
 
 def reliability(matches: Sequence[TrackMatch]) -> Reliability:
-    """Ten equal bins of confidence; a hit is right when it is matched."""
+    """Reliability in ten equal confidence bins; a hit is correct if it is matched."""
     values = np.concatenate([match.estimates.confidence for match in matches])
     right = np.concatenate([match.hit_right for match in matches]).astype(np.float64)
     place = np.minimum((values * BINS).astype(np.int64), BINS - 1)

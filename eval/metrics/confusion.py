@@ -1,4 +1,4 @@
-"""Which drum was heard in place of which: confusion among hits matched in time only."""
+"""Confusion between drums among hits matched by time only."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from eval.metrics.match import TrackMatch, match_times
 def confusion(matches: Sequence[TrackMatch], labels: int, window: float) -> np.ndarray:
     """Count substitutions.
 
-    Hits already matched with their own label stay so (the diagonal is the true positives of the scores); what
-    is missed and what is false is then matched in time only, whatever its label.
+    Hits matched with their own label stay matched, so the diagonal holds the true positives of the scores.
+    Missed and false hits are then matched by time, regardless of label.
 
     Args:
         matches: tracks under one scheme.
@@ -21,8 +21,8 @@ def confusion(matches: Sequence[TrackMatch], labels: int, window: float) -> np.n
         window: seconds.
 
     Returns:
-        [labels+1 labels+1] counts, row: reference, column: estimate. Last row: false alarms with no reference
-        hit near; last column: missed with no spare estimate near.
+        [labels+1 labels+1] counts, row: reference, column: estimate. Last row: false positives without a
+        nearby missed hit; last column: missed hits without a nearby false positive.
     """
     matrix = np.zeros((labels + 1, labels + 1), dtype=np.int64)
     for match in matches:

@@ -1,4 +1,4 @@
-"""Other people's figures by their own conventions, so that published rows can be reproduced."""
+"""Figures by the conventions of other publications, to reproduce their results."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class AdtofFigures:
     """Counts summed over tracks and classes: our micro F."""
     mean_f: float
     """Mean over every track *and* class of its F, where a class without estimates has precision 1 and one
-    without references has recall 1. A class that neither plays nor is heard counts as 1: the figure flatters
-    sparse drums."""
+    without references has recall 1. A class without references and estimates counts as 1, so the figure is
+    optimistic for sparse drums."""
 
 
 def adtof(scores: FMeasures) -> AdtofFigures:
-    """ADTOF's figures from our counts. Its own matching is mir_eval's; it merges nothing, so score with
-    merge=0."""
+    """ADTOF's figures from our counts. ADTOF also matches with mir_eval but does not merge hits, so score
+    with merge=0."""
     cells = [_adtof_f(counts) for track in scores.tracks.values() for counts in track]
     return AdtofFigures(_adtof_f(scores.micro), float(np.mean(cells)))
 

@@ -13,7 +13,7 @@ from tokenizer.hits import SAME_STROKE, Hit
 
 @dataclass(frozen=True)
 class Counts:
-    """True positives, false positives, false negatives, and what follows from them (0 where undefined)."""
+    """True positives, false positives, false negatives and derived figures (0 where undefined)."""
 
     tp: int = 0
     fp: int = 0
@@ -32,7 +32,7 @@ class Counts:
 
     @property
     def empty(self) -> bool:
-        """Neither a reference nor an estimate: no figure can be given."""
+        """Whether there is neither a reference nor an estimate, so that no figure is defined."""
         return self.tp + self.fp + self.fn == 0
 
     @property
@@ -97,12 +97,12 @@ class FMeasures:
 
     @property
     def track_f(self) -> float:
-        """Mean of each track's F, tracks without any hit on either side left out."""
+        """Mean of the F of each track, excluding tracks without any hit on either side."""
         values = [counts.f for counts in self.per_track.values() if not counts.empty]
         return float(np.mean(values)) if values else 0.0
 
     def array(self) -> np.ndarray:
-        """[tracks labels 3] tp, fp, fn: what bootstrapping resamples."""
+        """[tracks labels 3] tp, fp, fn, as resampled by the bootstrap."""
         rows = [[(c.tp, c.fp, c.fn) for c in counts] for counts in self.tracks.values()]
         return np.array(rows, dtype=np.int64).reshape(len(self.tracks), len(self.labels), 3)
 
@@ -145,14 +145,15 @@ def f_measure(
 ) -> FMeasures:
     """Score estimates against references, track by track and label by label.
 
-    It walks the references: a missing estimate scores as empty, an estimate without a reference is ignored.
+    Iterates over the references: a missing estimate scores as empty, an estimate without a reference is
+        ignored.
 
     Args:
         references: track name to hits.
         estimates: track name to hits.
         scheme: a name in `tokenizer.drums.SCHEMES`.
         window: seconds either side, inclusive (mir_eval.util.match_events).
-        unjudged: class names left out on both sides (`LabelMap.unjudged` of the reference's map).
+        unjudged: class names removed from both sides (`LabelMap.unjudged` of the reference map).
         merge: see `eval.metrics.match.reduce_hits`.
 
     Raises:

@@ -1,5 +1,5 @@
-"""The classic accidents, found before they become a table: wrong class map, offset, stretched time axis,
-duplicates, missing files, times past the end."""
+"""Checks for common evaluation errors: wrong class map, offset, stretched time axis, duplicates, missing
+files, times past the end."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 
 DUPLICATE_SECONDS = 0.01
-"""Two hits on one drum this close are one hit written twice: no hand is that fast."""
+"""Two hits on one drum this close are one hit written twice; nobody plays that fast."""
 SUSPECT_F = 0.8
-"""Tracks below this F are searched for an offset or a stretched axis."""
+"""Tracks below this F are checked for an offset or a stretched time axis."""
 GAIN = 0.15
-"""An offset or scale is reported when it lifts a track's F by at least this much."""
+"""An offset or scale is reported if it raises a track's F by at least this much."""
 EARLY_MEDIAN = 0.008
-"""Median timing errors of at least this much (seconds) are worth a line: a frame of 10 ms, nearly."""
+"""Median timing errors of at least this many seconds are reported: almost a frame of 10 ms."""
 RATIOS = (44100 / 48000, 48000 / 44100, 0.5, 2.0, 441 / 440, 440 / 441, 1000 / 1001, 1001 / 1000)
-"""Scales that come from mistaken sample rates, frame rates and tempi, besides the grid around 1."""
+"""Scales caused by wrong sample rates, frame rates and tempi, tried in addition to the grid around 1."""
 FINE_WINDOW = 0.02
-"""Seconds; once found, an offset or scale is made precise with this window."""
+"""Window in seconds for refining an offset or scale."""
 MOST_SEARCHED = 12
-"""At most this many suspect tracks are searched."""
+"""Maximum number of suspect tracks to check."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that looks like an accident."""
+    """One suspected error."""
 
     kind: str
     severity: str
@@ -59,7 +59,7 @@ def missing_files(
 
 
 def duplicates(side: str, tracks: Mapping[str, Sequence[Hit]]) -> list[Finding]:
-    """Hits of one drum written twice: a warning for each track with many, one note for the rest."""
+    """Hits of one drum written twice: a warning for each track with many, one note for the others."""
     findings = []
     stray = Counter[str]()
     for track, hits in tracks.items():
@@ -95,7 +95,8 @@ def past_the_end(
 
 
 def wrong_classes(matches: Sequence[TrackMatch], labels: Sequence[str], window: float) -> list[Finding]:
-    """A label hardly found while another fires falsely at the same times: a mistake in a class map."""
+    """A label that is mostly missed while another has false positives at the same times: a wrong class
+    map."""
     matrix = confusion(matches, len(labels), window)
     findings = []
     for row, label in enumerate(labels):
@@ -113,7 +114,7 @@ def wrong_classes(matches: Sequence[TrackMatch], labels: Sequence[str], window: 
 
 
 def timing_findings(timing: Timing | None, offset: BestOffset | None) -> list[Finding]:
-    """A constant offset of all tracks together; `offset` is the best at the narrowest window."""
+    """A constant offset over all tracks; `offset` is the best one at the narrowest window."""
     if timing is None or offset is None or timing.pairs < 20:
         return []
     findings = []
@@ -131,7 +132,7 @@ def timing_findings(timing: Timing | None, offset: BestOffset | None) -> list[Fi
 
 
 def axis_findings(matches: Sequence[TrackMatch], window: float) -> list[Finding]:
-    """Tracks that score badly as they are and well when shifted or stretched."""
+    """Tracks that score poorly but well when shifted or stretched."""
     suspects = [
         match
         for match in matches
@@ -168,14 +169,14 @@ def find_offset(match: TrackMatch, window: float, reach: float = 2.0) -> float:
     histogram = np.histogram(np.concatenate(differences), edges)[0]
     smooth = np.convolve(histogram, np.ones(3), mode="same")
     candidates = (edges[np.argsort(smooth)[::-1][:5]] + 0.005).tolist()
-    # Score the peaks: a bar of four-four gives nearly as high a one as the truth.
+    # Score the peaks: a shift by one bar gives a peak nearly as high as the true offset.
     coarse = float(max([0.0, *candidates], key=lambda shift: matched_at(match, window, offset=shift)))
     fine = coarse + np.arange(-0.02, 0.0201, 0.001)
     return _middle_of_best(fine, [matched_at(match, FINE_WINDOW, offset=shift) for shift in fine])
 
 
 def find_scale(match: TrackMatch, window: float, head: float = 60.0) -> float:
-    """Number to multiply a track's estimated times by: a grid of +-10 % and `RATIOS`, on the first minute,
+    """The best factor on a track's estimated times, from a grid of +-10 % and `RATIOS` on the first minute,
     refined."""
     end = min(head, float(match.references.time[-1]))
     start = _until(match.references, end)
@@ -193,12 +194,12 @@ def find_scale(match: TrackMatch, window: float, head: float = 60.0) -> float:
 
 
 def _middle_of_best(values: np.ndarray, matched: list[int]) -> float:
-    """Matches change in steps: take the middle of the values that give most."""
+    """The middle of the best values, because the number of matches changes in steps."""
     return float(np.median(values[np.array(matched) == max(matched)]))
 
 
 def few_velocities(tracks: Mapping[str, Sequence[Hit]]) -> list[Finding]:
-    """Estimates of one single velocity: figures with velocity mean little."""
+    """Estimates with constant velocity, for which velocity figures mean little."""
     velocities = {hit.velocity for hits in tracks.values() for hit in hits}
     if len(velocities) == 1:
         return [Finding("velocity", "note", f"every estimate has velocity {velocities.pop()}")]
@@ -208,13 +209,13 @@ def few_velocities(tracks: Mapping[str, Sequence[Hit]]) -> list[Finding]:
 def absent_classes(
     references: Mapping[str, Sequence[Hit]], estimates: Mapping[str, Sequence[Hit]]
 ) -> list[Finding]:
-    """Drums played often and never estimated, by class name: what a class map forgot."""
+    """Drums that are played often and never estimated, by class name: gaps in a class map."""
     played = np.bincount([h.drum for hits in references.values() for h in hits], minlength=len(DRUMS))
-    heard = np.bincount([h.drum for hits in estimates.values() for h in hits], minlength=len(DRUMS))
+    estimated = np.bincount([h.drum for hits in estimates.values() for h in hits], minlength=len(DRUMS))
     names = [
         f"{drum.name} ({played[drum.index]})"
         for drum in DRUMS
-        if played[drum.index] >= 20 and not heard[drum.index]
+        if played[drum.index] >= 20 and not estimated[drum.index]
     ]
     return (
         [Finding("absent classes", "note", f"played but never estimated: {', '.join(names)}")]

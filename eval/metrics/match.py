@@ -1,9 +1,8 @@
-"""Which estimated hit stands for which reference hit: reduction to a scheme, then mir_eval's matching per
-label.
+"""Matching of estimated and reference hits: reduction to a scheme, then mir_eval's matching per label.
 
 The matching is `mir_eval.util.match_events` (Raffel et al. 2014), one maximum matching per label and track,
-window inclusive. A maximum matching is not unique, so the pairs are uncrossed in time afterwards: that
-changes no count and no feasibility, and it makes the pairs (timing, velocity) as orderly as the hits are.
+window inclusive. A maximum matching is not unique, so crossing pairs are swapped into time order afterwards.
+This changes no count and gives well-defined pairs for timing and velocity.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from tokenizer.drums import CLASS_INDEX, SCHEMES, Scheme
 from tokenizer.hits import SAME_STROKE, Hit
 
 MOST_PAIRS, MOST_EACH = 20_000, 16
-"""Possible pairs of a group of hits, and of each of its references, above which mir_eval's matching, whose
-time grows with them, gives way to one pass of the same size. No music reaches them: 16 strokes of one drum
-within 100 ms, or a minute of one drum 60 times a second."""
+"""Limits on the possible pairs of a group of hits and of each of its references. Above them, mir_eval's
+matching is too slow and a greedy pass with a matching of the same size is used. Music does not reach them: 16
+strokes of one drum within 100 ms, or a minute of one drum 60 times per second."""
 _IN_ORDER = attrgetter("time", "drum", "velocity", "confidence")
 _NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Hits of one track under one scheme, as arrays in rising time."""
+    """Hits of one track under one scheme, as arrays in order of time."""
 
     time: np.ndarray
     """[n] seconds."""
@@ -51,7 +50,7 @@ class TrackMatch:
     references: Events
     estimates: Events
     pairs: np.ndarray
-    """[m 2] indices (reference, estimate), by rising reference."""
+    """[m 2] indices (reference, estimate), in order of the reference."""
 
     @property
     def missed(self) -> np.ndarray:
@@ -60,7 +59,7 @@ class TrackMatch:
 
     @property
     def false(self) -> np.ndarray:
-        """[k] indices of estimates without a reference hit."""
+        """[k] indices of estimates without a reference."""
         return np.setdiff1d(np.arange(len(self.estimates)), self.pairs[:, 1])
 
     @property
@@ -79,10 +78,10 @@ class TrackMatch:
 
 
 def get_scheme(name: str) -> Scheme:
-    """The scheme of that name.
+    """The scheme with this name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the name is unknown.
     """
     if name not in SCHEMES:
         raise ValueError(f"unknown scheme {name!r}; known: {', '.join(SCHEMES)}")
@@ -95,11 +94,11 @@ def reduce_hits(
     unjudged: frozenset[str] = frozenset(),
     merge: float = SAME_STROKE,
 ) -> Events:
-    """Hits under a scheme. Classes in `unjudged` and classes the scheme leaves out are dropped.
+    """Hits under a scheme. Classes in `unjudged` and classes excluded by the scheme are dropped.
 
     Hits of *different* classes with one label become one event when they lie within `merge` seconds of the
     first (earliest time, greatest velocity and confidence): two cymbals struck together are one `CY`. Hits of
-    one class are never merged: a flam stays two hits and a duplicated estimate stays a false alarm.
+    one class are never merged: a flam remains two hits and a duplicated estimate remains a false positive.
 
     Raises:
         ValueError: `unjudged` names an unknown class, or `merge` is negative.
@@ -157,15 +156,15 @@ def match_times(references: np.ndarray, estimates: np.ndarray, window: float) ->
 
 
 def _in_reach(references: np.ndarray, estimates: np.ndarray, window: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each estimate [m] the first reference within the window, and the one after the last."""
+    """For each estimate [m], the index of the first reference within the window and one past the last."""
     low = np.searchsorted(references, estimates - window, side="left")
     return low, np.searchsorted(references, estimates + window, side="right")
 
 
 def _dense(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """[m] whether an estimate belongs to a group with many possible pairs, in all or for a reference.
+    """[m] whether an estimate belongs to a group with many possible pairs, in total or for one reference.
 
-    Groups share no reference, so that each may be matched by itself.
+    Groups share no reference, so each can be matched separately.
     """
     starts = np.flatnonzero(np.concatenate([[True], low[1:] >= high[:-1]]))
     ends = np.append(starts[1:], len(low))
@@ -175,8 +174,8 @@ def _dense(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def _greedy(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """[k 2] (estimate, reference) of a maximum matching: in turn each of the side with fewer takes the first
-    of the other that is left in its reach, which is exact for windows of one width (Glover 1967)."""
+    """[k 2] (estimate, reference) of a maximum matching: each hit of the smaller side in turn takes the first
+    unused hit of the other side within reach, which is exact for windows of equal width (Glover 1967)."""
     if not len(low):
         return _NO_PAIRS
     references = np.arange(low[0], high[-1])
@@ -199,14 +198,14 @@ def count_matches(references: np.ndarray, estimates: np.ndarray, window: float) 
     """Size of the maximum matching of two sorted lists of times, by one greedy pass (exact for equal
     windows).
 
-    As `len(match_times(...))`, some twenty times faster: for scans over many offsets.
+    Equals `len(match_times(...))` and is about twenty times faster; used to scan many offsets.
     """
     low, high = _in_reach(references, estimates, window)
     return len(_greedy(low, high))
 
 
 def match_events(references: Events, estimates: Events, window: float) -> np.ndarray:
-    """[m 2] pairs (reference, estimate) of one label within the window, by rising reference."""
+    """[m 2] pairs (reference, estimate) of one label within the window, in order of the reference."""
     found = [_NO_PAIRS]
     for label in np.intersect1d(references.label, estimates.label):
         of_reference = np.flatnonzero(references.label == label)
@@ -226,8 +225,8 @@ def match_tracks(
     unjudged: frozenset[str] = frozenset(),
     merge: float = SAME_STROKE,
 ) -> list[TrackMatch]:
-    """Every reference track matched with its estimate. A track without an estimate is matched with silence;
-    an estimate without a reference is not looked at.
+    """Match every reference track with its estimate. A missing estimate counts as empty; an estimate without
+    a reference is ignored.
 
     Raises:
         ValueError: no references, an unknown scheme or class, a window that is not positive.

@@ -1,5 +1,5 @@
-"""Where recall is lost: by the gap to the neighbouring hit, by loudness, by how many drums sound at once. And
-what is heard where nothing is played: false alarms a minute on drumless audio."""
+"""Recall by the gap to the neighbouring hit, by loudness and by the number of simultaneous drums, and false
+alarms per minute on recordings without drums."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 from eval.metrics.match import TrackMatch
 
 GAP_EDGES_MS = (0, 30, 50, 100, 200, 400)
-"""Lower edges, milliseconds. 50 ms: 8.9 % of snare pairs in the Groove data are closer (flams, drags)."""
+"""Lower edges in milliseconds. 8.9 % of snare pairs in the Groove data are closer than 50 ms (flams,
+drags)."""
 LOUDNESS_EDGES = (1, 20, 40, 60, 80, 100)
 """Lower edges of MIDI velocity. Nearly half of recorded hits are below 60."""
 TOGETHER_SECONDS = 0.02
-"""Reference hits at most this far apart sound at once."""
+"""Reference hits at most this far apart count as simultaneous."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,14 @@ def _bins(
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """What is heard in recordings without drums."""
+    """Estimates on recordings without drums."""
 
     tracks: int
     minutes: float
     by_label: dict[int, int]
     """Label index to number of false alarms."""
     by_track: dict[str, int]
-    """Of every track, those with none too."""
+    """False alarms of every track, including tracks without any."""
 
     @property
     def per_minute(self) -> float:
@@ -97,8 +98,7 @@ class FalseAlarms:
 
 
 def false_alarms(matches: Sequence[TrackMatch], seconds: Mapping[str, float]) -> FalseAlarms | None:
-    """False alarms of the tracks whose reference is empty and whose length is known; None if there is no such
-    track."""
+    """False alarms on tracks with an empty reference and a known length; None if there is no such track."""
     drumless = [match for match in matches if not len(match.references) and match.track in seconds]
     if not drumless:
         return None

@@ -1,5 +1,4 @@
-"""When hits are estimated: signed error of matched hits, the best constant offset, errors near segment
-seams."""
+"""Timing: signed error of matched hits, the best constant offset, errors near segment borders."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from eval.metrics.match import TrackMatch, count_matches
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 OFFSETS_MS = range(-100, 101)
-"""Constant offsets tried, milliseconds."""
+"""Constant offsets to try, in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Timing:
     quantiles: tuple[float, ...]
     """At `QUANTILES`."""
     label_median: dict[int, float]
-    """Median per label index, labels without a match left out."""
+    """Median per label index; labels without a match are omitted."""
 
     @property
     def median(self) -> float:
@@ -36,19 +35,20 @@ class Timing:
 
 @dataclass(frozen=True)
 class BestOffset:
-    """The constant added to every estimated time that gives the best micro F."""
+    """The constant offset on all estimated times that gives the best micro F."""
 
     window: float
     """Seconds."""
     offset: float
-    """Seconds; 10 ms means the estimates lie 10 ms early. The middle of the best stretch, where F is flat."""
+    """Seconds; 10 ms means that the estimates are 10 ms early. Where F is flat, the middle of the best
+    interval."""
     f: float
     f_unshifted: float
 
 
 @dataclass(frozen=True)
 class Seams:
-    """Errors per reference hit near the joins of segments and elsewhere."""
+    """Errors per reference hit near segment borders and elsewhere."""
 
     near_hits: int
     near_errors: int
@@ -86,7 +86,7 @@ def timing(matches: Sequence[TrackMatch]) -> Timing | None:
 
 
 def by_label(match: TrackMatch) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Reference and estimate times of each label that both hold."""
+    """Reference and estimated times of each label that occurs in both."""
     return [
         (
             match.references.time[match.references.label == label],
@@ -97,7 +97,7 @@ def by_label(match: TrackMatch) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def matched_at(match: TrackMatch, window: float, offset: float = 0.0, scale: float = 1.0) -> int:
-    """Matches of a track when its estimates are placed at `scale * time + offset`."""
+    """Number of matches of a track with its estimates at `scale * time + offset`."""
     return sum(count_matches(r, scale * e + offset, window) for r, e in by_label(match))
 
 
@@ -121,11 +121,12 @@ def best_offset(matches: Sequence[TrackMatch], window: float) -> BestOffset:
 def seams(
     matches: Sequence[TrackMatch], period: float, first: float | None = None, reach: float = 0.1
 ) -> Seams:
-    """Missed and false hits within `reach` seconds of the seams `first + k * period`, and elsewhere.
+    """Missed and false hits within `reach` seconds of the segment borders `first + k * period`, and
+    elsewhere.
 
     Args:
-        period: seconds between two seams of the decoder.
-        first: seconds of the first seam; `period` if not given.
+        period: seconds between two segment borders of the decoder.
+        first: time of the first border in seconds; default: `period`.
         reach: seconds either side.
 
     Raises:

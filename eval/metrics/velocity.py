@@ -1,12 +1,12 @@
-"""Velocity: E-GMD's rule for "onset and velocity right", and how estimated velocities follow the played ones.
+"""Velocity: E-GMD's rule for correct onset and velocity, and agreement of estimated with played velocities.
 
 The rule is mir_eval.transcription_velocity's (Hawthorne et al. 2018; used for drums by Callender et al. 2020,
 arXiv:2004.00188): per track, reference velocities are scaled to 0..1 by their own minimum and maximum,
 estimated ones by the least-squares line through the matched pairs, and a match counts when the two differ by
 less than 0.1.
 
-How loud a drum stands in a mix, and on what scale an annotator wrote velocities, is not in the playing:
-whether a system hears the dynamics shows in ranks, within one recording and one class.
+The level of a drum in a mix and the scale of annotated velocities are not part of the playing. Rank
+correlation within one recording and one class shows whether a system follows the dynamics.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from eval.metrics.f_measure import FMeasures, count_matches
 from eval.metrics.match import TrackMatch
 
 TOLERANCE = 0.1
-"""Share of the track's velocity range, exclusive (mir_eval's default, E-GMD's choice)."""
+"""Tolerance as a share of the track's velocity range, exclusive (mir_eval's default, as in E-GMD)."""
 
 
 def velocity_right(match: TrackMatch, tolerance: float = TOLERANCE) -> np.ndarray:
@@ -49,10 +49,10 @@ def score_with_velocity(
 
 
 def with_levels_known(matches: Sequence[TrackMatch]) -> list[TrackMatch]:
-    """The matches as if the system knew how loud each drum stands in each mix: per track and class,
-    estimated velocities moved by a constant, so that their mean over the matched pairs is the played one.
+    """The matches with known levels: per track and class, estimated velocities shifted by a constant so that
+    their mean over the matched pairs equals that of the references.
 
-    Not a score of a system but a what-if: what is wrong then is wrong from stroke to stroke.
+    Diagnostic, not a score: the remaining error is the error from stroke to stroke.
     """
     moved = []
     for match in matches:
@@ -68,23 +68,23 @@ def with_levels_known(matches: Sequence[TrackMatch]) -> list[TrackMatch]:
 
 
 FEWEST = 5
-"""Matched pairs of a class in a track below which their order says nothing."""
+"""Minimum number of matched pairs of a class in a track for a rank correlation."""
 
 
 @dataclass(frozen=True)
 class RankAgreement:
-    """Whether louder strokes are estimated louder, within a track and class."""
+    """Rank correlation of estimated and played velocity within a track and class."""
 
     correlation: float
-    """Spearman's, averaged over tracks and classes, weighted by matched pairs."""
+    """Spearman's rank correlation, averaged over tracks and classes, weighted by matched pairs."""
     pairs: int
-    """In the mean: of every class of a track with `FEWEST` pairs or more whose references vary."""
+    """Number of pairs in the average: classes of a track with at least `FEWEST` pairs and varying
+    references."""
 
 
 def rank_agreement(matches: Sequence[TrackMatch], fewest: int = FEWEST) -> RankAgreement | None:
-    """Spearman's rank correlation (equal velocities share their mean rank) of estimated and played
-    velocities. Constant estimates count as 0; classes of a track played at one velocity are left out. None
-    where nothing is left."""
+    """Spearman's rank correlation (ties share their mean rank) of estimated and played velocities. Constant
+    estimates count as 0; classes of a track with constant references are excluded. None if none remain."""
     total, weight = 0.0, 0
     for match in matches:
         played = match.references.velocity[match.pairs[:, 0]]
@@ -113,16 +113,16 @@ class VelocityAgreement:
 
     pairs: int
     correlation: float | None
-    """Pearson's; None where either side does not vary."""
+    """Pearson's correlation; None if either side is constant."""
     bias: float
     """Mean of estimate minus reference."""
     mean_absolute_error: float
     ranks: RankAgreement | None
-    """Within tracks and classes."""
+    """Rank correlation within tracks and classes."""
 
 
 def velocity_agreement(matches: Sequence[TrackMatch]) -> VelocityAgreement | None:
-    """How estimated velocities follow the references', or None without a matched pair."""
+    """Agreement of estimated with reference velocities, or None without a matched pair."""
     played = np.concatenate([match.references.velocity[match.pairs[:, 0]] for match in matches])
     given = np.concatenate([match.estimates.velocity[match.pairs[:, 1]] for match in matches])
     if not len(played):

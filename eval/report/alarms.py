@@ -1,4 +1,4 @@
-"""What is heard where nobody drums, as a table."""
+"""Table of false alarms on recordings without drums."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from eval.report.report import Report, Table
 
 
 def alarms_table(report: Report) -> Table:
-    """One row a system: false alarms a minute, by class and by recording."""
+    """One row per system: false alarms per minute, by class and by recording."""
     rows = []
     for e in report.evaluations:
         if e.false_alarms is not None:
@@ -30,5 +30,5 @@ def alarms_table(report: Report) -> Table:
 
 
 def _most(counts: Iterable[tuple[str, int]]) -> str:
-    """What has any, most first."""
+    """Entries with false alarms, most first."""
     return ", ".join(f"{name} {n}" for name, n in sorted(counts, key=lambda item: (-item[1], item[0])) if n)

@@ -25,7 +25,7 @@ _RIGHT, _WRONG = "#2a7f5c", "#c8472f"
 
 @dataclass(frozen=True)
 class Moment:
-    """A stretch of one track and the errors in it, all systems together."""
+    """A passage of one track and the errors in it, over all systems."""
 
     track: str
     start: float
@@ -34,11 +34,11 @@ class Moment:
 
 
 def worst_moments(matches: Sequence[TrackMatch], count: int) -> list[Moment]:
-    """The stretches of 5 s with most missed and false hits of one track, worst first, not overlapping.
+    """The passages of 5 s with the most missed and false hits of one track, worst first, not overlapping.
 
     Args:
         matches: the track as matched by each system.
-        count: at most so many.
+        count: maximum number of passages.
     """
     wrong = [np.concatenate([m.references.time[m.missed], m.estimates.time[m.false]]) for m in matches]
     times = np.sort(np.concatenate(wrong))
@@ -100,12 +100,12 @@ def spectrogram(audio: np.ndarray, rate: int) -> str:
 def moment_svg(
     moment: Moment, systems: Sequence[tuple[str, TrackMatch]], labels: Sequence[str], picture: str | None
 ) -> str:
-    """Spectrogram, what was played, and below it what each system heard, on one time axis.
+    """Spectrogram, reference hits and the hits of each system below, on one time axis.
 
-    Full bars: right. Hollow bars: missed (played, not heard) and false (heard, not played). Height: velocity.
+    Filled bars: correct. Hollow bars: missed and false hits. Height: velocity.
     """
     shown = [i for i in range(len(labels)) if any(_has(match, i, moment) for _, match in systems)]
-    # A played hit is drawn full when every system found it.
+    # A reference hit is drawn filled if every system found it.
     found = np.all([match.found for _, match in systems], axis=0)
     blocks = [("played", systems[0][1].references, found)]
     blocks += [(name, match.estimates, match.hit_right) for name, match in systems]
@@ -201,7 +201,7 @@ def precision_recall_plot(evaluations: Sequence[Evaluation]) -> str | None:
 
 
 def reliability_plot(evaluations: Sequence[Evaluation]) -> str | None:
-    """Share of right hits per bin of confidence, or None."""
+    """Share of correct hits per confidence bin, or None."""
     found = [(e.name, e.reliability) for e in evaluations if e.reliability]
     if not found:
         return None

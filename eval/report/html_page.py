@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing beside it: no network, no other file."""
+"""The report as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def html(report: Report, audio: Mapping[str, Path] | None = None, moments: int =
     """The page.
 
     Args:
-        report: what to show.
-        audio: track to recording, where there is one: gives spectrograms and sound.
-        moments: at most so many worst moments are drawn in all, at most three a track.
+        report: the report to show.
+        audio: track to recording, if available; adds spectrograms and sound.
+        moments: maximum number of worst passages in total; at most three per track.
     """
     parts = [
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(report.title)}</title>",
@@ -117,7 +117,7 @@ def _confusion(table: Table, evaluation: Evaluation) -> str:
 
 
 def _moments(report: Report, audio: Mapping[str, Path], most: int) -> list[str]:
-    """Tracks by falling number of errors per hit, each with its worst stretches."""
+    """Tracks by decreasing number of errors per hit, each with its worst passages."""
     systems: list[tuple[str, dict[str, TrackMatch]]] = [
         (e.name, {match.track: match for match in e.matches}) for e in report.evaluations
     ]

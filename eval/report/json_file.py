@@ -1,4 +1,4 @@
-"""Reports as JSON, with everything in them."""
+"""Complete reports as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eval.metrics.timing import QUANTILES
 from eval.report.report import Report
 
 FORMAT = 1
-"""Raised whenever a key changes its meaning."""
+"""Incremented whenever a key changes its meaning."""
 
 
 def json_text(report: Report) -> str:
@@ -95,7 +95,7 @@ def _system(e: Evaluation) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Numpy and counters to what JSON knows; NaN (an empty bin) to null."""
+    """Numpy values and counters as JSON values; NaN (an empty bin) as null."""
     if isinstance(value, Counter | Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""What a report holds, and the shape of its tables."""
+"""The contents of a report and the structure of its tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
-    """What a reader must know to read it right."""
+    """Notes for the reader."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """In words."""
+        """The comparison in words."""
         if not self.result.told_apart:
             return "cannot be told apart"
         return f"{self.first if self.result.difference > 0 else self.second} is better"
@@ -47,22 +47,22 @@ class Report:
     """All systems on one set of references."""
 
     title: str
-    """What the references are."""
+    """Description of the references."""
     settings: Settings
     evaluations: Sequence[Evaluation]
     comparisons: Sequence[Comparison] = ()
     unmapped: Counter[str] = field(default_factory=Counter)
-    """Labels of the references that no map knows."""
+    """Labels of the references that are in no map."""
     excluded: Counter[str] = field(default_factory=Counter)
-    """Labels of the references left out on purpose."""
+    """Labels of the references excluded on purpose."""
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Per system, reference name to estimate name where the two differ."""
+    """Per system, reference name to estimate name if they differ."""
     command: str = ""
     """The command that made the report."""
 
 
 def text(cell: Cell) -> str:
-    """A cell as people read it: three decimals, a dash for nothing."""
+    """A formatted cell: three decimals, a dash for a missing value."""
     if cell is None:
         return "-"
     return f"{cell:.3f}" if isinstance(cell, float) else str(cell)

@@ -155,7 +155,7 @@ def lint_table(report: Report) -> Table:
 
 
 def inputs(report: Report) -> Table:
-    """What was read and could not be scored."""
+    """Labels that were read and could not be scored."""
     rows: list[tuple[Cell, ...]] = [("reference", *_counters(report.unmapped, report.excluded))]
     rows += [(e.name, *_counters(e.unmapped, e.excluded)) for e in report.evaluations]
     columns = ("input", "unmapped", "unmapped labels", "left out", "left-out labels")

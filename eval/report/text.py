@@ -21,7 +21,7 @@ from eval.report.tables import (
 
 
 def terminal(report: Report) -> str:
-    """The tables one wants to see at once, in aligned columns."""
+    """The most important tables, in aligned columns."""
     tables = [summary(report), classes(report), schemes(report), velocity_table(report)]
     tables.append(alarms_table(report))
     if report.comparisons:

@@ -32,10 +32,11 @@ class Downmix:
             return np.asarray(block[:, 0], dtype=np.float32)
         if self.channel is not None:
             return np.asarray(block[:, self.channel], dtype=np.float32)
-        mono = block.mean(axis=1)
+        channels = np.ascontiguousarray(block.T)  # the same sums over rows are several times as slow
+        mono = channels.mean(axis=0)
         if len(block):
-            self._energies.append(np.square(block, dtype=np.float64).mean(axis=0))
-            self._of_sum.append(float(np.square(mono, dtype=np.float64).mean()) * self.channels**2)
+            self._energies.append(np.array([one @ one for one in channels], np.float64) / len(block))
+            self._of_sum.append(float(mono @ mono) / len(block) * self.channels**2)
         return np.asarray(mono, dtype=np.float32)
 
     def cancelled(self) -> int | None:

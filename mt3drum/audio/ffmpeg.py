@@ -54,6 +54,11 @@ class _Stream:
     default: bool
     start: float
     """Seconds, by the file's time stamps."""
+    codec: str
+    rate: int
+    """Hz, as the container says; 0: it does not."""
+    channels: int
+    language: str
 
 
 class MediaFile:
@@ -80,10 +85,16 @@ class MediaFile:
                 int(s["index"]),
                 bool(s.get("disposition", {}).get("default")),
                 _number(s.get("start_time"), self.zero),
+                str(s["codec_name"]),
+                int(_number(s.get("sample_rate"), 0.0)),
+                int(_number(s.get("channels"), 0.0)),
+                str(s.get("tags", {}).get("language", "")),
             )
             for s in every
             if s.get("codec_type") == "audio" and s.get("codec_name", "unknown") != "unknown"
         ]
+        self.streams = streams
+        self.kind = str(container.get("format_long_name", ""))
         if not streams:
             kinds = sorted({str(stream.get("codec_type", "data")) for stream in every})
             raise AudioError(f"{path}: no audio in it{', only ' + ' and '.join(kinds) if kinds else ''}")
@@ -153,8 +164,8 @@ class MediaFile:
 
     def _probe(self) -> dict[str, Any]:
         wanted = (
-            "stream=index,codec_type,codec_name,start_time:stream_disposition=default"
-            ":format=format_name,start_time,duration"
+            "stream=index,codec_type,codec_name,start_time,sample_rate,channels:stream_disposition=default"
+            ":stream_tags=language:format=format_name,format_long_name,start_time,duration"
         )
         command = [self.tools[1], "-of", "json", "-show_entries", wanted, *self._input()]
         with _running(command, subprocess.DEVNULL) as process:

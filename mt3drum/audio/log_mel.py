@@ -1,4 +1,4 @@
-"""Audio to two log-mel spectrograms, in torch, in batch, on the device."""
+"""Audio to two log-mel spectrograms, batched, in torch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def mel_filters(window: int, config: AudioConfig) -> np.ndarray:
 
 
 def librosa_filters(window: int, config: AudioConfig) -> np.ndarray:
-    """The same, computed by librosa.
+    """The filters, computed by librosa.
 
     Raises:
         MissingExtra: librosa is not installed.
@@ -62,18 +62,18 @@ def bank_name(window: int, config: AudioConfig) -> str:
 class LogMel(nn.Module):
     """Log of the mean amplitude in mel bands, one channel per window length.
 
-    Filters: Slaney's mel scale, each normalised to sum 1 so that both windows have one unit.
+    The filters use Slaney's mel scale; each is normalised to sum 1, so both windows have the same unit.
     """
 
     def __init__(self, config: AudioConfig) -> None:
         super().__init__()
         self.config = config
-        # A window of 93 ms says nothing new after 10 ms: every second frame of it is held, at half the cost.
+        # A window of 93 ms changes little within 10 ms: computing every second frame halves the cost.
         self.strides = {window: 2 if window >= LONG_WINDOW else 1 for window in config.windows}
         self.spans: dict[int, list[tuple[int, int]]] = {}
         for window in config.windows:
             bank = mel_filters(window, config)
-            # Narrow low bands may hold no bin of a short window: they stay empty (log of the floor).
+            # Narrow low bands may contain no bin of a short window: they stay empty (log of the floor).
             bank = bank / bank.sum(axis=1, keepdims=True).clip(min=1.0)
             self.spans[window] = [_span(bank[at : at + _GROUP]) for at in range(0, len(bank), _GROUP)]
             self.register_buffer(f"bank_{window}", torch.from_numpy(bank), persistent=False)
@@ -83,7 +83,7 @@ class LogMel(nn.Module):
 
     def forward(self, audio: Tensor) -> Tensor:
         """audio [b n], n a multiple of the hop -> [b window mel n/hop]; frame k centred on sample k hop."""
-        # One at a time on a processor: the spectrum stays in its cache.
+        # One at a time on a CPU: the spectrum stays in its cache.
         parts = audio.split(1 if audio.device.type == "cpu" else max(1, len(audio)))
         channels = [
             torch.cat([self.channel(part, window) for part in parts]) for window in self.config.windows
@@ -109,7 +109,7 @@ class LogMel(nn.Module):
 
 
 def _magnitude(spectrum: Tensor) -> Tensor:
-    """|spectrum|, on a processor by numpy: a quarter of the time of torch's."""
+    """|spectrum|; on a CPU by numpy, in a quarter of torch's time."""
     if spectrum.device.type == "cpu" and not spectrum.requires_grad:
         return torch.from_numpy(np.abs(spectrum.numpy()))
     real, imaginary = torch.view_as_real(spectrum).unbind(-1)
@@ -117,6 +117,6 @@ def _magnitude(spectrum: Tensor) -> Tensor:
 
 
 def _span(filters: np.ndarray) -> tuple[int, int]:
-    """The bins that any of the filters [n bins] hears: first, and one past the last."""
-    heard = np.flatnonzero(filters.any(axis=0))
-    return (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
+    """Range of bins that the filters [n bins] cover: first, and one past the last."""
+    covered = np.flatnonzero(filters.any(axis=0))
+    return (int(covered[0]), int(covered[-1]) + 1) if len(covered) else (0, 1)

@@ -1,7 +1,7 @@
-"""Audio in: any file or array to mono 44.1 kHz float32 at one loudness, as a stream of overlapping segments.
+"""Audio input: files and arrays to normalised mono 44.1 kHz float32, as a stream of overlapping segments.
 
-Nothing here holds a whole recording longer than `BUFFER_SECONDS`: longer files are read twice, once for their
-level and once for their segments, in blocks.
+A recording longer than `BUFFER_SECONDS` is never held in memory: it is read twice in blocks, once for its
+level and once for its segments.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from mt3drum.config import HOP, SAMPLE_RATE
 from tokenizer.codec import Codec
 
 TARGET_PEAK = 0.5
-"""Robust peak every recording is brought to: what training renders peak at, on average."""
+"""Robust peak to which every recording is scaled: the average peak of training clips."""
 FULL_RATE = 22_050
-"""Hz. Recordings sampled at less lose hits of hats and cymbals (docs/decoding.md)."""
+"""Hz. Below this sample rate, hits of hi-hats and cymbals are lost (docs/decoding.md)."""
 CLIP = 4.0
-"""Samples this far over full scale (18 dB over the robust peak) are damage, and are clipped."""
+"""Samples this far above full scale (18 dB above the robust peak) are damage and are clipped."""
 SILENCE = 1e-5
 """Recordings whose robust peak is below this (-100 dB of full scale) are silent."""
 BUFFER_SECONDS = 600
-"""A recording up to this long is kept in memory (4 bytes x 44,100 x 600: 106 MB) and so decoded only once."""
+"""Recordings up to this length are kept in memory (4 bytes x 44,100 x 600: 106 MB) and read only once."""
 PEAK_BLOCK = SAMPLE_RATE // 10  # samples: one peak for every 100 ms
 PEAK_QUANTILE = 0.999
 _ABSURD = 1e12  # a sample beyond this is not audio of any scale
 Stream = Callable[[list[str], Downmix], Iterator[np.ndarray]]
-"""Reads a recording anew: mono float32 blocks at 44.1 kHz. Notes what is wrong with it in the list."""
+"""Reads a recording from its start: mono float32 blocks at 44.1 kHz. Appends warnings to the list."""
 
 
 @dataclass(frozen=True)
 class AudioSource:
-    """One recording, ready to be cut."""
+    """One recording, ready to be segmented."""
 
     blocks: Callable[[], Iterator[np.ndarray]]
-    """A fresh stream of mono float32 blocks at 44.1 kHz, before the gain."""
+    """A new stream of mono float32 blocks at 44.1 kHz, before the gain."""
     samples: int
-    """Length at 44.1 kHz."""
+    """Length in samples at 44.1 kHz."""
     gain: float
-    """Factor to `TARGET_PEAK`; 0 where the recording is silent."""
+    """Factor to `TARGET_PEAK`; 0 if the recording is silent."""
     warnings: tuple[str, ...]
-    """What was wrong and mended, one line each."""
+    """Problems that were worked around, one line each."""
 
     @property
     def seconds(self) -> float:
@@ -58,31 +58,39 @@ class AudioSource:
 
 @dataclass(frozen=True)
 class Segment:
-    """One stretch of a recording as the model hears it."""
+    """One excerpt of a recording as the model receives it."""
 
     start: int
     """Step (10 ms) of the recording at which it starts; negative for the first."""
     audio: np.ndarray
-    """float32, zeros where the recording has nothing."""
+    """float32, zero outside the recording."""
 
 
 def open_file(path: Path) -> AudioSource:
-    """Read a file's level, and its samples if it is not long.
+    """Read a file's level, and its samples if it is short enough.
 
     Raises:
-        AudioError: the file is missing, holds no audio, or is of a kind nobody here reads.
+        AudioError: the file is missing, contains no audio, or has an unsupported format.
     """
-    source = _open_raw(path)
+    return listen(open_raw(path), path)
+
+
+def listen(source: SoundFile | MediaFile, path: Path) -> AudioSource:
+    """Level and length of an open file.
+
+    Raises:
+        AudioError: nothing of it can be decoded.
+    """
     return _measure(
         lambda notes, downmix: _mono(source.blocks(notes), source.rate, str(path), notes, downmix), str(path)
     )
 
 
 def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> AudioSource:
-    """The same of an array [samples] or [samples channels] of floats.
+    """The same for a floating-point array [samples] or [samples channels].
 
     Raises:
-        AudioError: the array is empty, of another shape or of integers, or the rate is out of range.
+        AudioError: the array is empty, has another shape or an integer type, or the rate is out of range.
     """
     if audio.ndim not in (1, 2) or not np.issubdtype(audio.dtype, np.floating):
         raise AudioError(
@@ -102,9 +110,9 @@ def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> AudioSource
 
 
 def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segment]:
-    """Overlapping segments whose middles, `margin` steps from both ends, lie end to end over the recording.
+    """Overlapping segments whose middles, `margin` steps from both ends, cover the recording without gaps.
 
-    The first starts `margin` steps before it. Silent recordings have none.
+    The first starts `margin` steps before the recording. Silent recordings have none.
     """
     if recording.gain == 0.0:
         return
@@ -118,7 +126,8 @@ def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segm
             block = next(blocks, None)
             ended = block is None
             if block is not None:
-                parts.append(np.clip(block * np.float32(recording.gain), -CLIP, CLIP))
+                louder = block * np.float32(recording.gain)
+                parts.append(np.clip(louder, -CLIP, CLIP, out=louder))
                 have += len(block)
         waiting = np.concatenate(parts)
         audio = np.zeros(length, dtype=np.float32)
@@ -129,7 +138,8 @@ def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segm
 
 
 def _measure(stream: Stream, name: str) -> AudioSource:
-    """Listen once for length and level; again, to one channel, where the channels cancel one another."""
+    """Measure length and level in one pass; in a second, of one channel, if the channels cancel each
+    other."""
     downmix = Downmix()
     recording = _listen(stream, downmix, name)
     channel = downmix.cancelled()
@@ -145,7 +155,7 @@ def _measure(stream: Stream, name: str) -> AudioSource:
 
 
 def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
-    """One pass: length, robust peak, and the samples themselves while they are few."""
+    """One pass: length, robust peak, and the samples if the recording is short enough."""
     notes: list[str] = []
     kept: list[np.ndarray] | None = []
     peaks: list[np.ndarray] = []
@@ -157,13 +167,14 @@ def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
             kept.append(block)
             if samples > BUFFER_SECONDS * SAMPLE_RATE:
                 kept = None
-        rest = np.concatenate((rest, np.abs(block)))
+        rest = np.concatenate((rest, block))
         whole = len(rest) // PEAK_BLOCK * PEAK_BLOCK
-        peaks.append(rest[:whole].reshape(-1, PEAK_BLOCK).max(axis=1, initial=0.0))
+        tenths = rest[:whole].reshape(-1, PEAK_BLOCK)
+        peaks.append(np.maximum(tenths.max(axis=1), -tenths.min(axis=1)))
         rest = rest[whole:]
     if not samples:
         raise AudioError(f"{name}: no audio in it")
-    peaks.append(rest.max(keepdims=True, initial=0.0))
+    peaks.append(np.abs(rest).max(keepdims=True, initial=0.0))
     heights = np.concatenate(peaks).astype(np.float64)
     sounding = heights[heights > SILENCE]  # ten seconds of drums in an hour of silence are no outlier
     gain = TARGET_PEAK / float(np.quantile(sounding, PEAK_QUANTILE)) if len(sounding) else 0.0
@@ -176,13 +187,14 @@ def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
 def _mono(
     blocks: Iterable[np.ndarray], rate: int, name: str, notes: list[str], downmix: Downmix
 ) -> Iterator[np.ndarray]:
-    """Blocks [n c] at any rate -> mono float32 blocks at 44.1 kHz; samples that are not numbers become 0."""
+    """Blocks [n c] at any rate -> mono float32 blocks at 44.1 kHz; non-finite samples become 0."""
     resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") if rate != SAMPLE_RATE else None
     not_finite = absurd = frames = samples = 0
     for block in blocks:
         frames += len(block)
-        good = np.abs(block) < _ABSURD  # False for NaN too
-        if not good.all():
+        # False where one is not a number, too
+        if not -_ABSURD < block.min(initial=0.0) <= block.max(initial=0.0) < _ABSURD:
+            good = np.abs(block) < _ABSURD
             finite = np.isfinite(block)
             not_finite += int((~finite).sum())
             absurd += int((finite & ~good).sum())
@@ -212,8 +224,12 @@ def _mono(
         )
 
 
-def _open_raw(path: Path) -> SoundFile | MediaFile:
-    """By libsndfile, else by ffmpeg."""
+def open_raw(path: Path) -> SoundFile | MediaFile:
+    """Open a file with libsndfile, else with ffmpeg.
+
+    Raises:
+        AudioError: the file is missing or empty, or neither can read it.
+    """
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
     if path.stat().st_size == 0:

@@ -14,7 +14,7 @@ import soundfile
 from mt3drum.audio.headers import Mended, find_samples, ogg_is_cut, unclosed, unknown
 from mt3drum.audio.limits import BLOCK, AudioError, check
 
-_READ = 4_096  # frames asked of libsndfile at once: what it had of a damaged block is lost
+_READ = 4_096  # frames asked of libsndfile at once near damage: what it had of a damaged block is lost
 _SHORT = 0.05  # seconds by which a file may hold less than its header promises: encoders pad
 _LOCK = threading.Lock()
 
@@ -45,6 +45,9 @@ class SoundFile:
         with self._open() as file:
             check(file.samplerate, file.channels, str(path))
             self.rate: int = file.samplerate
+            self.channels: int = file.channels
+            self.kind: str = file.format_info
+            self.codec: str = file.subtype_info
 
     def _open(self) -> _Forward:
         try:
@@ -62,36 +65,48 @@ class SoundFile:
         Raises:
             AudioError: damaged from the start.
         """
-        if not self.path.exists():  # between two passes
-            raise AudioError(f"{self.path}: no such file")
+        read, damaged = 0, False
+        with self._again() as file:
+            try:
+                while len(part := _read(file, BLOCK)):
+                    read += len(part)
+                    yield part
+            except RuntimeError:
+                damaged = True
+            else:
+                self._note(notes, read / self.rate, file, damaged)
+        if damaged:
+            yield from self._up_to_damage(notes, read)
+
+    def _up_to_damage(self, notes: list[str], known: int) -> Iterator[np.ndarray]:
+        """[n c] from frame `known` on, up to a place that cannot be read."""
         read, parts, damaged = 0, [], False
-        try:
-            opened = self._open()
-        except Unreadable as error:
-            raise AudioError(f"{self.path}: cannot be read again ({error})") from error
-        with opened as file:
-            kind = "float64" if file.subtype == "DOUBLE" else "float32"  # 1e300 is a finite number
-            while True:
-                try:
-                    with _quiet(file.format == "MP3"):
-                        part = file.read(_READ, dtype=kind, always_2d=True)
-                except RuntimeError as error:
-                    if not read:
-                        raise AudioError(
-                            f"{self.path}: damaged from the start ({error}); get another copy"
-                        ) from error
-                    damaged = True
-                    break
-                if not len(part):
-                    break
-                read += len(part)
-                parts.append(part)
-                if len(parts) * _READ >= BLOCK:
-                    yield np.concatenate(parts)
-                    parts = []
+        with self._again() as file:
+            try:
+                while len(part := _read(file, _READ)):
+                    parts.append(part[max(0, known - read) :])
+                    read += len(part)
+                    if sum(map(len, parts)) >= BLOCK:
+                        yield np.concatenate(parts)
+                        parts = []
+            except RuntimeError as error:
+                if not read:
+                    raise AudioError(
+                        f"{self.path}: damaged from the start ({error}); get another copy"
+                    ) from error
+                damaged = True
             self._note(notes, read / self.rate, file, damaged)
         if parts:
             yield np.concatenate(parts)
+
+    def _again(self) -> _Forward:
+        """Opened for one more pass."""
+        if not self.path.exists():  # between two passes
+            raise AudioError(f"{self.path}: no such file")
+        try:
+            return self._open()
+        except Unreadable as error:
+            raise AudioError(f"{self.path}: cannot be read again ({error})") from error
 
     def _note(self, notes: list[str], seconds: float, file: _Forward, damaged: bool) -> None:
         """What is wrong with what was read."""
@@ -117,6 +132,17 @@ class SoundFile:
                 f"{path}: damaged or cut off after {seconds:.1f} s of {promised:.1f} s; what came before was "
                 "used"
             )
+
+
+def _read(file: _Forward, frames: int) -> np.ndarray:
+    """[n c]: at most so many of the next frames.
+
+    Raises:
+        RuntimeError: they are damaged.
+    """
+    kind = "float64" if file.subtype == "DOUBLE" else "float32"  # 1e300 is a finite number
+    with _quiet(file.format == "MP3"):
+        return np.asarray(file.read(frames, dtype=kind, always_2d=True))
 
 
 @contextmanager

@@ -1,16 +1,17 @@
-"""What a command says while it works: lines on the terminal, and a progress bar."""
+"""Terminal output of the commands: messages and a progress bar."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 
 def say(text: str, file: TextIO) -> None:
-    """On one line, whatever a file is called, and beside a progress bar."""
+    """Print one line, whatever the file name contains, without breaking a progress bar."""
     line = "".join(c if c.isprintable() or 0xDC80 <= ord(c) <= 0xDCFF else "?" for c in text)
     if "tqdm" not in sys.modules:  # no bar yet, and what is wrong with the options is said at once
         print(line, file=file)
@@ -20,23 +21,29 @@ def say(text: str, file: TextIO) -> None:
     tqdm.write(line, file=file)
 
 
+def say_json(record: Mapping[str, Any], file: TextIO) -> None:
+    """One JSON object on one line, in ASCII; at once, for who reads along."""
+    say(json.dumps(record), file)
+    file.flush()
+
+
 def error(text: str) -> None:
-    """One line on standard error."""
+    """Print one line to standard error."""
     say(f"error: {text}", sys.stderr)
 
 
 class ProgressBar(NamedTuple):
-    """How to move a progress bar."""
+    """Callbacks that advance a progress bar."""
 
     progress: Callable[[Path, float], None]
-    """A recording and the share of it that is decoded."""
+    """Called with a recording and the fraction of it that is decoded."""
     finish: Callable[[Path], None]
-    """A recording is done."""
+    """Called when a recording is finished."""
 
 
 @contextmanager
 def progress_bar(sizes: Mapping[Path, int], quiet: bool) -> Iterator[ProgressBar]:
-    """A progress bar in bytes over recordings of these sizes; none where nobody looks."""
+    """A progress bar in bytes over recordings of these sizes; none if the output is not a terminal."""
     from tqdm import tqdm
 
     finished, count = 0, 0

@@ -1,4 +1,4 @@
-"""What to transcribe, and under which name to write it: files, folders, patterns and lists to tasks."""
+"""Expand files, folders, patterns and lists into tasks: recordings and the names of their results."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from braceexpand import braceexpand
 from mt3drum.files import AUDIO_SUFFIXES, SUFFIX, is_hidden
 
 PIPE = "pipe:"
-"""WebDataset's mark of a shell command whose output is a tar file."""
+"""WebDataset's prefix for a shell command whose output is a tar file."""
 STDIN = "-"
-"""Standard input holds a recording, or a list."""
+"""Standard input, for a recording or a list."""
 STDIN_NAME = "standard input"
 
 
 @dataclass(frozen=True)
 class Task:
-    """One recording and the file name, without suffix, of its results."""
+    """One recording and the file name of its results, without suffix."""
 
     source: Path
     target: Path
 
 
 class Problem(NamedTuple):
-    """An input that cannot be used, and why, in one line that names it."""
+    """An input that cannot be used, with the reason in one line that names it."""
 
     source: str
     reason: str
 
 
 def read_list(path: Path) -> list[str]:
-    """The lines of a file that lists recordings, folders or tar files; empty ones are passed over.
+    """The lines of a file that lists recordings, folders or tar files; empty lines are skipped.
 
     Raises:
-        ValueError: it cannot be read, or a line is a command: those are only taken from who types them.
+        ValueError: it cannot be read, or a line is a command; commands are accepted on the command line only.
     """
     if str(path) == STDIN:
         data = sys.stdin.buffer.read()
@@ -56,16 +56,15 @@ def read_list(path: Path) -> list[str]:
     for number, name in enumerate(names, 1):
         if name.startswith(PIPE):
             raise ValueError(
-                f"{path}: line {number}: {PIPE} runs a command, and is taken from the command line only"
+                f"{path}: line {number}: {PIPE} runs a command and is only accepted on the command line"
             )
         if "\0" in name:
-            raise ValueError(f"{path}: line {number}: holds a zero byte; one path a line is wanted")
+            raise ValueError(f"{path}: line {number}: contains a zero byte; expected one path per line")
     return [name for name in names if name]
 
 
 def brace_patterns(texts: Iterable[str]) -> list[str]:
-    """`a-{000..012}.tar` and `{a,b}.wav` to their names, as WebDataset does it, where no file has that very
-    name."""
+    """Expand `a-{000..012}.tar` and `{a,b}.wav` as WebDataset does, unless a file has exactly that name."""
     names: list[str] = []
     for text in texts:
         if "{" not in text or (not text.startswith(PIPE) and Path(text).exists()):
@@ -79,15 +78,14 @@ def brace_patterns(texts: Iterable[str]) -> list[str]:
 
 
 def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tuple[list[Task], list[Problem]]:
-    """Tasks in order, each source once, and one problem for each input that gave none.
+    """Tasks in order, each source once, and one problem for each input without any.
 
-    A file `x/song.wav` becomes `output/song`. What comes from a folder, or from a pattern, keeps its place
-    below the folder, or below the part of the pattern without wildcards; what comes from a list, below the
-    folder that holds all that is listed. Sources that would share a target by their names alone (song.wav
-    and song.mp3) keep their suffix in it: `song.wav.mid`, `song.mp3.mid`.
+    A file `x/song.wav` becomes `output/song`. Results keep the folder structure below a given folder, below
+    the part of a pattern without wildcards, or below the common parent of a list. Sources whose targets would
+    differ only by suffix (song.wav and song.mp3) keep it: `song.wav.mid`, `song.mp3.mid`.
 
     Raises:
-        ValueError: two sources would still be written to one file.
+        ValueError: two sources would be written to the same file.
     """
     found: dict[Path, Path] = {}  # source -> place below the output folder
     problems = []
@@ -102,7 +100,7 @@ def plan(inputs: Iterable[str], output: Path, listed: Sequence[str] = ()) -> tup
             continue
         try:
             is_folder, is_there = path.is_dir(), path.exists()
-        except OSError:  # a name too long, a folder one may not look into: trying it will say so
+        except OSError:  # a name too long or an unreadable folder: opening it reports the error
             is_folder, is_there = False, True
         if is_folder:
             members, unread = _recordings_in(path)
@@ -153,21 +151,22 @@ def _is_recording(path: Path) -> bool:
 
 
 def _is_transport_stream(path: Path) -> bool:
-    """TypeScript has the same suffixes. MPEG packets begin with 0x47, in .mts behind four bytes."""
+    """Whether a file is TypeScript, which has the same suffixes. MPEG packets begin with 0x47, in .mts after
+    four bytes."""
     try:
         with path.open("rb") as file:
             return 0x47 in file.read(5)[::4]
     except OSError:
-        return True  # reading it will say why
+        return True  # reading it reports the error
 
 
 def _is_file(path: Path) -> bool:
-    """A file, and none of our own renderings, which may lie beside the recordings."""
+    """Whether this is a file and not one of our own audio renderings, which may be in the same folder."""
     return path.is_file() and not path.name.endswith(SUFFIX["wav"])
 
 
 def _recordings_in(folder: Path) -> tuple[list[Path], list[OSError]]:
-    """Recordings at any depth, hidden ones left out, and why folders could not be looked into."""
+    """Recordings at any depth except hidden ones, and the errors for unreadable folders."""
     unread: list[OSError] = []
     found = []
     for parent, folders, names in os.walk(folder, onerror=unread.append):

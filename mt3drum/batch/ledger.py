@@ -1,9 +1,9 @@
-"""Many recordings over many processes: shares of a list, ledgers that survive a kill.
+"""Distribute recordings over processes, with ledgers that survive a kill.
 
-Rank r of w takes every w-th recording of one list, which every rank makes for itself: nobody waits for
-anybody, no recording is taken twice and none is lost. (Of `pipe:` commands it takes every w-th as a whole.) A
-rank appends one line to its own ledger for every recording it has finished, after the results are in place;
-whoever starts again skips what any ledger says is done.
+Each of w ranks computes the same list and takes every w-th recording (or every w-th `pipe:` command), so
+ranks never wait for each other and no recording is lost or processed twice. A rank appends one line to its
+own ledger for every finished recording, after its results are in place. A restarted run skips recordings that
+any ledger lists as done.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from mt3drum.files import write_whole
 
 MERGED = "manifest.jsonl"
 Record = dict[str, Any]
-"""What became of a recording: `status` done or failed, with `reason`, or with `hits` and `seconds`."""
+"""Outcome of a recording: `status` done or failed, with `hits` and `seconds` or with `reason`."""
 _Item = TypeVar("_Item")
 
 
 class Share(NamedTuple):
-    """Which part of the work is this process's."""
+    """The share of this process in the work."""
 
     rank: int
     world: int
 
     @staticmethod
     def from_environment(ledger: bool) -> Share:
-        """RANK and WORLD_SIZE as deepspeed, torchrun and others set them; without them, everything.
+        """From RANK and WORLD_SIZE, as set by deepspeed, torchrun and others; without them, everything.
 
         Raises:
-            ValueError: they are no rank of a world, or there are several ranks and no ledger.
+            ValueError: the values are invalid, or there are several ranks and no ledger.
         """
         texts = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
         try:
@@ -42,19 +42,19 @@ class Share(NamedTuple):
             share = Share(-1, -1)
         if not 0 <= share.rank < share.world:
             raise ValueError(
-                f"RANK {texts[0]} and WORLD_SIZE {texts[1]} in the environment are no rank of a world"
+                f"RANK {texts[0]} and WORLD_SIZE {texts[1]} in the environment are not a valid rank and size"
             )
         if share.world > 1 and not ledger:
-            raise ValueError(f"{share.world} ranks need --manifest DIR, a folder all of them see")
+            raise ValueError(f"{share.world} ranks need --manifest DIR, a folder shared by all of them")
         return share
 
     def of(self, items: Sequence[_Item]) -> list[_Item]:
-        """This rank's items: a function of the list alone, so that ranks need not start together."""
+        """This rank's items; they depend only on the list, so ranks need not start together."""
         return list(items[self.rank :: self.world])
 
 
 class Ledger:
-    """What has become of every recording: one JSON object a line, one file a rank.
+    """The outcome of every recording: one JSON object per line, one file per rank.
 
     Raises:
         OSError: the folder or the rank's file cannot be written.
@@ -68,10 +68,10 @@ class Ledger:
         if self.file.seek(0, os.SEEK_END):
             self.file.seek(-1, os.SEEK_END)
             if self.file.read(1) != b"\n":
-                self.file.write(b"\n")  # killed within a line: that line counts for nothing
+                self.file.write(b"\n")  # killed while writing a line: the line is ignored
 
     def is_done(self, source: Path) -> bool:
-        """Whether any rank, now or before, has finished it; what failed is tried again."""
+        """Whether any rank has finished it, in this run or before; failed recordings are retried."""
         return self.records.get(str(source), {}).get("status") == "done"
 
     def add(self, source: Path | str, record: Record) -> None:
@@ -86,7 +86,7 @@ class Ledger:
         """Write the merged manifest, in the order of the sources, if this was the last rank to finish.
 
         Args:
-            sources: everything there was to do but what came out of commands.
+            sources: all recordings except those from commands.
             pipes: short names of the commands; the record of each lists its recordings.
         """
         self.file.close()
@@ -102,7 +102,8 @@ class Ledger:
 
 
 def read_ledgers(folder: Path) -> dict[str, Record]:
-    """The record of every recording: `done` by any rank outweighs `failed`, else the later counts."""
+    """The record of every recording: `done` by any rank takes precedence over `failed`, else the later
+    counts."""
     records: dict[str, Record] = {}
     for path in sorted(folder.glob("rank-*.jsonl")):
         for record in records_of(path.read_bytes()):
@@ -112,7 +113,7 @@ def read_ledgers(folder: Path) -> dict[str, Record]:
 
 
 def records_of(content: bytes) -> list[Record]:
-    """The records in JSON lines; those that a kill has cut short are passed over."""
+    """The records in JSON lines; truncated lines are skipped."""
     found = []
     for line in content.split(b"\n"):
         try:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mt3drum.formats.tables import to_jsonl
+from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
 
 PART = ".part"
@@ -17,10 +18,12 @@ class LiveLines:
     Args:
         files: the complete file of each recording; hits of other recordings are left alone.
         drums: hits of other drums are left out.
+        scheme: what drums are called by.
     """
 
-    def __init__(self, files: Mapping[Path, Path], drums: Collection[int]) -> None:
-        self.drums = drums
+    def __init__(self, files: Mapping[Path, Path], drums: Collection[int], scheme: str = "26") -> None:
+        self.drums = SCHEMES[scheme].written(drums)
+        self.scheme = scheme
         self.parts = {path: file.with_name(file.name + PART) for path, file in files.items()}
         self.begun: set[Path] = set()
 
@@ -32,7 +35,7 @@ class LiveLines:
         try:
             part.parent.mkdir(parents=True, exist_ok=True)
             with part.open("a" if path in self.begun else "w", encoding="utf-8") as file:
-                file.write(to_jsonl(hit for hit in hits if hit.drum in self.drums))
+                file.write(to_jsonl((hit for hit in hits if hit.drum in self.drums), self.scheme))
         except OSError:
             del self.parts[path]
         self.begun.add(path)

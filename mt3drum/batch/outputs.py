@@ -1,4 +1,4 @@
-"""Where results go: a folder, one file, or standard output; and that nothing is lost by it."""
+"""Output destinations: a folder, one file or standard output. Existing files are protected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KNOWN = mimetypes.MimeTypes()  # of the standard library alone, not of this mac
 
 @dataclass(frozen=True)
 class Output:
-    """What `-o` and `--format` ask for together."""
+    """The combination of `-o` and `--format`."""
 
     formats: tuple[str, ...]
     folder: Path = Path(".")
@@ -32,7 +32,7 @@ class Output:
     """The one result of the one recording."""
     to_stdout: bool = False
     replaces: bool = False
-    """Files that are there already are written over: the user has said where, or `--overwrite`."""
+    """Existing files are replaced, because the user named the destination or gave `--overwrite`."""
 
     def paths(self, task: Task) -> dict[str, Path]:
         """The file of each format."""
@@ -41,7 +41,7 @@ class Output:
         return result_paths(task.target, self.formats)
 
     def refusal(self, task: Task) -> str | None:
-        """Why nothing may be written for this recording, with the remedy."""
+        """The reason, with a remedy, if nothing may be written for this recording."""
         try:
             return self._refusal(task)
         except OSError:  # a name that is too long, a folder one may not look into: writing will say so
@@ -67,14 +67,14 @@ def read_output(text: str | None, formats: tuple[str, ...] | None, overwrite: bo
         formats: `--format`; None: by the suffix of the file, else MIDI.
 
     Raises:
-        ValueError: the two do not fit, or the file's suffix is no format's.
+        ValueError: the two are incompatible, or the file's suffix does not belong to a format.
     """
     several = formats is not None and len(formats) > 1
     if text is None:
         return Output(formats or ("midi",), replaces=overwrite)
     if text == STDOUT:
         if several:
-            raise ValueError("-o - is one file: name one --format, or a folder")
+            raise ValueError("-o - is one file: give one --format, or a folder")
         return Output(formats or ("midi",), to_stdout=True)
     path = Path(text)
     if path.is_dir() or text.endswith("/"):
@@ -82,7 +82,7 @@ def read_output(text: str | None, formats: tuple[str, ...] | None, overwrite: bo
     ending = format_of(path)
     if ending == "wav" and formats is None:
         raise ValueError(
-            f"-o {text}: name a folder, or a file such as {path.stem}.mid; --format wav writes drums as sound"
+            f"-o {text}: give a folder, or a file such as {path.stem}.mid; --format wav writes drums as sound"
         )
     if ending is not None:
         if formats is not None and formats != (ending,):
@@ -99,10 +99,10 @@ def read_output(text: str | None, formats: tuple[str, ...] | None, overwrite: bo
 
 
 def check_one(output: Output, tasks: Sequence[Task], pipes: Sequence[object]) -> None:
-    """One file holds the result of one recording.
+    """Check that a single output file is used for a single recording.
 
     Raises:
-        ValueError: there are more.
+        ValueError: there are several recordings.
     """
     one = output.file or (STDOUT if output.to_stdout else None)
     if one is not None and (len(tasks) > 1 or pipes):
@@ -111,7 +111,7 @@ def check_one(output: Output, tasks: Sequence[Task], pipes: Sequence[object]) ->
 
 
 def to_stdout(rendering: Rendering, paths: Mapping[str, Path]) -> Written:
-    """Write the one format, whole, to standard output."""
+    """Write the single format completely to standard output."""
     with private_folder() as folder:
         written = rendering.write({name: folder / path.name for name, path in paths.items()})
         for path in written.files:
@@ -122,6 +122,6 @@ def to_stdout(rendering: Rendering, paths: Mapping[str, Path]) -> Written:
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """Only this user may look into it; gone at the end."""
+    """A temporary folder that only this user can read; removed at the end."""
     with tempfile.TemporaryDirectory(prefix="mt3drum-") as name:
         yield Path(name)

@@ -1,6 +1,6 @@
-"""`pipe:` URLs as WebDataset has them: shell commands whose output is a tar file.
+"""`pipe:` URLs as in WebDataset: shell commands whose output is a tar file.
 
-They are taken from the command line and from settings a person wrote, never from a file that is read as data.
+They are accepted on the command line and in settings written by a person, never from data files.
 (WebDataset's own reader drops the last block of a command that fails, and comes with the extra `train` only.)
 """
 
@@ -18,19 +18,19 @@ from mt3drum.batch.inputs import PIPE, Task
 
 
 class Pipe(NamedTuple):
-    """A tar file that a command writes."""
+    """A tar file written by a command."""
 
     url: str
     """pipe:COMMAND"""
     task: Task
-    """Its short name, `pipe:a-000.tar`, as the source; the folder of its results as the target."""
+    """The short name `pipe:a-000.tar` as the source, the folder of its results as the target."""
 
 
 def pipes_of(urls: Iterable[str], output: Path) -> list[Pipe]:
-    """Named by the last word of the command that ends in .tar, else by their number.
+    """Commands named after their last word that ends in .tar, else numbered.
 
     Raises:
-        ValueError: two have one name.
+        ValueError: two commands have the same name.
     """
     pipes: dict[Path, Pipe] = {}
     for number, url in enumerate(urls):
@@ -46,7 +46,7 @@ def pipes_of(urls: Iterable[str], output: Path) -> list[Pipe]:
 
 
 def fetch(url: str, path: Path) -> None:
-    """Run the command and keep its output in `path`; what came before a failure stays there.
+    """Run the command and store its output in `path`; output written before a failure is kept.
 
     Raises:
         OSError: `path` cannot be written, the command failed, or (on Windows) there is no `sh` on the path.

@@ -1,4 +1,4 @@
-"""What one process has to do, known before anything is decoded."""
+"""The work of one process, planned before decoding."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from mt3drum.batch.pipes import Pipe, pipes_of
 from mt3drum.batch.tars import Opened, open_tars
 
 if TYPE_CHECKING:
+    from mt3drum.decode.part import Part
     from mt3drum.formats.options import ScoreOptions
+    from mt3drum.result import Transcription
     from tokenizer.midi import Notes
 
 
 @dataclass(frozen=True)
 class TranscribeOptions:
-    """What `mt3drum transcribe` is asked for; checked."""
+    """The validated options of `mt3drum transcribe`."""
 
     files: Sequence[str]
     """Files, folders, patterns, tar files, `pipe:COMMAND`."""
     output: Output
     decoding: dict[str, Any]
-    """Fields of `DecodeConfig` that replace the checkpoint's."""
+    """Fields of `DecodeConfig` that override the checkpoint's."""
     notes: Notes
     score: ScoreOptions
     drums: frozenset[int]
@@ -40,23 +42,29 @@ class TranscribeOptions:
     """Recordings in one tar file of results."""
     skip_existing: bool = False
     quiet: bool = False
+    json: bool = False
+    """Say what became of each recording in JSON instead of words."""
     checkpoint: Path | None = None
     kit: Path | None = None
     device: str = "auto"
     batch: int | None = None
     precision: Any = "auto"
     runtime: Any = "torch"
+    part: Part | None = None
+    """Of each recording; None: all of it."""
+    merge: Transcription | None = None
+    """What the part is put into."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every recording of a run, of all ranks, and what could not be opened."""
+    """Every recording of a run, over all ranks, and the inputs that could not be opened."""
 
     share: Share
-    """Of this process."""
+    """The tasks of this process."""
     opened: Opened
     pipes: Sequence[Pipe]
-    """Commands, whose recordings are known once they have run."""
+    """Commands, whose recordings are known only after they have run."""
     problems: Sequence[Problem]
 
 
@@ -80,4 +88,6 @@ def make_plan(options: TranscribeOptions) -> Plan:
             )
     opened = open_tars(tasks)
     check_one(options.output, opened.tasks, pipes)
+    if options.merge is not None and (len(opened.tasks) > 1 or pipes):
+        raise ValueError("--merge changes the transcription of one recording, and the input is more")
     return Plan(share, opened, pipes, (*problems, *opened.problems))

@@ -1,9 +1,10 @@
-"""What `mt3drum transcribe` does, once its options are known to be good."""
+"""The work of `mt3drum transcribe`, after its options have been validated."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING
 from mt3drum.batch import inputs
 from mt3drum.batch.console import error, progress_bar, say
 from mt3drum.batch.inputs import Problem, Task
-from mt3drum.batch.ledger import Ledger, Record
+from mt3drum.batch.ledger import Ledger, Record, Share
 from mt3drum.batch.outputs import private_folder, to_stdout
 from mt3drum.batch.pipes import Pipe, fetch
 from mt3drum.batch.plan import Plan, TranscribeOptions, make_plan
-from mt3drum.batch.tally import Tally
+from mt3drum.batch.tally import Said, Tally
 from mt3drum.batch.tars import Opened, open_tar, renamed, staged, tasks_of
 from mt3drum.extras import MissingExtra
 
@@ -30,7 +31,7 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 @dataclass(frozen=True)
 class _Run:
-    """What every recording of a run is treated with."""
+    """The components used for every recording of a run."""
 
     options: TranscribeOptions
     tally: Tally
@@ -46,7 +47,8 @@ def run(options: TranscribeOptions) -> int:
     try:
         plan = make_plan(options)
         ledger = Ledger(options.manifest, plan.share) if options.manifest else None
-        tally = Tally(ledger, options.quiet, sys.stderr if options.output.to_stdout else sys.stdout)
+        out = sys.stderr if options.output.to_stdout else sys.stdout
+        tally = Tally(ledger, options.quiet, out, options.json)
         this = _Run(options, tally, _make_sink(options, plan, tally))
     except (ValueError, OSError) as refused:
         error(str(refused))
@@ -65,13 +67,42 @@ def run(options: TranscribeOptions) -> int:
             _transcribe(this, transcriber, todo, plan.opened)
             for pipe in pipes:
                 _run_pipe(this, transcriber, pipe)
-    finally:  # interrupted too: what is done is done
+    finally:  # also when interrupted: keep finished work
         tally.tell(this.sink.close())
     if ledger is not None:
         _close(ledger, plan, mine)
     tally.conclude()
-    # Launchers end all ranks when one exits non-zero; what failed stands in the manifest.
+    # Launchers stop all ranks when one exits non-zero; the manifest lists the failures.
     return EXIT_FAILED if (tally.failed or tally.incomplete) and plan.share.world == 1 else 0
+
+
+def watch(options: TranscribeOptions, folder: Path) -> int:
+    """Transcribe what arrives in a folder, until interrupted. Returns the exit code."""
+    from mt3drum.batch.watch import PAUSE, Inbox, up_to_date
+
+    share = Share(0, 1)
+    tally = Tally(None, options.quiet, sys.stdout, options.json)
+    this = _Run(options, tally, _make_sink(options, Plan(share, Opened(), (), ()), tally))
+    transcriber = _load(options, Plan(share, Opened(), (), ()))
+    if transcriber is None:
+        return EXIT_FAILED
+    inbox = Inbox(folder, options.output.folder)
+    say(f"watching {folder}; results go to {options.output.folder} (Ctrl-C stops)", sys.stderr)
+    try:
+        while True:
+            tasks = inbox.ready()
+            stale = [
+                task for task in tasks if not up_to_date(task.source, options.output.paths(task).values())
+            ]
+            tally.skipped += len(tasks) - len(stale)
+            _transcribe(this, transcriber, _writable(this, stale), Opened(stale))
+            time.sleep(PAUSE)
+    except (ValueError, OSError) as problem:
+        error(str(problem))
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        tally.conclude()
+    return EXIT_FAILED if tally.failed or tally.incomplete else 0
 
 
 def _make_sink(options: TranscribeOptions, plan: Plan, tally: Tally) -> Files | Shards:
@@ -86,7 +117,7 @@ def _make_sink(options: TranscribeOptions, plan: Plan, tally: Tally) -> Files | 
     def write(result: Transcription, paths: Mapping[str, Path]) -> Written:
         rendering = Rendering(result, options.notes, options.score)
         written = to_stdout(rendering, paths) if options.output.to_stdout else rendering.write(paths)
-        tally.summaries[result.path] = rendering.summary
+        tally.said[result.path] = Said(rendering.summary, rendering.record)
         return written
 
     if options.output_shards is None:
@@ -110,7 +141,7 @@ def _load(options: TranscribeOptions, plan: Plan) -> Transcriber | None:
             local = int(os.environ.get("LOCAL_RANK", share.rank))
             device = f"cuda:{local % torch.cuda.device_count()}"
         if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(1)  # ranks share the processor: one thread each is fastest
+            torch.set_num_threads(1)  # ranks share the CPU: one thread each is fastest
     try:
         transcriber = Transcriber.load(
             options.checkpoint,
@@ -130,7 +161,7 @@ def _load(options: TranscribeOptions, plan: Plan) -> Transcriber | None:
 
 
 def _not_done(this: _Run, tasks: Sequence[Task]) -> list[Task]:
-    """Those without results; the others are counted."""
+    """Tasks without results; the others are counted."""
     todo = [task for task in tasks if not _is_done(this, task)]
     this.tally.skipped += len(tasks) - len(todo)
     return todo
@@ -143,7 +174,7 @@ def _is_done(this: _Run, task: Task) -> bool:
 
 
 def _pipe_is_done(this: _Run, pipe: Pipe) -> bool:
-    """Whether the command need not run again."""
+    """Whether the command can be skipped."""
     if this.ledger is None or not this.ledger.is_done(pipe.task.source):
         return False
     tasks = tasks_of(this.ledger.records[str(pipe.task.source)].get("members", ()), pipe.task)
@@ -154,7 +185,7 @@ def _pipe_is_done(this: _Run, pipe: Pipe) -> bool:
 
 
 def _writable(this: _Run, tasks: list[Task]) -> list[Task]:
-    """Those whose results would write over nothing; the others fail."""
+    """Tasks whose results would not replace a file; the others fail."""
     if this.options.output_shards is not None:
         return tasks
     kept = []
@@ -169,39 +200,60 @@ def _writable(this: _Run, tasks: list[Task]) -> list[Task]:
 
 
 def _transcribe(this: _Run, transcriber: Transcriber, tasks: list[Task], opened: Opened) -> None:
-    """Transcribe, write, and note in the ledger."""
+    """Transcribe, write, and update the ledger."""
     if not tasks:
         return
     from mt3drum.batch.live import LiveLines
+    from mt3drum.decode.part import WHOLE
     from mt3drum.transcriber import Failure
 
     options = this.options
-    lines = not (options.output_shards or options.output.to_stdout) and options.score.grid is None
+    lines = not (options.output_shards or options.output.to_stdout or options.merge)
+    lines = lines and options.score.grid is None
     wanted = {task.source: options.output.paths(task) for task in tasks}
     files = {source: paths["jsonl"] for source, paths in wanted.items() if "jsonl" in paths and lines}
-    live = LiveLines(files, options.drums)
+    live = LiveLines(files, options.drums, transcriber.config.scheme)
     sizes = {
         t.source: opened.places[t.source].size if t.source in opened.places else _size(t.source)
         for t in tasks
     }
+    part = options.part
+    if options.merge is not None:
+        part = (part or WHOLE).widened()
     with progress_bar(sizes, options.quiet) as bar, private_folder() as scratch:
         paths = staged(tasks, opened.places, scratch)
-        results = transcriber.transcribe_files(paths, bar.progress, live if live.parts else None)
+        results = transcriber.transcribe_files(paths, bar.progress, live if live.parts else None, part)
         for task, found in zip(tasks, results, strict=True):
             source = Path(inputs.STDIN_NAME) if str(task.source) == inputs.STDIN else task.source
             result = renamed(found, source)
             if isinstance(result, Failure):
                 this.tally.fail(Problem(str(task.source), result.reason))
             else:
-                this.tally.tell(this.sink.put(task, result.only(options.drums)))
+                _put(this, task, result)
             live.close(task.source)
             if found.path is not None and found.path.parent == scratch:
                 found.path.unlink(missing_ok=True)
             bar.finish(task.source)
 
 
+def _put(this: _Run, task: Task, result: Transcription) -> None:
+    """Write a result, or the transcription that it is a part of."""
+    options = this.options
+    if options.merge is None:
+        result = result.only(options.drums)
+    else:
+        from mt3drum.decode.part import WHOLE, merged
+
+        try:
+            result = merged(options.merge, result, options.part or WHOLE, options.drums)
+        except ValueError as problem:
+            this.tally.fail(Problem(str(task.source), f"{task.source}: --merge: {problem}"))
+            return
+    this.tally.tell(this.sink.put(task, result))
+
+
 def _run_pipe(this: _Run, transcriber: Transcriber, pipe: Pipe) -> None:
-    """Keep what the command writes in a private file until its recordings are transcribed."""
+    """Store the command's output in a private file until its recordings are transcribed."""
     source = str(pipe.task.source)
     with private_folder() as scratch:
         path, opened = scratch / "piped.tar", Opened()
@@ -223,7 +275,7 @@ def _run_pipe(this: _Run, transcriber: Transcriber, pipe: Pipe) -> None:
 
 
 def _close(ledger: Ledger, plan: Plan, mine: Sequence[Task]) -> None:
-    """Enter what was left out by --skip-existing, and merge the ledgers of all ranks, if this is the last."""
+    """Record what --skip-existing skipped, and merge the ledgers of all ranks if this is the last one."""
     for task in mine:
         if str(task.source) not in ledger.records:
             ledger.add(task.source, {"status": "done", "skipped": True})

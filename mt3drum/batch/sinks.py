@@ -34,8 +34,8 @@ class Outcome(NamedTuple):
     source: Path
     record: Record
     result: Transcription
-    written: str
-    """The files, for people to read."""
+    files: tuple[str, ...]
+    """What was written."""
     lacks: Sequence[str] = ()
     """What could not be written, a line for each reason."""
 
@@ -79,10 +79,10 @@ class Files:
         try:
             written = self.write(result, self.paths(task))
         except OSError as error:
-            return [Outcome(task.source, _failed(task.source, error), result, "")]
+            return [Outcome(task.source, _failed(task.source, error), result, ())]
         if not written.files:
-            return [Outcome(task.source, _none(task.source, written), result, "")]
-        files = ", ".join(map(str, written.files))
+            return [Outcome(task.source, _none(task.source, written), result, ())]
+        files = tuple(map(str, written.files))
         result = replace(result, warnings=written.warnings)
         return [Outcome(task.source, _done(result, written), result, files, written.lacks)]
 
@@ -115,9 +115,9 @@ class Shards:
         try:
             written = self.write(result, result_paths(base, self.formats))
         except OSError as error:
-            return [Outcome(task.source, _failed(task.source, error), result, "")]
+            return [Outcome(task.source, _failed(task.source, error), result, ())]
         if not written.files:
-            return [Outcome(task.source, _none(task.source, written), result, "")]
+            return [Outcome(task.source, _none(task.source, written), result, ())]
         self.waiting.append((task, replace(result, warnings=written.warnings), written))
         return self._flush() if len(self.waiting) == self.size else []
 
@@ -135,7 +135,7 @@ class Shards:
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self._place(temporary, waiting)
         except (OSError, ValueError, tarfile.TarError) as error:
-            return [Outcome(t.source, _failed(t.source, error), result, "") for t, result, _ in waiting]
+            return [Outcome(t.source, _failed(t.source, error), result, ()) for t, result, _ in waiting]
         finally:
             temporary.unlink(missing_ok=True)
             for *_, written in waiting:
@@ -144,7 +144,11 @@ class Shards:
         self.there.add(path.name)
         return [
             Outcome(
-                task.source, _done(result, written) | {"shard": path.name}, result, str(path), written.lacks
+                task.source,
+                _done(result, written) | {"shard": path.name},
+                result,
+                (str(path),),
+                written.lacks,
             )
             for task, result, written in waiting
         ]

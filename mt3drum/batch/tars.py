@@ -1,4 +1,5 @@
-"""Recordings in tar files: found by their headers, copied out one at a time, under a name of ours."""
+"""Recordings in tar files: located by their headers and copied one at a time to files with generated
+names."""
 
 from __future__ import annotations
 
@@ -14,12 +15,12 @@ from mt3drum.batch.inputs import STDIN, Problem, Task
 from mt3drum.files import AUDIO_SUFFIXES, is_hidden
 
 MAX_MEMBER_BYTES = 4 * 2**30
-"""A larger member of a tar file is refused: it is copied to a file of its own to be read."""
+"""Maximum size of a member of a tar file, which is copied to a separate file for reading."""
 _BLOCK = 2**20
 
 
 class Place(NamedTuple):
-    """A recording within a tar file."""
+    """A recording in a tar file."""
 
     tar: Path
     offset: int
@@ -28,13 +29,13 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Opened:
-    """Tasks, with every tar file replaced by the recordings in it."""
+    """Tasks, with every tar file replaced by its recordings."""
 
     tasks: list[Task] = field(default_factory=list)
     places: dict[Path, Place] = field(default_factory=dict)
-    """Of the recordings that lie in a tar file, by their `source` (path of the tar / name of the member)."""
+    """Members by the `source` of their recording (path of the tar file / name of the member)."""
     problems: list[Problem] = field(default_factory=list)
-    """For every tar file or member that cannot be used."""
+    """One for every tar file or member that cannot be used."""
 
 
 def open_tars(tasks: Iterable[Task]) -> Opened:
@@ -51,8 +52,7 @@ def open_tars(tasks: Iterable[Task]) -> Opened:
 def open_tar(path: Path, task: Task, opened: Opened) -> None:
     """Add the recordings of the tar file `path`, which is known as `task.source`.
 
-    Members that are no recordings (by their suffix), and the accompaniment `*.band.flac` of training shards,
-    are passed over.
+    Members without an audio suffix, and the accompaniment `*.band.flac` of training shards, are skipped.
     """
     found: dict[PurePosixPath, Place] = {}
 
@@ -84,7 +84,7 @@ def open_tar(path: Path, task: Task, opened: Opened) -> None:
 
 
 def tasks_of(names: Iterable[str], tar: Task) -> list[Task]:
-    """The tasks of recordings of these names in a tar file; names alike but for the suffix keep it."""
+    """The tasks for recordings with these names in a tar file; names that differ only by suffix keep it."""
     members = [PurePosixPath(name) for name in names]
     stems = Counter(name.with_suffix("") for name in members)
     return [
@@ -109,7 +109,7 @@ def _problem(info: tarfile.TarInfo, name: PurePosixPath, found: dict[PurePosixPa
 def staged(tasks: Sequence[Task], places: dict[Path, Place], scratch: Path) -> Iterator[Path]:
     """A path to read each task from: a member of a tar file is copied to `scratch` when its turn comes.
 
-    A member that cannot be copied gives a path where nothing is: reading that is its failure.
+    A member that cannot be copied yields a path to a missing file, which then fails to read.
     """
     for number, task in enumerate(tasks):
         place = places.get(task.source)
@@ -134,7 +134,7 @@ def staged(tasks: Sequence[Task], places: dict[Path, Place], scratch: Path) -> I
 
 
 def _keep(stream: BinaryIO, path: Path) -> None:
-    """Copy a stream to a file; one that is too large, or cannot be kept, gives no file."""
+    """Copy a stream to a file; no file remains if the stream is too large or cannot be written."""
     size = 0
     try:
         with path.open("wb") as copy:

@@ -8,6 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from mt3drum.batch.console import say_json
+from mt3drum.cli.parser import add_json
+
 EXIT_FAILED = 1
 CLIP = "demo.ogg"
 
@@ -16,11 +19,12 @@ def add_parser(commands: Any) -> None:
     """Add to the subparsers of the command `mt3drum`."""
     parser = commands.add_parser(
         "demo",
-        help="transcribe the ten-second clip that comes with the package",
-        description=f"Write {CLIP} (ten seconds of drums and band), its transcription demo.mid and a page to "
-        "hear and correct it on, demo.html.",
+        help="transcribe the bundled ten-second clip",
+        description=f"Write {CLIP} (ten seconds of drums and band), its transcription demo.mid and the "
+        "review page demo.html.",
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("."), metavar="DIR", help="default: .")
+    add_json(parser)
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -43,5 +47,9 @@ def demo(args: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
-    print(f"{clip} -> {midi}, {page}: {rendering.summary}")
+    if args.json:
+        files = {"source": str(clip), "status": "done", "files": [str(midi), str(page)]}
+        say_json(files | rendering.record | {"warnings": list(rendering.warnings)}, sys.stdout)
+    else:
+        print(f"{clip} -> {midi}, {page}: {rendering.summary}")
     return 0

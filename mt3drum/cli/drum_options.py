@@ -1,4 +1,4 @@
-"""Which drums to write: `--only` and `--without`; and which the decoder may hear at all: `--vocabulary`."""
+"""Options to select the drums to write (`--only`, `--without`) or to decode (`--vocabulary`)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def add_options(parser: Any) -> None:
     """Add `--only` and `--without`."""
     for option, what in (("--only", "only these drums or families"), ("--without", "none of these")):
         parser.add_argument(
-            option, type=names, default=[], metavar="D,D", help=f"write {what}; changes nothing else"
+            option, type=names, default=[], metavar="D,D", help=f"write {what}; other results do not change"
         )
 
 
 def drum_classes(words: Sequence[str]) -> frozenset[int]:
-    """Classes of names of drums or families; where both have the name (kick, ride), the family is meant.
+    """Classes for names of drums or families; a name of both (kick, ride) means the family.
 
     Raises:
-        ValueError: a name is neither.
+        ValueError: a name is neither a drum nor a family.
     """
     chosen: set[int] = set()
     for name in words:
@@ -37,7 +37,7 @@ def drum_classes(words: Sequence[str]) -> frozenset[int]:
             chosen.add(CLASS_INDEX[name])
         else:
             raise ValueError(
-                f"{name!r} is no drum and no family{meant(name, (*FAMILIES, *CLASS_INDEX)) or ';'} "
+                f"{name!r} is neither a drum nor a family{meant(name, (*FAMILIES, *CLASS_INDEX)) or ';'} "
                 f"families: {', '.join(FAMILIES)}; drums: {', '.join(CLASS_INDEX)}"
             )
     return frozenset(chosen)
@@ -52,5 +52,5 @@ def chosen(args: argparse.Namespace) -> frozenset[int]:
     every = frozenset(range(NUM_CLASSES))
     found = (drum_classes(args.only) if args.only else every) - drum_classes(args.without)
     if not found:
-        raise ValueError("--only and --without leave no drum")
+        raise ValueError("--only and --without exclude every drum")
     return found

@@ -1,4 +1,4 @@
-"""Options of every subcommand that transcribes: which weights, where, and whose drums."""
+"""Options of every subcommand that transcribes: weights, device and kit."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def add_options(parser: ArgumentParser) -> None:
         "--kit",
         type=Path,
         metavar="DIR",
-        help="folder of samples of the drums that play, each file named after its drum (tom1_head_2.wav): "
-        "tells similar drums apart",
+        help="folder with samples of the drums played, each file named after its drum (tom1_head_2.wav); "
+        "helps to distinguish similar drums",
     )
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="use this checkpoint (default: the bundled one)"
+        "--checkpoint", type=Path, metavar="FILE", help="checkpoint to use (default: the bundled one)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")

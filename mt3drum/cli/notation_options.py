@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mt3drum.cli.parser import meant
-from mt3drum.formats.options import GRIDS
+from mt3drum.formats.note_map import PRESETS, find_preset, read_note_map
+from mt3drum.formats.options import GRIDS, MidiOptions
+from tokenizer.midi_tracks import NOTE_SECONDS, TrackOptions
 
 if TYPE_CHECKING:
+    from mt3drum.batch.outputs import Output
     from mt3drum.formats.options import ScoreOptions
     from tokenizer.midi import Notes
 
+BUILT_IN: Mapping[str, Notes] = {"gm": "gm", "td17": "td17"}
+NOTE_MAPS = (*BUILT_IN, *PRESETS)
+
 
 def add_options(parser: Any) -> None:
-    """To an argument parser or group."""
+    """Add the options to an argument parser or group."""
     add = parser.add_argument
     add(
         "--notes",
         default="gm",
-        metavar="gm|td17|FILE",
-        help="note numbers in MIDI: General MIDI (default), Roland TD-17, or a JSON file of drum names to "
-        "numbers",
+        metavar="NAME|FILE",
+        help=f"MIDI note numbers: {', '.join(NOTE_MAPS)} (default: gm), or a JSON file that maps drum names "
+        "to numbers (docs/producing.md)",
+    )
+    add(
+        "--note-length",
+        type=_note_length,
+        metavar="S|N/D",
+        help="length of MIDI notes: seconds (default: 0.05), or a note value such as 1/16",
+    )
+    add(
+        "--split",
+        choices=("tracks", "files"),
+        help="one MIDI track per drum family, or one extra MIDI file per drum family",
     )
     add_tempo_options(parser)
     add(
@@ -35,7 +54,7 @@ def add_options(parser: Any) -> None:
 
 
 def add_tempo_options(parser: Any) -> None:
-    """Those about what the user knows of tempo and meter."""
+    """Add the options for a known tempo and meter."""
     add = parser.add_argument
     add("--bpm", type=float, metavar="X", help="set the tempo, to within 6 %% (default: estimated)")
     add(
@@ -63,6 +82,16 @@ def tempo_options(args: argparse.Namespace) -> ScoreOptions:
     return ScoreOptions(args.bpm, meter)
 
 
+def _note_length(text: str) -> float | Fraction:
+    """Seconds, or a fraction of a whole note."""
+    try:
+        return Fraction(text) if "/" in text else float(text)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither seconds nor a note value such as 1/16"
+        ) from None
+
+
 def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
     """What the options say.
 
@@ -73,12 +102,39 @@ def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
     known = tempo_options(args)
     if args.grid == "24" and known.meter is not None and known.meter.compound:
         raise ValueError(f"--grid 24 (triplets) does not fit the beats of {known.meter}; use 8, 16 or auto")
-    notes: Notes = args.notes
-    if args.notes not in ("gm", "td17"):
-        from mt3drum.formats.note_map import read_note_map
+    notes, pedal = _note_map(args.notes)
+    length = NOTE_SECONDS if args.note_length is None else args.note_length
+    tracks = TrackOptions(length, pedal, args.split == "tracks")
+    midi = MidiOptions(tracks, args.split == "files")
+    return notes, replace(known, grid=None if args.grid is None else GRIDS[args.grid], midi=midi)
 
-        if not Path(args.notes).is_file():
-            hint = meant(args.notes, ("gm", "td17"))
-            raise ValueError(f"--notes {args.notes}: neither gm nor td17, and no such file{hint}")
-        notes = read_note_map(Path(args.notes))
-    return notes, replace(known, grid=None if args.grid is None else GRIDS[args.grid])
+
+def check_midi(args: argparse.Namespace, output: Output) -> None:
+    """Options about MIDI files want one.
+
+    Raises:
+        ValueError: there is none, or several files and standard output.
+    """
+    for option, value in (("--split", args.split), ("--note-length", args.note_length)):
+        if value is not None and "midi" not in output.formats:
+            raise ValueError(f"{option} is about MIDI files, and --format names none")
+    if args.split == "files" and output.to_stdout:
+        raise ValueError("--split files writes several files: name a folder with -o")
+
+
+def _note_map(text: str) -> tuple[Notes, int | None]:
+    """Note numbers, and the controller of the hi-hat's pedal.
+
+    Raises:
+        ValueError: there is no such map, or the file is none.
+        OSError: the file cannot be read.
+    """
+    if text in PRESETS:
+        preset = find_preset(text)
+        return preset.numbers, preset.pedal_controller
+    if text in BUILT_IN:
+        return BUILT_IN[text], None
+    if not Path(text).is_file():
+        hint = meant(text, NOTE_MAPS)
+        raise ValueError(f"--notes {text}: none of {', '.join(NOTE_MAPS)}, and no such file{hint}")
+    return read_note_map(Path(text)), None

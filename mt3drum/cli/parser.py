@@ -21,6 +21,13 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`."""
+    parser.add_argument(
+        "--json", action="store_true", help="print machine-readable JSON instead of text, one object per line"
+    )
+
+
 class _Once(argparse._StoreAction):
     """A value that the command line gives at most once: a second one would replace the first in silence."""
 

@@ -10,13 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mt3drum.batch.console import say_json
 from mt3drum.batch.inputs import STDIN, STDIN_NAME, Task
 from mt3drum.batch.outputs import STDOUT, private_folder
 from mt3drum.batch.tars import renamed, staged
 from mt3drum.cli import model_options, notation_options
+from mt3drum.cli.parser import add_json
 
 if TYPE_CHECKING:
     from mt3drum.formats.options import ScoreOptions
+    from mt3drum.formats.write import Rendering
     from mt3drum.result import Transcription
     from mt3drum.transcriber import Transcriber
 
@@ -27,9 +30,9 @@ def add_parsers(commands: Any) -> None:
     """Add both to the subparsers of the command `mt3drum`."""
     review = commands.add_parser(
         "review",
-        help="transcribe to a web page to hear and correct the result",
-        description="Transcribe a recording and write one HTML file with its sound, spectrogram and hits: "
-        "play, correct and export in any browser, without a network. A page of an hour at most.",
+        help="transcribe to a web page for listening and correcting",
+        description="Transcribe a recording (at most one hour) and write one HTML file with its audio, "
+        "spectrogram and hits. Play, correct and export in any browser, without a network.",
     )
     review.add_argument("file", type=Path, metavar="FILE", help="audio file; -: standard input")
     review.add_argument(
@@ -37,22 +40,23 @@ def add_parsers(commands: Any) -> None:
         "--output",
         type=Path,
         metavar="PAGE",
-        help="page; -: standard output (default: the file's name with .html, where nothing is replaced)",
+        help="output page; -: standard output (default: the file's name with .html; never replaces a file)",
     )
     review.add_argument("--overwrite", action="store_true", help="replace the default page")
     notation_options.add_tempo_options(review)
+    add_json(review)
     serve = commands.add_parser(
         "serve",
-        help="the review page as a local web app",
-        description="Serve a web app on 127.0.0.1: drop recordings, watch them being transcribed, review "
-        "them. Only this machine can reach it. Needs the extra: pip install 'mt3drum[web]'.",
+        help="run the review page as a local web app",
+        description="Serve a web app on 127.0.0.1: upload recordings, follow the transcription and review "
+        "the result. Only this machine can reach it. Requires pip install 'mt3drum[web]'.",
     )
     serve.add_argument("--port", type=int, default=8026, metavar="N", help="default: 8026")
     serve.add_argument(
         "--work",
         type=Path,
         metavar="DIR",
-        help="where recordings, scores and edits are kept (default: mt3drum in the user's data folder)",
+        help="folder for recordings, scores and edits (default: mt3drum in the user's data folder)",
     )
     for parser in (review, serve):
         model_options.add_options(parser)
@@ -64,6 +68,8 @@ def review(args: argparse.Namespace) -> int:
     page = args.output or Path("standard-input.html" if piped else args.file.with_suffix(".html").name)
     try:
         options = notation_options.tempo_options(args)
+        if args.json and str(page) == STDOUT:
+            raise ValueError("--json and -o - both write to standard output; name the page")
         if page.is_dir():
             raise ValueError(f"-o {page}: is a folder; name the page, as in {page / 'song.html'}")
         if page.exists() and args.file.exists() and page.samefile(args.file):
@@ -82,17 +88,24 @@ def review(args: argparse.Namespace) -> int:
         name = Path(STDIN_NAME) if piped else args.file
         try:
             result = renamed(transcriber.transcribe_file(path), name)
-            line = _write_page(result, path, name, page, options)
+            rendering = _write_page(result, path, name, page, options)
         except (ValueError, OSError) as error:
             return _error(shown(str(error).replace(str(path), str(name))))
     for warning in result.warnings:
         print(f"warning: {shown(warning)}", file=sys.stderr)
+    if args.json:
+        files = {"source": str(args.file), "status": "done", "files": [str(page)]}
+        say_json(files | rendering.record | {"warnings": list(rendering.warnings)}, sys.stdout)
+        return 0
+    line = f"{name} -> {page}: {rendering.summary}"
     print(shown(line), file=sys.stderr if str(page) == STDOUT else sys.stdout)
     return 0
 
 
-def _write_page(result: Transcription, audio: Path, name: Path, page: Path, options: ScoreOptions) -> str:
-    """Returns what to say.
+def _write_page(
+    result: Transcription, audio: Path, name: Path, page: Path, options: ScoreOptions
+) -> Rendering:
+    """Returns what was written.
 
     Args:
         audio: the recording, which the user knows as `name`.
@@ -109,7 +122,7 @@ def _write_page(result: Transcription, audio: Path, name: Path, page: Path, opti
         write_whole(page, text)
     for doubt in rendering.warnings[len(result.warnings) :]:
         print(f"warning: {doubt}", file=sys.stderr)
-    return f"{name} -> {page}: {rendering.summary}"
+    return rendering
 
 
 def serve(args: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mt3drum.decode.constraints import Narrowing
 from mt3drum.decode.hypothesis import WINDOW, Hypothesis, TokenPath, framewise, hypotheses
+from mt3drum.decode.labels import labels_of
 from mt3drum.decode.onset_head import onset_probabilities, onset_tables, suppress
 from mt3drum.decode.product import score
 from mt3drum.decode.speculative import greedy
@@ -47,6 +48,8 @@ def generate(
     """
     codec = model.config.codec
     until = codec.segment_steps if until is None else until
+    if labels := labels_of(config, encoded.onset_logits.device):
+        encoded = labels.merged_head(encoded, config.onset_bias)
     probability = onset_probabilities(encoded.onset_logits, config.onset_bias)
     heard = (probability.amax((1, 2)) >= config.silence_gate).nonzero()[:, 0]
     found = [Hypothesis((EOS,), 0.0, (), ())] * len(probability)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mt3drum.decode.labels import labels_of
+from mt3drum.decode.preferences import NEVER, preferences_of
 from mt3drum.decoding import DecodeConfig
 from tokenizer.codec import EOS, Codec
 from tokenizer.drums import NUM_CLASSES
@@ -22,8 +24,6 @@ from tokenizer.grammar import (
     prefix_states,
 )
 
-_NEVER = -1_000_000  # steps: long before the segment
-
 
 class Narrowing:
     """Masks for a batch of rows [s beam], and what they need to remember of each row."""
@@ -34,7 +34,7 @@ class Narrowing:
             probability: [s t c] of the onset head.
             until: times from this step on are not legal.
         """
-        device, segments, beams, classes = probability.device, len(probability), config.beam, config.classes
+        device, segments, beams, classes = probability.device, len(probability), config.beam, config.written
         self.codec, self.gap, self.per_second = codec, config.gap_steps(codec), config.max_hits_per_second
         table = mask_table(codec)
         table[:, codec.first_time + until : codec.first_drum] = False
@@ -44,13 +44,19 @@ class Narrowing:
         self.classes = torch.from_numpy(np.isin(np.arange(NUM_CLASSES), list(classes))).to(device)
         self.offered = torch.ones(codec.size, dtype=torch.bool, device=device)
         self.offered[codec.first_drum : codec.first_velocity] = self.classes
+        self.labels = labels_of(config, device)
+        self.preferences = preferences_of(codec, config, device)
+        self.tracks = bool(self.gap) or self.preferences is not None
         self.state = State(*(torch.full((segments, beams), v, device=device) for v in (START, -1, -1)))
-        self.struck = torch.full((segments, beams, NUM_CLASSES), _NEVER, device=device)
-        self.recent = torch.full((segments, beams, self.per_second or 1), _NEVER, device=device)
+        self.struck = torch.full((segments, beams, NUM_CLASSES), NEVER, device=device)
+        self.earlier = self.struck.clone()
+        """[s beam c]: `struck` as it was at the last time token."""
+        self.recent = torch.full((segments, beams, self.per_second or 1), NEVER, device=device)
 
     def legal(self) -> Tensor:
-        """[s beam v]: what the grammar allows next."""
-        times, drums = mask_rows(self.codec, self.state)
+        """[s beam v]: what the grammar allows next; of a label, all its classes."""
+        state = self.state if self.labels is None else self.labels.after(self.state)
+        times, drums = mask_rows(self.codec, state)
         return self.table[times] | self.table[drums]
 
     def narrow(self, legal: Tensor, must_end: bool | Tensor) -> Tensor:
@@ -67,7 +73,7 @@ class Narrowing:
         if self.gap:
             ready = self.struck + self.gap
             drums &= ready <= state.last_time[..., None]
-            earliest = ready.masked_fill(~self.classes, -_NEVER).amin(-1)
+            earliest = ready.masked_fill(~self.classes, -NEVER).amin(-1)
             times &= self.steps >= earliest[..., None]
         if self.per_second is not None:
             free = self.recent[..., 0] + codec.steps_per_second
@@ -86,11 +92,14 @@ class Narrowing:
                 *(field.gather(1, parents) for field in (state.phase, state.last_time, state.last_drum))
             )
         self.state = advance(codec, state, tokens)
-        if not self.gap and self.per_second is None:
+        if not self.tracks and self.per_second is None:
             return
         if parents is not None:
             self.struck = _gather_rows(self.struck, parents)
+            self.earlier = _gather_rows(self.earlier, parents)
             self.recent = _gather_rows(self.recent, parents)
+        is_time = (tokens >= codec.first_time) & (tokens < codec.first_drum)
+        self.earlier = torch.where(is_time[..., None], self.struck, self.earlier)
         is_drum = (tokens >= codec.first_drum) & (tokens < codec.first_velocity)
         drum = (tokens - codec.first_drum).clamp(0, NUM_CLASSES - 1)[..., None]
         now = torch.where(is_drum[..., None], state.last_time[..., None], self.struck.gather(2, drum))
@@ -117,15 +126,22 @@ class Narrowing:
         is_drum = (tokens >= codec.first_drum) & (tokens < codec.first_velocity)
         row, at = np.nonzero(is_drum)
         time = state.last_time[row, at]
-        if self.gap:
-            struck = np.full((*tokens.shape, NUM_CLASSES), _NEVER)
+        if self.tracks:
+            struck = np.full((*tokens.shape, NUM_CLASSES), NEVER)
             inside = at + 1 < tokens.shape[1]
             drum = tokens[row, at] - codec.first_drum
             struck[row[inside], at[inside] + 1, drum[inside]] = time[inside]
-            found.struck = at_window(np.maximum.accumulate(struck, axis=1))
+            struck = np.maximum.accumulate(struck, axis=1)
+            found.struck = at_window(struck)
+            is_time = (tokens >= codec.first_time) & (tokens < codec.first_drum)
+            since = np.where(
+                is_time, np.arange(tokens.shape[1]), 0
+            )  # of the last time before: none has NEVER
+            since = np.maximum.accumulate(np.pad(since, ((0, 0), (1, 0)))[:, :-1], axis=1)
+            found.earlier = at_window(np.take_along_axis(struck, since[..., None], axis=1))
         if self.per_second is not None:
             count = is_drum.cumsum(1)
-            times = np.full((len(tokens), self.per_second + count.max(initial=0) + 1), _NEVER)
+            times = np.full((len(tokens), self.per_second + count.max(initial=0) + 1), NEVER)
             times[row, self.per_second + count[row, at] - 1] = time
             found.recent = at_window(times[rows, count - is_drum])[..., None]
         return found
@@ -135,7 +151,8 @@ class Narrowing:
         self.state = State(
             *(f[segments] for f in (self.state.phase, self.state.last_time, self.state.last_drum))
         )
-        self.struck, self.recent = self.struck[segments], self.recent[segments]
+        self.struck, self.earlier = self.struck[segments], self.earlier[segments]
+        self.recent = self.recent[segments]
 
 
 def _gather_rows(values: Tensor, parents: Tensor) -> Tensor:

@@ -1,15 +1,15 @@
-"""The player's own kit: samples of its drums tell apart what sounds alike to the network, without training.
+"""Enrolment of the player's own kit: samples of the drums distinguish similar drums, without training.
 
-The samples are mixed into short practice segments, at random times and levels, some at once, and the network
-hears those. What its stem says at each stroke gives every enrolled drum a prototype, and all of them one
+The samples are mixed into short practice segments at random times and levels, some simultaneously, and the
+network encodes those. The stem outputs at each stroke give every enrolled drum a mean, and all of them one
 covariance: a linear discriminant (Fisher 1936, with the covariance shrunk to a multiple of the identity,
-Ledoit & Wolf 2004). What else was tried: docs/kit.md.
+Ledoit & Wolf 2004). docs/kit.md lists the alternatives tried.
 
-A decoded hit on an enrolled drum then goes to the enrolled drum of its family with the highest
+A decoded hit on an enrolled drum is assigned to the enrolled drum of its family with the highest
 
     log p (onset head)  +  1 if it is the drum that was decoded  +  `weight` x discriminant
 
-Times, velocities, confidences, the number of hits, and hits on drums without samples stay as they were.
+Times, velocities, confidences, the number of hits, and hits on drums without samples do not change.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from mt3drum.model.stem import FRAMES_PER_STATE
 from tokenizer.drums import DRUMS, FAMILY_OF, INSTRUMENT_OF
 
 WEIGHT = 0.12
-"""Of the discriminant; the bonus of 1, `SHRINK` and `STATES` were chosen with it, on kits of the validation
-split. Scores of a discriminant in 768 dimensions are far too sure of themselves."""
+"""Weight of the discriminant, whose scores in 768 dimensions are strongly overconfident. Chosen together with
+the bonus of 1, `SHRINK` and `STATES` on kits of the validation split."""
 SHRINK = 0.012
 """Share of the identity in the covariance."""
 STATES = 3
-"""Stem outputs a stroke is told by, from its onset on: 60 ms."""
+"""Number of stem outputs per stroke, from its onset: 60 ms."""
 PRACTICE_SEGMENTS = 24
 """About 700 strokes: 27 of each of 26 drums."""
 _TOGETHER = 0.35  # probability that two drums are struck at once
@@ -47,24 +47,24 @@ _SPACING = (0.06, 0.3)  # seconds between strokes
 
 @dataclass(frozen=True)
 class EnrolledKit:
-    """What was learnt of a kit by one network."""
+    """The discriminant of a kit, specific to one network."""
 
     drums: tuple[int, ...]
-    """The enrolled classes, rising."""
+    """The enrolled classes, in increasing order."""
     slope: np.ndarray
-    """[n d]: the discriminant of each is slope @ features + offset."""
+    """[n d]: the discriminant of each class is slope @ features + offset."""
     offset: np.ndarray
     """[n]"""
     warnings: tuple[str, ...] = ()
-    """What was wrong with the samples and mended."""
+    """Problems with the samples that were worked around."""
     weight: float = WEIGHT
 
 
 def enrol(model: InferenceModel, folder: Path) -> EnrolledKit:
-    """Learn a kit from a folder of samples named by drum.
+    """Learn a kit from a folder of samples named after their drums.
 
     Raises:
-        KitError: the folder or a file cannot be used, or no family has two drums to tell apart.
+        KitError: the folder or a file cannot be used, or no family has two drums to distinguish.
     """
     strokes, warnings = read_samples(folder)
     families = [FAMILY_OF[drum] for drum in strokes]
@@ -85,8 +85,8 @@ def enrol(model: InferenceModel, folder: Path) -> EnrolledKit:
 def practice(
     strokes: Mapping[int, Sequence[np.ndarray]], segment_steps: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Strokes of each drum (`read_samples`) -> segments [s n] float32 of all of them played at random, and
-    [k 3] what was played: segment, step, drum."""
+    """Strokes of each drum (`read_samples`) -> segments [s n] float32 in which they are played at random, and
+    [k 3] segment, step and drum of each stroke."""
     segments, rows = [], []
     for segment in range(PRACTICE_SEGMENTS):
         audio = np.zeros(segment_steps * HOP, dtype=np.float32)
@@ -110,7 +110,7 @@ def practice(
 
 
 def _events(drums: Sequence[int], seconds: float, rng: np.random.Generator) -> list[tuple[float, int]]:
-    """Times and drums; never two ways of striking one instrument at once."""
+    """Times and drums; never two classes of one instrument at the same time."""
     events: list[tuple[float, int]] = []
     time = 0.15
     while time < seconds - 0.2:
@@ -133,7 +133,8 @@ def features(outputs: Tensor, segment: np.ndarray, step: np.ndarray) -> np.ndarr
 
 
 def discriminant(values: np.ndarray, drum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features [k d] and drums [k] -> slope [n d] and offset [n] of each drum that occurs, rising."""
+    """Features [k d] and drums [k] -> slope [n d] and offset [n] of each drum that occurs, in increasing
+    order."""
     drums, index = np.unique(drum, return_inverse=True)
     prototypes = np.stack([values[index == i].mean(0) for i in range(len(drums))])
     residual = values - prototypes[index]
@@ -151,10 +152,10 @@ def rescore(
     kit: EnrolledKit,
     config: DecodeConfig,
 ) -> list[Hypothesis]:
-    """Segments' hits with the drums that the kit says. Tokens and scores stay those that were decoded.
+    """Reassign the hits of segments to the drums of the kit. Tokens and scores do not change.
 
     Args:
-        audio: [s n] the segments; onset_logits: [s t c] what the head said of them.
+        audio: [s n] the segments; onset_logits: [s t c] output of the onset head.
     """
     open_ = [index for index, one in enumerate(found) if any(hit.drum in kit.drums for hit in one.hits)]
     if not open_:
@@ -190,8 +191,8 @@ def _choose(
     kit: EnrolledKit,
     config: DecodeConfig,
 ) -> np.ndarray:
-    """[k] the drum of each hit: the best of its family, of an instrument that no hit within the exclusive gap
-    has, or one of the two would be dropped later."""
+    """[k] the drum of each hit: the best of its family whose instrument has no other hit within the exclusive
+    gap; otherwise one of the two would be dropped later."""
     chosen = drum.copy()
     apart = round(config.exclusive_gap * SAMPLE_RATE / HOP) + 1
     for at in np.flatnonzero(np.isin(drum, kit.drums)).tolist():

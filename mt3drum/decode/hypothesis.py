@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mt3drum.decode.onset_head import suppress
+from mt3drum.decode.preferences import NEVER, Preferences, preferences_of
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.stem import EncoderOutput
 from tokenizer.codec import EOS, MAX_VELOCITY, PAD, Codec
@@ -155,7 +157,8 @@ def _velocity(codec: Codec, velocity_bin: float, struck: float) -> int:
 def framewise(
     codec: Codec, probability: Tensor, encoded: EncoderOutput, config: DecodeConfig, until: int
 ) -> list[Hypothesis]:
-    """The onset head alone: its likeliest set of hits is every peak above one half.
+    """The onset head alone: its likeliest set of hits is every peak above one half, or, with preferences,
+    those that are above it with their terms, one after the other in time, the likelier first.
 
     Args:
         probability: [s t c] of the onset head; encoded: what it says of velocity.
@@ -163,17 +166,25 @@ def framewise(
     heard = probability.cpu().numpy()
     peaks = suppress(probability, encoded.onset_logits)[:, :until].cpu().numpy()
     loudness = torch.sigmoid(encoded.velocity.float()).cpu().numpy() * MAX_VELOCITY
+    preferences = preferences_of(codec, config, torch.device("cpu"))
     return [
-        _framewise_segment(codec, index, heard, peaks[index], loudness[index], config)
+        _framewise_segment(codec, index, heard, peaks[index], loudness[index], config, preferences)
         for index in range(len(heard))
     ]
 
 
 def _framewise_segment(
-    codec: Codec, index: int, heard: np.ndarray, peaks: np.ndarray, loudness: np.ndarray, config: DecodeConfig
+    codec: Codec,
+    index: int,
+    heard: np.ndarray,
+    peaks: np.ndarray,
+    loudness: np.ndarray,
+    config: DecodeConfig,
+    preferences: Preferences | None,
 ) -> Hypothesis:
-    step, drum = np.nonzero(peaks > 0.5)
-    kept = _spaced(codec, step, drum, config)
+    least = 0.5 if preferences is None else 1 / (1 + math.exp(preferences.most()))
+    step, drum = np.nonzero(peaks > least)
+    kept = _chosen(codec, step, drum, peaks[step, drum], config, preferences)
     step, drum = step[kept], drum[kept]
     near, exists = _neighbours(heard, np.full(len(step), index), step)
     own = np.take_along_axis(near, drum[:, None, None], 2)[..., 0]
@@ -192,15 +203,34 @@ def _framewise_segment(
     return Hypothesis((*tokens, EOS), score, tuple(hits), tuple(step.tolist()))
 
 
-def _spaced(codec: Codec, step: np.ndarray, drum: np.ndarray, config: DecodeConfig) -> list[int]:
-    """Indices, in order, of the hits that the options on classes, gap and density allow."""
-    gap = config.gap_steps(codec)
+def _chosen(
+    codec: Codec,
+    step: np.ndarray,
+    drum: np.ndarray,
+    heard: np.ndarray,
+    config: DecodeConfig,
+    preferences: Preferences | None,
+) -> list[int]:
+    """Indices, in order, of the hits that the options on classes, gap and density allow and, where there are
+    preferences, those leave: in the order of time, at one time the likelier first."""
+    gap, many, written = config.gap_steps(codec), config.max_hits_per_second, config.written
+    order = range(len(step)) if preferences is None else np.lexsort((-heard, step)).tolist()
     kept: list[int] = []
     last: dict[int, int] = {}
-    for at, (t, c) in enumerate(zip(step.tolist(), drum.tolist(), strict=True)):
-        many = config.max_hits_per_second
+    struck = torch.full((1, 1, codec.num_drums), NEVER)
+    earlier, now = struck.clone(), -1
+    for at in order:
+        t, c, p = int(step[at]), int(drum[at]), float(heard[at])
         crowded = many is not None and len(kept) >= many and t - step[kept[-many]] < codec.steps_per_second
-        if c in config.classes and not crowded and t - last.get(c, t - gap) >= gap:
-            kept.append(at)
-            last[c] = t
-    return kept
+        if c not in written or crowded or t - last.get(c, t - gap) < gap:
+            continue
+        if preferences is not None:
+            if t != now:
+                earlier, now = struck.clone(), t
+            term = float(preferences.of_drums(struck, earlier, torch.tensor([[t]]))[0, 0, c])
+            if math.log(p / max(1 - p, TINY)) + term <= 0:
+                continue
+            struck[0, 0, c] = t
+        kept.append(at)
+        last[c] = t
+    return sorted(kept)

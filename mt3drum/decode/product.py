@@ -52,9 +52,18 @@ def score(
         logits[..., EOS] = torch.logaddexp(logits[..., EOS], late)
     legal = narrowing.legal()
     log_probs = torch.log_softmax(logits.masked_fill_(~legal, _ILLEGAL), dim=-1)
+    drums = slice(codec.first_drum, codec.first_velocity)
+    if narrowing.labels is not None:
+        log_probs[..., drums] = narrowing.labels.merged_drums(log_probs[..., drums]).clamp(min=_ILLEGAL)
     combined = log_probs.clone()
     if config.onset_weight:
         combined.lerp_(onset_log_probs(codec, tables, narrowing.state), config.onset_weight)
+    if narrowing.preferences is not None:
+        times, strokes = narrowing.preferences.terms(
+            narrowing.struck, narrowing.earlier, tables, narrowing.state
+        )
+        combined[..., codec.first_time : codec.first_drum] += times
+        combined[..., drums] += strokes
     combined.masked_fill_(~narrowing.narrow(legal, must_end), -math.inf)
     mass = torch.softmax(log_probs[..., codec.first_velocity :], dim=-1)
     velocity = mass @ torch.arange(codec.velocity_bins, dtype=mass.dtype, device=mass.device)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from mt3drum.audio.recording import AudioSource
 from mt3drum.decode.hypothesis import Hypothesis
+from mt3drum.decode.part import WHOLE, Part
+from mt3drum.decode.velocity import Strength, revise
 from mt3drum.decoding import DecodeConfig
 from mt3drum.result import Failure, Transcription
-from tokenizer.hits import SAME_STROKE, Hit, merge_close, one_way_at_a_time
+from tokenizer.hits import SAME_STROKE, Hit, merge_close, one_way_at_a_time, within
 
 REFINED = 0.05
 """Seconds by which refinement may move a hit before its segment's first step: more than it does (20 ms)."""
@@ -21,7 +23,10 @@ class InProgress:
 
     path: Path | None
     recording: AudioSource | None
+    part: Part = WHOLE
+    """Hits elsewhere are left out."""
     failure: str = ""
+    scheme: str = "26"
     waiting: int = 0
     """Segments cut and not yet decoded."""
     cut: bool = False
@@ -32,6 +37,8 @@ class InProgress:
     """Joined: nothing that is heard later changes them."""
     candidates: list[Hit] = field(default_factory=list)
     """Joined and left out: less certain than their family's bound."""
+    strengths: dict[tuple[float, int], Strength] = field(default_factory=dict)
+    """Of every hit, by time and drum; empty without the loudness pass."""
     warnings: list[str] = field(default_factory=list)
 
     def result(self) -> Transcription | Failure:
@@ -40,11 +47,12 @@ class InProgress:
             assert self.path is not None
             return Failure(self.path, self.failure)
         return Transcription(
-            tuple(self.settled),
+            tuple(revise(self.settled, self.strengths) if self.strengths else self.settled),
             self.recording.seconds,
             self.path,
             (*self.recording.warnings, *self.warnings),
             tuple(self.candidates),
+            scheme=self.scheme,
         )
 
     def settle(self, config: DecodeConfig, until: float) -> list[Hit]:
@@ -59,6 +67,7 @@ class InProgress:
         joined = one_way_at_a_time(
             merge_close(self.hits[:end], max(SAME_STROKE, config.minimum_gap)), config.exclusive_gap
         )
+        joined = within(joined, self.part.start, self.part.end)
         new = [hit for hit in joined if config.confident(hit)]
         del self.hits[:end]
         self.settled += new
@@ -66,14 +75,16 @@ class InProgress:
         return new
 
 
-def place(hypothesis: Hypothesis, start: int, margin: int, steps: int, steps_per_second: int) -> list[Hit]:
-    """A segment's hits in the time of the recording: the border rule.
+def place(
+    hypothesis: Hypothesis, start: int, margin: int, steps: int, steps_per_second: int
+) -> list[tuple[Hit, int]]:
+    """A segment's hits in the time of the recording, each with its step in the segment: the border rule.
 
     A segment answers for the steps from `margin` on, up to where `generate` was told to end. The step is the
     token's, before refinement, so that every step of a recording belongs to exactly one segment.
     """
     return [
-        Hit(max(0.0, start / steps_per_second + hit.time), hit.drum, hit.velocity, hit.confidence)
+        (Hit(max(0.0, start / steps_per_second + hit.time), hit.drum, hit.velocity, hit.confidence), step)
         for hit, step in zip(hypothesis.hits, hypothesis.steps, strict=True)
         if step >= margin and start + step < steps
     ]

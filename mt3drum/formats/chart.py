@@ -1,4 +1,5 @@
-"""A song folder for Clone Hero, YARG and their like: notes.chart, notes.mid and song.ini, pro drums.
+"""A song folder for Clone Hero, YARG and their like: notes.chart, notes.mid and song.ini, pro drums, with
+sections, flams, accents, ghost notes and roll lanes. Star power is left to the charter.
 
 The formats as TheNathannator/GuitarGame_ChartFormats documents them. In a .chart notes are toms unless
 flagged as cymbals (66 to 68); in a .mid they are cymbals unless a tom marker (110 to 112) is held under
@@ -8,12 +9,15 @@ them.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import mido
 
+from mt3drum.formats.elite import TRACK as ELITE_TRACK
+from mt3drum.formats.elite import elite_events
 from mt3drum.formats.lanes import (
     DIFFICULTIES,
     KICK,
@@ -25,8 +29,10 @@ from mt3drum.formats.lanes import (
     chart_gems,
     thin,
 )
+from mt3drum.formats.roll_lanes import RollLane, find_rolls, phrase_ends
 from mt3drum.rhythm.quantise import Score
-from mt3drum.rhythm.tempo_map import tempo_map
+from mt3drum.rhythm.sections import Section, find_form
+from mt3drum.rhythm.tempo_map import TempoMap, tempo_map
 from tokenizer.hits import Hit
 
 RESOLUTION = 480
@@ -34,6 +40,9 @@ RESOLUTION = 480
 _NOTE_LENGTH = 30  # ticks: a sixty-fourth
 _MID_BASE: dict[Difficulty, int] = {"Expert": 96, "Hard": 84, "Medium": 72, "Easy": 60}
 _TOM_MARKER = 108  # plus the lane: 110 yellow, 111 blue, 112 green
+_FLAM_MARKER = 109
+_ROLL_MARKERS = (126, 127)  # on one lane, on two; at velocity 100 of Expert alone
+_ROLL_PHRASES = (65, 66)  # the same in a .chart
 _VELOCITY = {"": 100, "accent": 127, "ghost": 1}
 _UNSTEADY_BPM = 120.0
 
@@ -49,6 +58,12 @@ class Chart:
     """(tick, numerator, denominator)."""
     title: str
     seconds: float
+    sections: tuple[tuple[int, str], ...] = ()
+    """(tick, name)."""
+    rolls: tuple[RollLane, ...] = ()
+    """On Expert."""
+    elite: tuple[tuple[int, int, mido.Message], ...] = ()
+    """Events of the track for eight-lane drums."""
 
 
 def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: float) -> Chart:
@@ -56,9 +71,14 @@ def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: fl
     minute."""
     if score is None:
         ticks = [round(time * _UNSTEADY_BPM / 60 * RESOLUTION) for time in _chord_times(hits)]
-        return Chart(chart_gems(hits, ticks), ((0, _UNSTEADY_BPM),), ((0, 4, 4),), title, seconds)
+        charted = chart_gems(hits, ticks)
+        tempos = ((0, _UNSTEADY_BPM),)
+        elite = tuple(elite_events(hits, ticks, ()))
+        return Chart(charted, tempos, ((0, 4, 4),), title, seconds, (), find_rolls(charted), elite)
     lines = tempo_map(score.grid)
     strokes, places = [], []
+    graced = {(note.position, note.hit.drum) for note in score.notes if note.grace}
+    flams = {note.hit for note in score.notes if not note.grace and (note.position, note.hit.drum) in graced}
     for note in score.notes:
         if note.grace:  # a flam is one gem
             continue
@@ -67,15 +87,34 @@ def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: fl
         for hit in (note.hit, *note.roll):
             strokes.append(hit)
             places.append(place if hit is note.hit else lines.quarters(start + hit.time - note.hit.time))
+    ticks = [max(0, round(place * RESOLUTION)) for place in places]
+    charted = chart_gems(strokes, ticks, flams)
     return Chart(
-        chart_gems(strokes, [max(0, round(place * RESOLUTION)) for place in places]),
+        charted,
         tuple(
             (int(place * RESOLUTION), tempo) for place, tempo in zip(lines.places, lines.tempos, strict=True)
         ),
         tuple((int(place * RESOLUTION), top, bottom) for place, top, bottom in lines.meters),
         title,
         seconds,
+        _sections(score, lines),
+        find_rolls(charted),
+        tuple(elite_events(strokes, ticks, flams)),
     )
+
+
+def _sections(score: Score, lines: TempoMap) -> tuple[tuple[int, str], ...]:
+    """Where each section of the form begins; bars without drums are a break."""
+    bar = score.grid.meter.bar_quarters
+    return tuple(
+        (max(0, int(lines.place(section.first * bar) * RESOLUTION)), _section_name(section))
+        for section in find_form(score).sections
+    )
+
+
+def _section_name(section: Section) -> str:
+    name = section.label or "Break"
+    return name if section.number == 1 else f"{name} {section.number}"
 
 
 def _chord_times(hits: Sequence[Hit]) -> list[float]:
@@ -105,12 +144,17 @@ def to_chart(chart: Chart) -> str:
     sections = {
         "Song": song,
         "SyncTrack": [f"{tick} = {text}" for tick, _, text in sorted(sync)],
-        "Events": [],
+        "Events": [f'{tick} = E "section {name}"' for tick, name in chart.sections],
     }
     for difficulty in DIFFICULTIES:
-        sections[f"{difficulty}Drums"] = [
-            line for gem in _gems(chart, difficulty) for line in _chart_lines(gem)
-        ]
+        rows = [(gem.tick, line) for gem in _gems(chart, difficulty) for line in _chart_lines(gem)]
+        if difficulty == "Expert":
+            ends = phrase_ends(chart.rolls, _NOTE_LENGTH)
+            rows += [
+                (roll.start, f"{roll.start} = S {_ROLL_PHRASES[len(roll.lanes) - 1]} {end - roll.start}")
+                for roll, end in zip(chart.rolls, ends, strict=True)
+            ]
+        sections[f"{difficulty}Drums"] = [line for _, line in sorted(rows, key=lambda row: row[0])]
     lines = []
     for section, body in sections.items():
         lines += [f"[{section}]", "{", *(f"  {line}" for line in body), "}"]
@@ -142,12 +186,15 @@ def to_mid(chart: Chart) -> bytes:
         for tick, top, bottom in chart.meters
     ]
     notes: dict[tuple[int, int], int] = {}
+    alone = Counter(gem.tick for gem in chart.charted.gems if gem.lane != KICK)  # a marker is of single notes
     for difficulty in DIFFICULTIES:
         for gem in _gems(chart, difficulty):
             note = 95 if gem.double else _MID_BASE[difficulty] + gem.lane
             notes[gem.tick, note] = _VELOCITY[gem.mark]
             if gem.lane > RED and not gem.cymbal:
                 notes[gem.tick, _TOM_MARKER + gem.lane] = 100
+            if gem.flam and alone[gem.tick] == 1:
+                notes[gem.tick, _FLAM_MARKER] = 100
     body: list[tuple[int, int, mido.Message | mido.MetaMessage]] = [
         (0, 0, mido.MetaMessage("text", text="[ENABLE_CHART_DYNAMICS]"))
     ]
@@ -159,15 +206,22 @@ def to_mid(chart: Chart) -> bytes:
         )  # no marker reaches a next chord
         body.append((tick, 2, mido.Message("note_on", note=note, velocity=velocity)))
         body.append((end, 1, mido.Message("note_off", note=note, velocity=0)))
+    for roll, end in zip(chart.rolls, phrase_ends(chart.rolls, _NOTE_LENGTH), strict=True):
+        note = _ROLL_MARKERS[len(roll.lanes) - 1]
+        body.append((roll.start, 2, mido.Message("note_on", note=note, velocity=100)))
+        body.append((end, 1, mido.Message("note_off", note=note, velocity=0)))
+    events = [(tick, 0, mido.MetaMessage("text", text=f"[section {name}]")) for tick, name in chart.sections]
     midi = mido.MidiFile(type=1, ticks_per_beat=RESOLUTION)
     midi.tracks.append(_track("notes", head))
+    midi.tracks.append(_track("EVENTS", events))
     midi.tracks.append(_track("PART DRUMS", body))
+    midi.tracks.append(_track(ELITE_TRACK, list(chart.elite)))
     file = io.BytesIO()
     midi.save(file=file)
     return file.getvalue()
 
 
-def _track(name: str, events: list[tuple[int, int, mido.Message | mido.MetaMessage]]) -> mido.MidiTrack:
+def _track(name: str, events: Sequence[tuple[int, int, mido.Message | mido.MetaMessage]]) -> mido.MidiTrack:
     track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
     last = 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):

@@ -6,8 +6,8 @@ green toms; yellow (hi-hat), blue (ride) and green (crash) cymbals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mt3drum.formats.marks import Mark, mark, marker
@@ -63,6 +63,8 @@ class Gem:
     mark: Mark = ""
     double: bool = False
     """A kick of the second pedal."""
+    flam: bool = False
+    """A light stroke goes just before it."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,13 @@ class Charted:
     """Hits of no lane, on a lane that is taken by a drum of the same colour, or of a third hand."""
 
 
-def chart_gems(hits: Sequence[Hit], ticks: Sequence[int]) -> Charted:
+def chart_gems(hits: Sequence[Hit], ticks: Sequence[int], flams: Collection[Hit] = ()) -> Charted:
     """One gem a hit, as long as hands and lanes allow: of three hands the two that matter most stay; a cymbal
-    and a tom of one colour cannot be struck together, so the second takes the next free lane of its kind."""
+    and a tom of one colour cannot be struck together, so the second takes the next free lane of its kind.
+
+    Args:
+        flams: hits with a light stroke before them.
+    """
     limits = marker(hits)
     chords: dict[int, list[Hit]] = {}
     for hit, tick in zip(hits, ticks, strict=True):
@@ -87,7 +93,7 @@ def chart_gems(hits: Sequence[Hit], ticks: Sequence[int]) -> Charted:
     left_out = 0
     for tick, chord in sorted(chords.items()):
         taken: set[int] = set()
-        for hit in sorted(chord, key=_precedence):
+        for hit in sorted(chord, key=precedence):
             where = LANE_OF[hit.drum]
             full = where is not None and where[0] != KICK and len(taken - {KICK}) == HANDS
             lane = _free(where, taken) if where and not full else None
@@ -96,13 +102,14 @@ def chart_gems(hits: Sequence[Hit], ticks: Sequence[int]) -> Charted:
                 continue
             taken.add(lane)
             marked: Mark = "" if lane == KICK else mark(hit, limits)
-            gems.append((Gem(tick, lane, where[1], marked), hit.time))
+            gems.append((Gem(tick, lane, where[1], marked, flam=hit in flams), hit.time))
     gems.sort()
     doubled = _double_kicks(gems)
     return Charted(tuple(gem for gem, _ in doubled), tuple(time for _, time in doubled), left_out)
 
 
-def _precedence(hit: Hit) -> tuple[int, int]:
+def precedence(hit: Hit) -> tuple[int, int]:
+    """Which strokes of a chord take their lane first: least is first."""
     return -_LET_GO.index(family) if (family := DRUMS[hit.drum].family) in _LET_GO else 0, -hit.velocity
 
 
@@ -122,7 +129,7 @@ def _double_kicks(gems: list[tuple[Gem, float]]) -> list[tuple[Gem, float]]:
         if gem.lane == KICK:
             second = last >= 0 and time - last < DOUBLE_KICK and not second
             last = time
-            gem = Gem(gem.tick, gem.lane, gem.cymbal, gem.mark, second)
+            gem = replace(gem, double=second)
         marked.append((gem, time))
     return marked
 

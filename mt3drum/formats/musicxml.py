@@ -10,9 +10,11 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from fractions import Fraction
 
+from mt3drum.formats.markings import Markings, find_markings, write_hands, write_markings
 from mt3drum.formats.marks import mark, marker
 from mt3drum.formats.notation import FEET, ChordRest, bars
 from mt3drum.formats.staff import SIGNS
+from mt3drum.formats.stickings import Hands, Style
 from mt3drum.rhythm.quantise import Note, Score
 from tokenizer.drums import DRUMS
 
@@ -26,8 +28,13 @@ _DOCTYPE = (
 )
 
 
-def to_musicxml(score: Score, title: str) -> str:
+def to_musicxml(score: Score, title: str, style: Style | None = None, simile_marks: bool = False) -> str:
     """The whole document.
+
+    Args:
+        style: of the stickings below the notes; None: none.
+        simile_marks: draw repeated bars as simile marks. (Their notes stay in the document, but not every
+            program that reads it plays them.)
 
     Raises:
         ValueError: a position too fine to be written, which `quantise` does not give.
@@ -41,12 +48,15 @@ def to_musicxml(score: Score, title: str) -> str:
     part = ET.SubElement(root, "part", id="P1")
     limits = marker(note.hit for note in score.notes)
     tempos = _printed_tempos(score)
-    for number, bar in enumerate(bars(score)):
+    written = bars(score)
+    markings = find_markings(score, written, style, simile_marks) if score.notes else Markings()
+    for number, bar in enumerate(written):
         measure = ET.SubElement(part, "measure", number=str(number + 1))
         if number == 0:
             _attributes(measure, score)
+        write_markings(measure, number, markings)
         _directions(measure, score, tempos.get(score.first_bar + number), first=number == 0)
-        _voice(measure, bar.hands, "1", limits)
+        _voice(measure, bar.hands, "1", limits, markings.hands[number] if markings.hands else None)
         if bar.feet:
             backup = ET.SubElement(measure, "backup")
             ET.SubElement(backup, "duration").text = str(_ticks(score.grid.meter.bar_quarters))
@@ -137,15 +147,21 @@ def _directions(measure: ET.Element, score: Score, tempo: float | None, first: b
 
 
 def _voice(
-    measure: ET.Element, events: Sequence[ChordRest], voice: str, limits: dict[int, tuple[float, float]]
+    measure: ET.Element,
+    events: Sequence[ChordRest],
+    voice: str,
+    limits: dict[int, tuple[float, float]],
+    hands: Sequence[Hands] | None = None,
 ) -> None:
-    for event in events:
+    for place, event in enumerate(events):
         graces = _grace_chords(event.graces)
         for at, chord in enumerate(graces):
             for index, note in enumerate(chord):
                 _note(measure, event, note, voice, limits, chord=index > 0, grace=(at, len(graces)))
         for index, note in enumerate(event.notes):
-            _note(measure, event, note, voice, limits, chord=index > 0)
+            element = _note(measure, event, note, voice, limits, chord=index > 0)
+            if hands and index == 0:
+                write_hands(element, event.notes, hands[place])
         if not event.notes:
             _rest(measure, event, voice)
 
@@ -172,7 +188,7 @@ def _rest(measure: ET.Element, event: ChordRest, voice: str) -> None:
         rest.set("measure", "yes")
         return
     _value(element, event)
-    _notations(element, event, "", grace=False)
+    _notations(element, event, "", (), grace=False)
 
 
 def _note(
@@ -183,7 +199,7 @@ def _note(
     limits: dict[int, tuple[float, float]],
     chord: bool,
     grace: tuple[int, int] = (0, 0),
-) -> None:
+) -> ET.Element:
     """grace: which of how many grace chords before the event this is in."""
     sign = SIGNS[note.hit.drum]
     marked = mark(note.hit, limits)
@@ -196,8 +212,11 @@ def _note(
     unpitched = ET.SubElement(element, "unpitched")
     ET.SubElement(unpitched, "display-step").text = sign.step
     ET.SubElement(unpitched, "display-octave").text = str(sign.octave)
+    ties = event.ties if note.roll else ()
     if not note.grace:
         ET.SubElement(element, "duration").text = str(_ticks(event.length))
+    for tie in ties:
+        ET.SubElement(element, "tie", type=tie)
     ET.SubElement(element, "instrument", id=_instrument(note.hit.drum))
     ET.SubElement(element, "voice").text = voice
     if note.grace:
@@ -217,7 +236,8 @@ def _note(
     if not chord:
         for level, word in enumerate(beams, 1):
             ET.SubElement(element, "beam", number=str(level)).text = word
-    _notations(element, event, marked, grace=note.grace or chord)
+    _notations(element, event, "" if "stop" in ties else marked, ties, grace=note.grace or chord)
+    return element
 
 
 def _value(element: ET.Element, event: ChordRest) -> None:
@@ -230,13 +250,16 @@ def _value(element: ET.Element, event: ChordRest) -> None:
         ET.SubElement(ratio, "normal-notes").text = str(event.tuplet[1])
 
 
-def _notations(element: ET.Element, event: ChordRest, marked: str, grace: bool) -> None:
-    """A tuplet's bracket, a roll's strokes and an accent; `grace`: bracket and strokes are another note's."""
+def _notations(element: ET.Element, event: ChordRest, marked: str, ties: Sequence[str], grace: bool) -> None:
+    """Ties, a tuplet's bracket, a roll's strokes and an accent; `grace`: bracket and strokes are another
+    note's."""
     edge = "" if grace else event.edge
     tremolo = 0 if grace else event.tremolo
-    if not edge and not tremolo and marked != "accent":
+    if not ties and not edge and not tremolo and marked != "accent":
         return
     notations = ET.SubElement(element, "notations")
+    for tie in ties:
+        ET.SubElement(notations, "tied", type=tie)
     if edge:
         ET.SubElement(notations, "tuplet", type=edge, number="1")
     if tremolo:

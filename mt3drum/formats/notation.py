@@ -48,6 +48,8 @@ class ChordRest:
     """MusicXML's word for each beam, outermost first."""
     tremolo: int = 0
     """Strokes through the stem: a roll, in thirty-seconds or faster."""
+    ties: tuple[str, ...] = ()
+    """MusicXML's words for what ties its rolled notes: "stop", to the event before, "start", to the next."""
 
 
 @dataclass(frozen=True)
@@ -189,10 +191,12 @@ def _beat(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[Chor
         chord = places.get(Fraction(step, division), ()) if step in onsets and after != step else ()
         if after == step:
             continue
-        for at, steps, first in _pieces(step, after, dotted=bool(chord) and tuplet is None):
+        pieces = _pieces(step, after, dotted=bool(chord) and tuplet is None)
+        rolled = tuple(note for note in chord if note.roll)
+        for at, steps, first in pieces:
             value, dots = _value(unit * steps)
-            own = chord if first else ()
-            rolled = any(note.roll for note in own)
+            own = chord if first else rolled
+            last = at + steps == after
             events.append(
                 ChordRest(
                     start + length * at / division,
@@ -203,6 +207,7 @@ def _beat(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[Chor
                     notes=tuple(note for note in own if not note.grace),
                     graces=tuple(note for note in own if note.grace),
                     tremolo=max(1, 3 - _flags(value)) if rolled else 0,
+                    ties=(*(() if first else ("stop",)), *(() if last else ("start",))) if rolled else (),
                 )
             )
     if tuplet is not None:

@@ -1,10 +1,12 @@
-"""How hits become a score. Light: the command line makes these before anything heavy is imported."""
+"""Notation options. Light: the command line builds them before heavy imports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tokenizer.midi_tracks import TrackOptions
 
 if TYPE_CHECKING:
     from mt3drum.rhythm.grid import Grid, Meter
@@ -12,18 +14,29 @@ if TYPE_CHECKING:
 
 
 GRIDS: Mapping[str, Steps] = {"8": 8, "16": 16, "24": 24, "auto": "auto"}
-"""Grids by the names users give them: eighths, sixteenths, sixteenth triplets, or what fits beat by beat."""
+"""Grids by their option values: eighths, sixteenths, sixteenth triplets, or the best fit per beat."""
+
+
+@dataclass(frozen=True)
+class MidiOptions:
+    """How a score becomes MIDI files."""
+
+    tracks: TrackOptions = field(default_factory=TrackOptions)
+    files: bool = False
+    """A file for each family of drums, beside that of all."""
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """Beats are estimated from the hits, within what is given here."""
+    """Constraints on the beats, which are otherwise estimated from the hits."""
 
     bpm: float | None = None
-    """Beats a minute."""
+    """Beats per minute."""
     meter: Meter | None = None
     grid: Steps | None = None
-    """Write the hits of every format on this grid. None: as they were played, and on the grid that fits only
-    where a format knows nothing else (MusicXML, tab, chart)."""
+    """Quantise the hits of every format to this grid. None: keep the played times, and quantise to the best
+    grid only for formats that need one (MusicXML, tab, chart)."""
     beats: Grid | None = None
-    """Beats to keep instead of estimating them (a page's, a JSON file's); `bpm` and `meter` are not used."""
+    """Known beats, from a page or a JSON file, to use instead of an estimate; `bpm` and `meter` are
+    ignored."""
+    midi: MidiOptions = field(default_factory=MidiOptions)

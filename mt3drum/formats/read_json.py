@@ -1,4 +1,4 @@
-"""Scores back from JSON, as `mt3drum.formats.tables` and the review page write it: untrusted, so checked."""
+"""Read scores from JSON as written by `mt3drum.formats.tables` and the review page; input is validated."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mt3drum.decoding import DECODED_SCHEMES
 from mt3drum.result import Transcription
 from mt3drum.rhythm.grid import Grid, Meter
-from tokenizer.drums import CLASS_INDEX
+from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
 
 MAX_BYTES = 256 * 2**20
 MAX_BEATS = 200_000
-"""Two hours at 500 a minute are 60,000."""
+"""Two hours at 500 bpm are 60,000 beats."""
 MAX_SECONDS = 1e5
 
 
 def read_json(path: Path) -> tuple[Transcription, Grid | None]:
-    """The score in a JSON file (-: standard input), and its beats where it holds any.
+    """The score in a JSON file (-: standard input), and its beats if it contains any.
 
     Raises:
-        ValueError: it is no such file; the message names it and what is wrong.
-        OSError: it cannot be read.
+        ValueError: the file is not a valid score; the message names the file and the problem.
+        OSError: the file cannot be read.
     """
     if str(path) == "-":
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -46,12 +47,16 @@ def read_json(path: Path) -> tuple[Transcription, Grid | None]:
     if not isinstance(values, dict) or not isinstance(values.get("hits"), list):
         raise ValueError(f"{path}: not a score in JSON, as mt3drum and its review page write it")
     hits = []
+    scheme = values.get("scheme", "26")
+    if scheme not in DECODED_SCHEMES:
+        raise ValueError(f"{path}: scheme {scheme!r:.40} is none of {', '.join(DECODED_SCHEMES)}")
+    drums = dict(zip(SCHEMES[scheme].labels, SCHEMES[scheme].first_class, strict=True))
     for number, row in enumerate(values["hits"], 1):
         try:
             time, confidence = _number(row["time"], 0, MAX_SECONDS), _number(row["confidence"], 0, 1)
             if type(row["velocity"]) is not int:
                 raise ValueError(f"velocity {row['velocity']!r:.40} is no whole number")
-            hits.append(Hit(time, CLASS_INDEX[row["drum"]], row["velocity"], confidence))
+            hits.append(Hit(time, drums[row["drum"]], row["velocity"], confidence))
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path}: hit {number}: {type(error).__name__}: {error}") from None
     try:
@@ -62,14 +67,14 @@ def read_json(path: Path) -> tuple[Transcription, Grid | None]:
     source = values.get("source")
     warnings = tuple(str(text) for text in values.get("warnings") or ())
     name = Path(source) if isinstance(source, str) and source else path
-    return Transcription(tuple(sorted(hits)), seconds, name, warnings), beats
+    return Transcription(tuple(sorted(hits)), seconds, name, warnings, scheme=scheme), beats
 
 
 def read_tempo(record: Mapping[str, Any]) -> Grid:
     """The inverse of `tables.tempo_record`.
 
     Raises:
-        ValueError, TypeError, KeyError: it is no such record.
+        ValueError, TypeError, KeyError: the record is invalid.
     """
     beats = tuple(_number(beat, 0, MAX_SECONDS) for beat in record["beats"])
     if not 2 <= len(beats) <= MAX_BEATS or any(later <= beat for beat, later in pairwise(beats)):

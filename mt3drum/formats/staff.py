@@ -28,6 +28,11 @@ class Sign:
     strokes: str
     """In a tab: plain stroke, accent, ghost note, flam, accented flam, ghosted flam."""
 
+    @property
+    def height(self) -> int:
+        """Places on the staff, for comparison."""
+        return 7 * self.octave + "CDEFGAB".index(self.step)
+
 
 _DRUM, _CYMBAL, _OPEN = "oOgfFd", "xXyhHn", "oOucCb"
 _TABLE = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from mt3drum.result import record
 from mt3drum.rhythm.grid import Grid
-from tokenizer.drums import DRUMS
+from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
 
 COLUMNS = ("time", "drum", "velocity", "confidence")
@@ -37,36 +37,51 @@ def to_json(
     source: str | None,
     warnings: Sequence[str],
     tempo: Mapping[str, Any] | None,
+    scheme: str = "26",
 ) -> str:
-    """One object, one hit a line."""
+    """One object, one hit a line.
+
+    Args:
+        scheme: what was told apart; named in the file where that is less than all classes.
+    """
     head = {"source": source, "seconds": round(seconds, 6), "warnings": list(warnings), "tempo": tempo}
-    body = ",\n  ".join(json.dumps(record(hit)) for hit in hits)
+    head |= {} if scheme == "26" else {"scheme": scheme}
+    body = ",\n  ".join(json.dumps(record(hit, scheme)) for hit in hits)
     body = f"[\n  {body}\n ]" if hits else "[]"
     return json.dumps(head, ensure_ascii=False)[:-1] + f',\n "hits": {body}}}\n'
 
 
-def to_jsonl(hits: Iterable[Hit]) -> str:
+def to_jsonl(hits: Iterable[Hit], scheme: str = "26") -> str:
     """One object a line, one line a hit."""
-    return "".join(json.dumps(record(hit)) + "\n" for hit in hits)
+    return "".join(json.dumps(record(hit, scheme)) + "\n" for hit in hits)
 
 
-def to_csv(hits: Iterable[Hit]) -> str:
+def to_csv(hits: Iterable[Hit], scheme: str = "26") -> str:
     """A header and one hit a line."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for hit in hits:
-        table.writerow((f"{hit.time:.6f}", DRUMS[hit.drum].name, hit.velocity, f"{hit.confidence:.4f}"))
+        drum = SCHEMES[scheme].name_of(hit.drum)
+        table.writerow((f"{hit.time:.6f}", drum, hit.velocity, f"{hit.confidence:.4f}"))
     return text.getvalue()
 
 
-def to_jams(hits: Sequence[Hit], seconds: float, title: str, grid: Grid | None, notes: Sequence[int]) -> str:
+def to_jams(
+    hits: Sequence[Hit],
+    seconds: float,
+    title: str,
+    grid: Grid | None,
+    notes: Sequence[int],
+    scheme: str = "26",
+) -> str:
     """A JAMS file (Humphrey et al. 2014): hits as MIDI notes (`note_midi`) and, with drum and velocity, as
     `blob`; where there is a grid, beats with their place in the bar (`beat`) and the tempo (`tempo`).
 
     Args:
         notes: MIDI note of each class.
     """
+    name_of = SCHEMES[scheme].name_of
     duration = max([seconds, *(hit.time for hit in hits)])
     annotations = [
         _annotation(
@@ -76,7 +91,7 @@ def to_jams(hits: Sequence[Hit], seconds: float, title: str, grid: Grid | None, 
             "blob",
             duration,
             [
-                (hit.time, 0.0, {"drum": DRUMS[hit.drum].name, "velocity": hit.velocity}, hit.confidence)
+                (hit.time, 0.0, {"drum": name_of(hit.drum), "velocity": hit.velocity}, hit.confidence)
                 for hit in hits
             ],
         ),

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mt3drum.files import result_paths, write_whole
 from mt3drum.formats import tables
 from mt3drum.formats.options import ScoreOptions
+from mt3drum.formats.summary import summary, summary_record, tempo_summary, tempo_text
 from mt3drum.result import Transcription
-from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
-from tokenizer.midi import Notes, note_numbers, write_midi
+from tokenizer.midi import Notes, note_numbers
 
 if TYPE_CHECKING:
     from mt3drum.rhythm.grid import Grid
@@ -106,7 +105,7 @@ class Rendering:
         for name, path in paths.items():
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                _WRITERS[name](self, path)
+                also = _WRITERS[name](self, path)
             except OSError as error:
                 raise WriteError(error, files) from error
             except NoGridError:
@@ -114,7 +113,7 @@ class Rendering:
             except ValueError as error:
                 missing[name] = str(error)
             else:
-                files.append(path)
+                files += [path, *(also or ())]
         return Written(tuple(files), missing, self.warnings)
 
     @property
@@ -122,6 +121,12 @@ class Rendering:
         """One line: the hits and, where a format has asked for it, the tempo."""
         tempo = f"; {tempo_text(self.grid)}" if "grid" in vars(self) else ""
         return summary(self.result) + tempo
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same as plain values; `tempo` is there where a format has asked for it."""
+        tempo = {"tempo": tempo_summary(self.grid)} if "grid" in vars(self) else {}
+        return summary_record(self.result) | tempo
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -137,7 +142,7 @@ class Rendering:
         asked, grid, result = self.options.bpm, self.grid, self.result
         if asked is None or grid is None or self.options.beats is not None:
             return None
-        found = estimate(result.heard, result.seconds, meter=self.options.meter)
+        found = estimate(result.all_hits, result.seconds, meter=self.options.meter)
         where = f"{result.path or 'audio array'}: --bpm {asked:g}"
         if found is not None and all(abs(found.bpm / asked / n - 1) > NEAR_TEMPO for n in (0.5, 1, 2)):
             return (
@@ -153,9 +158,10 @@ class Rendering:
         from mt3drum.rhythm.estimate import estimate
 
         if self.options.beats is not None:
-            return self.options.beats
+            hits = self.result.all_hits  # edited or merged, so that a stroke may lie before the first beat
+            return self.options.beats.reaching(hits[0].time) if hits else self.options.beats
         return estimate(
-            self.result.heard, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
+            self.result.all_hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
         )
 
     @cached_property
@@ -168,7 +174,7 @@ class Rendering:
 
         if self.grid is None:
             raise NoGridError
-        score = quantise(self.result.heard, self.grid, self.options.grid or "auto")
+        score = quantise(self.result.all_hits, self.grid, self.options.grid or "auto")
         return score.without(self.result.left_out)
 
     @cached_property
@@ -190,14 +196,12 @@ class Rendering:
         return self.tempo_map.beats(self.grid)
 
 
-def _midi(rendering: Rendering, path: Path) -> None:
-    lines = rendering.tempo_map
-    write_midi(
-        rendering.hits,
-        path,
-        notes=rendering.notes,
-        tempos=lines.midi_tempos if lines else None,
-        time_signatures=lines.midi_meters if lines else None,
+def _midi(rendering: Rendering, path: Path) -> Sequence[Path]:
+    from mt3drum.formats.midi_files import write_midi_files
+
+    options = rendering.options.midi
+    return write_midi_files(
+        rendering.hits, path, rendering.notes, rendering.tempo_map, rendering.title, options
     )
 
 
@@ -205,21 +209,25 @@ def _json(rendering: Rendering, path: Path) -> None:
     result = rendering.result
     source = result.path.name if result.path else None
     tempo = tables.tempo_record(rendering.beats)
-    write_whole(path, tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo))
+    text = tables.to_json(rendering.hits, result.seconds, source, rendering.warnings, tempo, result.scheme)
+    write_whole(path, text)
 
 
 def _jsonl(rendering: Rendering, path: Path) -> None:
-    write_whole(path, tables.to_jsonl(rendering.hits))
+    write_whole(path, tables.to_jsonl(rendering.hits, rendering.result.scheme))
 
 
 def _csv(rendering: Rendering, path: Path) -> None:
-    write_whole(path, tables.to_csv(rendering.hits))
+    write_whole(path, tables.to_csv(rendering.hits, rendering.result.scheme))
 
 
 def _jams(rendering: Rendering, path: Path) -> None:
     numbers = note_numbers(rendering.notes)
-    seconds = rendering.result.seconds
-    write_whole(path, tables.to_jams(rendering.hits, seconds, rendering.title, rendering.beats, numbers))
+    result = rendering.result
+    text = tables.to_jams(
+        rendering.hits, result.seconds, rendering.title, rendering.beats, numbers, result.scheme
+    )
+    write_whole(path, text)
 
 
 def _musicxml(rendering: Rendering, path: Path) -> None:
@@ -264,7 +272,7 @@ def _wav(rendering: Rendering, path: Path) -> None:
     write_whole(path, to_wav(rendering.hits, rendering.result.seconds, rendering.beats))
 
 
-_WRITERS: Mapping[str, Callable[[Rendering, Path], None]] = {
+_WRITERS: Mapping[str, Callable[[Rendering, Path], Sequence[Path] | None]] = {
     "midi": _midi,
     "json": _json,
     "jsonl": _jsonl,
@@ -275,15 +283,3 @@ _WRITERS: Mapping[str, Callable[[Rendering, Path], None]] = {
     "chart": _chart,
     "wav": _wav,
 }
-
-
-def summary(result: Transcription) -> str:
-    """One line: hits by drum, most frequent first."""
-    counts = Counter(DRUMS[hit.drum].name for hit in result.hits)
-    drums = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    return f"{len(result.hits)} hits in {result.seconds:.1f} s" + (f": {drums}" if drums else "")
-
-
-def tempo_text(grid: Grid | None) -> str:
-    """Tempo and meter as people say them."""
-    return f"{grid.bpm:.1f} bpm, {grid.meter}" if grid is not None else "unsteady: no grid"

@@ -1,6 +1,7 @@
-"""Checkpoints: safetensors only, fp16 weights, the whole configuration and the codec's fingerprint inside.
+"""Checkpoints: safetensors with fp16 weights, the complete configuration and the codec's fingerprint.
 
-Nothing here unpickles. A file of another vocabulary, with missing, surplus or misshapen weights, is refused.
+Nothing is unpickled. A file with another vocabulary or with missing, surplus or misshapen weights is
+rejected.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ def save_checkpoint(
     decoding: Mapping[str, Any],
     training: Mapping[str, Any],
 ) -> None:
-    """Write weights as fp16 with everything needed to use them; complete or absent.
+    """Write weights as fp16 with everything needed to use them; the file is complete or absent.
 
     Args:
-        weights: by our names (`mt3drum.model.weight_names`).
+        weights: keyed by the names of `mt3drum.model.weight_names`.
         decoding: the decode settings chosen for these weights (fields of `DecodeConfig`).
-        training: what made them (steps, seed, commit, data), for the record.
+        training: how they were trained (steps, seed, commit, data).
     """
     import torch
     from safetensors.torch import save_file
@@ -79,7 +80,7 @@ def read_header(path: Path) -> dict[str, Any]:
         `format`, `config` (ModelConfig), `decoding` and `training` (dicts).
 
     Raises:
-        CheckpointError: the file is missing, too large, not ours, or of another vocabulary.
+        CheckpointError: the file is missing, too large, not an mt3drum checkpoint, or has another vocabulary.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -134,10 +135,10 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
 def load_inference_model(
     path: Path, device: str = "cpu", dtype: torch.dtype | None = None, runtime: str = "torch"
 ) -> tuple[InferenceModel, dict[str, Any]]:
-    """The same for decoding alone, without the import of x-transformers.
+    """The model for decoding only, without importing x-transformers, and its header.
 
     Args:
-        dtype: of the matrix products (default: the fastest here).
+        dtype: of matrix products (default: the fastest on this machine).
         runtime: `torch`, or `onnx`: ONNX Runtime, on the processor in float32.
 
     Raises:
@@ -168,7 +169,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     header = read_header(path)
     if _least_weights(header["config"]) > path.stat().st_size:
-        # Before anything of the size it claims is made: a header of a kilobyte may ask for a terabyte.
+        # Check before allocating: a header of one kilobyte may declare a terabyte.
         raise CheckpointError(
             f"{path}: the weights do not fit the configuration: the file is too small for it"
         )
@@ -210,7 +211,7 @@ def _shape(weights: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
 
 
 def _least_weights(config: ModelConfig) -> int:
-    """A lower bound of the number of weights: attention, feed-forward layers and stem."""
+    """A lower bound on the number of weights: attention, feed-forward layers and stem."""
     layers = config.encoder_layers + config.decoder_layers
     attention = 4 * config.width**2 * (layers + config.decoder_layers)
     feed_forward = 2 * config.feed_forward * config.width**2 * layers
@@ -219,6 +220,6 @@ def _least_weights(config: ModelConfig) -> int:
 
 
 def _brief(error: Exception) -> str:
-    """On one line of bearable length."""
+    """An error as one line of limited length."""
     text = " ".join(str(error).split())
     return text if len(text) <= 300 else f"{text[:300]} ..."

@@ -84,9 +84,18 @@ class InferenceModel:
 
     def encode(self, audio: Tensor) -> EncoderOutput:
         """audio [b n], one segment each -> states and onset head."""
+        return self.encode_with_bands(audio)[0]
+
+    def encode_with_bands(self, audio: Tensor) -> tuple[EncoderOutput, Tensor]:
+        """The same, and [b t m] the log amplitude in the mel bands of the first window."""
         size = CHUNK if audio.device.type == "cpu" else len(audio)
-        parts = [self._encode(audio[at : at + size]) for at in range(0, len(audio), size)]
-        return EncoderOutput(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        factor, offset = (x[:, 0] for x in self.level)
+        parts, bands = [], []
+        for at in range(0, len(audio), size):
+            picture = self._picture(audio[at : at + size])
+            bands.append((picture[..., 0] - offset) / factor)
+            parts.append(self._encode(picture))
+        return EncoderOutput(*(torch.cat(part) for part in zip(*parts, strict=True))), torch.cat(bands)
 
     def stem(self, audio: Tensor) -> Tensor:
         """audio [b n] -> what the stem says [b t/2 d] in float32: one stroke, not yet its surroundings."""
@@ -94,8 +103,8 @@ class InferenceModel:
         parts = [self._stem(self._picture(audio[at : at + size])) for at in range(0, len(audio), size)]
         return torch.cat(parts).float()
 
-    def _encode(self, audio: Tensor) -> EncoderOutput:
-        states = self._encoder(self._stem(self._picture(audio)))
+    def _encode(self, picture: Tensor) -> EncoderOutput:
+        states = self._encoder(self._stem(picture))
         memory = states + self.code
         keys = memory.new_empty(*memory.shape[:2], 0)
         if self.decoder is not None:

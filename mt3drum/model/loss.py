@@ -1,7 +1,7 @@
-"""The training loss: token cross-entropy under the grammar, and the onset head's.
+"""The training loss: token cross-entropy under the grammar plus the onset head's loss.
 
-Every term is a sum; the caller divides by counts taken over all ranks and accumulation steps, so the gradient
-does not depend on how a batch was cut.
+Every term is a sum. The caller divides by counts over all ranks and accumulation steps, so the gradient does
+not depend on how a batch is split.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class LossConfig:
     """
 
     grammar_mask: bool = True
-    """Mask what the grammar forbids before the softmax: nothing is learnt about illegal tokens."""
+    """Mask illegal tokens before the softmax, so that nothing is learnt about them."""
     time_sigma: float = 0.6
     """Width in steps of the Gaussian over neighbouring time tokens; 0: one-hot."""
     family_weight: float = 0.3
@@ -41,10 +41,10 @@ class LossConfig:
     focal_gamma: float = 0.0
     """Exponent of the focal factor (1 - p)^gamma on drums and onsets (Lin et al. 2017, arXiv:1708.02002)."""
     class_weight: float = 0.0
-    """Exponent of the inverse class frequency that weights drum tokens and onsets; 0: all classes alike."""
+    """Exponent of the inverse class frequency that weights drum tokens and onsets; 0: equal weights."""
     onset_weight: float = 1.0
     onset_positive: float = 4.0
-    """Extra weight of frames that hold an onset."""
+    """Extra weight of frames with an onset."""
     velocity_weight: float = 0.5
     """Weight of the onset head's squared velocity error at onsets."""
 
@@ -55,7 +55,7 @@ class LossConfig:
 
 
 class LossSums(NamedTuple):
-    """Sums over a batch (tensors with gradient) and what to divide them by."""
+    """Sums over a batch (tensors with gradient) and their denominators."""
 
     tokens: Tensor
     """Token terms, to be divided by the number of valid tokens."""
@@ -71,7 +71,7 @@ def family_matrix(device: torch.device) -> Tensor:
 
 
 def legal_mask(codec: Codec, tokens: Tensor) -> Tensor:
-    """tokens [b l] (no BOS) -> [b l v]: what the grammar allows at each place."""
+    """tokens [b l] (no BOS) -> [b l v]: the tokens that the grammar allows at each position."""
     state = grammar.prefix_states(codec, tokens.cpu().numpy())
     first, second = (torch.from_numpy(rows).to(tokens.device) for rows in grammar.mask_rows(codec, state))
     table = torch.from_numpy(grammar.mask_table(codec)).to(tokens.device)
@@ -79,7 +79,7 @@ def legal_mask(codec: Codec, tokens: Tensor) -> Tensor:
 
 
 def _family_nll(log_probs: Tensor, drum: Tensor) -> Tensor:
-    """log_probs [n c], drum [n] -> [n]: minus the log of the probability of the drum's family."""
+    """log_probs [n c], drum [n] -> [n]: negative log-probability of the drum's family."""
     families = family_matrix(log_probs.device)
     in_family = families[drum] @ families.T  # [n c]
     return -torch.logsumexp(log_probs.masked_fill(in_family == 0, _ILLEGAL), dim=-1)
@@ -139,10 +139,10 @@ def onset_loss(
     config: LossConfig,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Sum over the batch of the onset head's loss, about the size of the mean token loss per segment.
+    """Sum over the batch of the onset head's loss, scaled to roughly the mean token loss per segment.
 
     Args:
-        onset: [b t 26] targets 0..1 (neighbours of an onset between); velocity: [b t 26], velocity / 127.
+        onset: [b t 26] targets 0..1 (neighbours of an onset lie between); velocity: [b t 26], velocity / 127.
     """
     logits = encoded.onset_logits.float()
     error = functional.binary_cross_entropy_with_logits(logits, onset, reduction="none")
@@ -171,7 +171,7 @@ def onset_loss(
 
 
 def class_weights(counts: Sequence[int], exponent: float, device: torch.device) -> Tensor | None:
-    """[26] weights proportional to (share of hits)^-exponent, their mean over hits 1; None for exponent 0."""
+    """[26] weights proportional to (share of hits)^-exponent with mean 1 over hits; None for exponent 0."""
     if exponent == 0:
         return None
     share = torch.tensor(counts, dtype=torch.float32, device=device).clamp(min=1)
@@ -190,7 +190,7 @@ def losses(
     config: LossConfig,
     weights: Tensor | None = None,
 ) -> LossSums:
-    """All terms of one batch; without logits those of tokens are 0."""
+    """All terms of one batch; without logits the token terms are 0."""
     if logits is None:
         token_sum = encoded.memory.new_zeros(())
         by_kind = encoded.memory.new_zeros(4, 2)

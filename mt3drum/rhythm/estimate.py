@@ -95,12 +95,28 @@ def _read(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> Readin
         start = list(hits)
     struck = np.array(roles(hits))
     ranges = _ranges(bpm, meter)
-    best = _best(start, struck[: len(start)], ranges, name, use_tempo=bpm is None)
+    best = None
+    if bpm is None and meter is not None:
+        best = _same_beat(start, struck[: len(start)], meter)
+    if best is None:
+        best = _best(start, struck[: len(start)], ranges, name, use_tempo=bpm is None)
     if len(start) == len(hits):
         return best
     length = float(np.median(np.diff(best.beats)))
     near = max(length / TEMPO_RANGE, ranges[0][0]), min(length * TEMPO_RANGE, ranges[-1][1])
     return _best(hits, struck, (near,), best.meter, use_tempo=False)
+
+
+def _same_beat(hits: Sequence[Hit], struck: np.ndarray, meter: Meter) -> Reading | None:
+    """The likeliest beats of any meter, in bars of the one given; None where its beats are of another kind.
+
+    A meter says how beats make bars, not how fast they are.
+    """
+    free = _best(hits, struck, bands(SHORTEST, LONGEST), None, use_tempo=True)
+    if Meter(*free.meter).beat_quarters != meter.beat_quarters:
+        return None
+    times, name = np.array([hit.time for hit in hits]), (meter.numerator, meter.denominator)
+    return readings(times, struck, [free.beats], name, use_tempo=False)[0]
 
 
 def _ranges(bpm: float | None, meter: Meter | None) -> tuple[tuple[float, float], ...]:

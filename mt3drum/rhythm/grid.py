@@ -1,4 +1,4 @@
-"""A meter, and beats and bars laid over a recording."""
+"""Meters, and the beats and bars of a recording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from statistics import median
 from mt3drum.rhythm.patterns import PATTERNS
 
 EARLY = 0.06
-"""Seconds by which a stroke may come before the first beat and still be on it."""
+"""Seconds by which a stroke may precede the first beat and still belong to it."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Meter:
     """A time signature.
 
     Raises:
-        ValueError: it is none that can be counted.
+        ValueError: the time signature is not supported.
     """
 
     numerator: int
@@ -36,7 +36,7 @@ class Meter:
         """From `6/8`.
 
         Raises:
-            ValueError: it is no meter, or none that can be counted.
+            ValueError: the text is not a supported meter.
         """
         parts = text.split("/")
         if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
@@ -50,17 +50,17 @@ class Meter:
 
     @property
     def beats(self) -> int:
-        """Beats in a bar, as they are counted: 2 in 6/8."""
+        """Counted beats per bar: 2 in 6/8."""
         return self.numerator // 3 if self.compound else self.numerator
 
     @property
     def beat_quarters(self) -> Fraction:
-        """Quarter notes in a beat: 3/2 in 6/8."""
+        """Quarter notes per beat: 3/2 in 6/8."""
         return Fraction(4, self.denominator) * (3 if self.compound else 1)
 
     @property
     def bar_quarters(self) -> Fraction:
-        """Quarter notes in a bar."""
+        """Quarter notes per bar."""
         return Fraction(4 * self.numerator, self.denominator)
 
     def __str__(self) -> str:
@@ -69,31 +69,31 @@ class Meter:
 
 @dataclass(frozen=True)
 class Grid:
-    """Beats and bars laid over a recording."""
+    """The beats and bars of a recording."""
 
     beats: tuple[float, ...]
-    """Seconds of every beat, rising; two at least."""
+    """Time of every beat in seconds, increasing; at least two."""
     first: int
-    """How many beats of the first bar come before the first one here: 0 or a whole bar's beats make it a
-    downbeat, anything else a pick-up."""
+    """Number of beats of the first bar that precede the first beat: with 0 or a whole bar the first beat is a
+    downbeat, otherwise the bar begins with a pick-up."""
     meter: Meter
     steadiness: float = 1.0
-    """0..1, how closely the strokes keep to the grid: the mean resultant length of their phases between its
-    finest common subdivisions (the best of 2, 3, 4 and 6 to a beat). Strokes at random give 0.15 to 0.35,
-    human drummers 0.5 to 0.95."""
+    """How closely the strokes follow the grid, 0..1: the mean resultant length of their phases between its
+    subdivisions (the best of 2, 3, 4 and 6 per beat). Random strokes give 0.15 to 0.35, human drummers 0.5 to
+    0.95."""
 
     @property
     def bpm(self) -> float:
-        """Beats a minute, the median: of quarter notes in 4/4, of dotted quarters in 6/8."""
+        """Median tempo in beats per minute: quarter notes in 4/4, dotted quarters in 6/8."""
         return 60.0 / median(b - a for a, b in pairwise(self.beats))
 
     @property
     def downbeats(self) -> tuple[float, ...]:
-        """Seconds of the beats that begin a bar."""
+        """Times of the beats that begin a bar, in seconds."""
         return self.beats[-self.first % self.meter.beats :: self.meter.beats]
 
     def position(self, seconds: float) -> float:
-        """Beats since the start of the first bar; not negative for any stroke of the recording."""
+        """Beats since the start of the first bar; never negative for a stroke of the recording."""
         i = min(max(bisect_right(self.beats, seconds) - 1, 0), len(self.beats) - 2)
         return self.first + i + (seconds - self.beats[i]) / (self.beats[i + 1] - self.beats[i])
 

@@ -1,5 +1,5 @@
-"""Hits on a grid: a copy in note values, with swing kept as data. What notation, tab and charts are made
-from."""
+"""Quantisation: a copy of the hits in note values, with swing stored separately. Notation, tab and charts are
+written from it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from mt3drum.rhythm.tempo_map import TempoMap
 from tokenizer.hits import Hit
 
 Steps = Literal[8, 16, 24, "auto"]
-"""8: eighths, 16: sixteenths, 24: sixteenth triplets (of a whole note); auto: beat by beat what fits."""
+"""Divisions of a whole note: 8 eighths, 16 sixteenths, 24 sixteenth triplets; auto: the best fit per beat."""
 
 TIMING = 0.02
-"""Seconds: usual distance of a stroke from its place."""
+"""Typical distance of a stroke from its grid position, in seconds."""
 FLAM = 0.06
-"""Seconds: two strokes of one drum closer than this and on one place are a grace note and its main note."""
+"""Two strokes of one drum on one grid position, closer than this many seconds, are a grace note and its main
+note."""
 COST: dict[int, float] = {1: 0.0, 2: 0.4, 3: 2.0, 4: 1.0, 5: 4.5, 6: 3.5, 7: 5.5, 8: 5.0, 12: 5.0}
-"""What a division of a beat costs: the finer, the better it must fit. Half a squared distance in units of
-`TIMING` is what it can save with each stroke."""
+"""Cost of each division of a beat: the finer, the better it must fit. The cost of a stroke is half its
+squared distance in units of `TIMING`."""
 ODD = frozenset({5, 7})
-"""Quintuplets and septuplets are found only where at most one of their places is empty."""
+"""Quintuplets and septuplets are considered only if at most one of their positions is empty."""
 HABIT = 1.0
-"""Weight of the logarithm of how seldom the recording uses a division."""
+"""Weight of the negative log-frequency of a division in the recording."""
 COLLISION = 4.0
-"""What it costs to put two strokes of one drum, that are no flam, on one place."""
+"""Cost of two strokes of one drum, other than a flam, on one position."""
 SWUNG, LATE = 0.56, 0.02
 """From this share of a pair on, and so many seconds after the middle of it, the second note of a pair is
 called swung: less is a drummer's feel, or the error of a transcription of fast notes."""
@@ -40,16 +41,16 @@ called swung: less is a drummer's feel, or the error of a transcription of fast 
 
 @dataclass(frozen=True)
 class Note:
-    """A stroke on its place."""
+    """A stroke at its grid position."""
 
     position: Fraction
-    """Quarter notes from the start of the first bar (which a pick-up may fill only in part)."""
+    """Quarter notes from the start of the first bar (which a pick-up may fill only partly)."""
     hit: Hit
-    """As it was played."""
+    """The stroke as played."""
     grace: bool = False
-    """A light stroke of a flam, drag or ruff, just before the note on this place."""
+    """A grace note of a flam, drag or ruff, just before the note on this position."""
     roll: tuple[Hit, ...] = ()
-    """The other strokes of a roll that begins here, too fast to be written one by one."""
+    """The other strokes of a roll that begins here, too fast to be written individually."""
     until: Fraction | None = None
     """Quarter notes from the start of the first bar to the end of this part of the roll."""
 
@@ -62,21 +63,21 @@ class Score:
     """By position; grace notes before their main note, then by drum."""
     grid: Grid
     swing: float = 0.5
-    """Share of a pair of `swing_unit` notes that the first one takes: 0.5 is straight, 0.667 a triplet's."""
+    """Share of a pair of `swing_unit` notes taken by the first one: 0.5 is straight, 0.667 a triplet."""
     swing_unit: Literal[0, 8, 16] = 0
-    """Which notes swing: eighths, sixteenths or (0) none. Positions are straight all the same."""
+    """Which notes swing: eighths, sixteenths or (0) none. Positions are always straight."""
     dropped: tuple[Hit, ...] = ()
-    """Strokes that a given grid has no place for: another one of their drum is on it."""
+    """Strokes without a free position on the given grid, because another one of their drum occupies it."""
 
     @property
     def bars(self) -> int:
-        """Bars up to the one that holds the last note."""
+        """Number of bars up to and including that of the last note."""
         last = self.notes[-1].position if self.notes else Fraction(0)
         return math.floor(last / self.grid.meter.bar_quarters) + 1
 
     @property
     def first_bar(self) -> int:
-        """The bar that holds the first note, 0-based: silence before the music is not written."""
+        """Bar of the first note, 0-based; silence before the music is not written."""
         first = self.notes[0].position if self.notes else Fraction(0)
         return math.floor(first / self.grid.meter.bar_quarters)
 
@@ -88,11 +89,11 @@ class Score:
         return swung * float(self.grid.meter.beat_quarters)
 
     def seconds(self, position: Fraction) -> float:
-        """When a position sounds, swing included."""
+        """Time of a position in seconds, including swing."""
         return self.grid.seconds(self.swung(position) / float(self.grid.meter.beat_quarters))
 
     def without(self, hits: Collection[Hit]) -> Score:
-        """The same score less some of its strokes."""
+        """A copy without some of the strokes."""
         if not hits:
             return self
         gone = set(hits)
@@ -129,12 +130,13 @@ class Score:
 
 
 def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
-    """Put every stroke on the nearest place of its beat's division.
+    """Move every stroke to the nearest position of its beat's division.
 
     Args:
-        steps: one division for all beats, or "auto": each beat takes the one that fits best for its fineness.
+        steps: one division for all beats, or "auto": for each beat the division with the best fit, given its
+            cost.
     Raises:
-        ValueError: triplets are asked for in a meter of three eighths to a beat.
+        ValueError: triplets are requested in a meter of three eighths per beat.
     """
     everything = sorted(hits)
     figures = find_figures(everything, grid)
@@ -183,7 +185,7 @@ def _allowed(steps: Steps, beat_quarters: Fraction) -> list[int]:
 
 
 def _division(phases: np.ndarray, hits: list[Hit], prices: Mapping[int, float], beat_seconds: float) -> int:
-    """The division of one beat with the least cost; phases 0..1 from its start."""
+    """The division of one beat with the lowest cost; phases 0..1 from its start."""
     if len(prices) == 1:
         return next(iter(prices))
 
@@ -204,7 +206,7 @@ def _division(phases: np.ndarray, hits: list[Hit], prices: Mapping[int, float], 
 
 
 def _graces(placed: list[tuple[Fraction, Hit]], figures: Figures) -> tuple[list[Note], list[Hit]]:
-    """Notes in order; of strokes of one drum on one place the loudest is the note."""
+    """Notes in order; the loudest of several strokes of one drum on one position becomes the note."""
     groups: dict[tuple[Fraction, int], list[Hit]] = {}
     for position, hit in placed:
         groups.setdefault((position, hit.drum), []).append(hit)

@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from mt3drum.files import SUFFIX
 from mt3drum.transcriber import Transcriber
-from mt3drum.web import scores
+from mt3drum.web import openapi, scores
 from mt3drum.web.guard import Guard
 from mt3drum.web.jobs import Busy, Full, Job, Limits, Queue
 from mt3drum.web.page import fill, json_text, shown
@@ -51,7 +51,7 @@ def make_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         queue = Queue(transcriber, work, limits)
-        app.state.queue = queue
+        app.state.queue, app.state.port = queue, port
         app.state.writing = asyncio.Semaphore(limits.exports)
         queue.start()
         try:
@@ -94,6 +94,7 @@ def make_app(
 
     routes = [
         Route("/", home),
+        Route("/openapi.json", openapi.answer),
         Route("/api/jobs", _jobs, methods=["GET"]),
         Route("/api/jobs", upload, methods=["POST"]),
         Route("/api/jobs/{id}", _job, methods=["GET"]),

@@ -24,8 +24,9 @@ from mt3drum.audio.recording import AudioSource, open_file
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import write_whole
 from mt3drum.formats.options import ScoreOptions
+from mt3drum.formats.summary import tempo_text
 from mt3drum.formats.tables import tempo_record
-from mt3drum.formats.write import Rendering, tempo_text
+from mt3drum.formats.write import Rendering
 from mt3drum.rhythm.grid import Grid
 from mt3drum.rhythm.tempo_map import tempo_map
 from mt3drum.transcriber import Transcription

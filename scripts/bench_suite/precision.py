@@ -25,18 +25,18 @@ def precision(setting: Setting) -> list[Row]:
     if setting.development is None:
         return []
     config = TrainConfig("", development=str(setting.development), development_mixes=MIXES)
-    heard: dict[str, list[Sequence[Hit]]] = {}
+    hits: dict[str, list[Sequence[Hit]]] = {}
     rows: list[Row] = []
     for kind in ("float32", "bfloat16"):
         transcriber = setting.transcriber(precision=kind)
-        heard[kind] = []
+        hits[kind] = []
         for group in groups_of(config):
             found = {name: _hear(transcriber, source) for name, source in group.audio.items()}
-            heard[kind] += found.values()
+            hits[kind] += found.values()
             f = f_measure(group.hits, found, scheme="5", window=0.05, unjudged=group.unjudged).micro.f
             rows.append({"name": kind, "unit": f"micro F, {group.name}", "values": [f]})
-    pairs = [near for pair in zip(*heard.values(), strict=True) for near in alike(*pair)]
-    total = sum(map(len, heard["float32"]))
+    pairs = [near for pair in zip(*hits.values(), strict=True) for near in alike(*pair)]
+    total = sum(map(len, hits["float32"]))
     rows.sort(key=lambda row: row["unit"])
     more = {
         "hits of float32 that bfloat16 has too, within 20 ms": (100 * len(pairs) / total, "% of hits"),

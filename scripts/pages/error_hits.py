@@ -28,8 +28,8 @@ from tokenizer.maps import LABEL_MAPS
 
 MIXES = ("drum_only", "pseudo_mix", "full_mix")
 WINDOW = 0.05  # seconds
-HEARD, DOUBTED = 0.5, 0.1
-"""Of the onset head's probability: it heard the hit; it thought of it."""
+STRONG, WEAK = 0.5, 0.1
+"""Probability of the onset head from which its evidence for a missed hit counts as strong or weak."""
 MOMENT_SECONDS = 2.0
 MOMENTS = 10
 MOST_A_SONG = 3
@@ -97,8 +97,8 @@ def head_opinion(transcriber: Transcriber, path: Path) -> np.ndarray:
     for segment in segments(recording, codec, margin):
         with torch.inference_mode():
             encoded = transcriber.model.encode(torch.from_numpy(segment.audio)[None])
-            heard = onset_probabilities(encoded.onset_logits, transcriber.config.onset_bias)
-        middle = heard[0, margin : codec.segment_steps - margin].numpy()
+            probability = onset_probabilities(encoded.onset_logits, transcriber.config.onset_bias)
+        middle = probability[0, margin : codec.segment_steps - margin].numpy()
         start = segment.start + margin
         for label in range(len(LABELS)):
             opinion[start : start + len(middle), label] = middle[:, label_of == label].max(1)
@@ -220,7 +220,7 @@ def _why_missed(take: Take, time: float, label: int) -> str:
     if len(near(estimates.time[false], time)):
         return "as another"
     opinion = opinion_at(take.opinion, time, label)
-    return "heard" if opinion >= HEARD else "doubted" if opinion >= DOUBTED else "unheard"
+    return "strong evidence" if opinion >= STRONG else "weak evidence" if opinion >= WEAK else "no evidence"
 
 
 def _why_invented(take: Take, time: float, label: int) -> str:

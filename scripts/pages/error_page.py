@@ -14,13 +14,13 @@ from eval.metrics.f_measure import Counts
 from mt3drum.files import write_whole
 from scripts.pages.doc_block import filled
 from scripts.pages.error_hits import (
-    DOUBTED,
-    HEARD,
     LABELS,
     MIXES,
     MOMENT_SECONDS,
     ONSET,
     RANGES,
+    STRONG,
+    WEAK,
     Levels,
     Take,
     Wrong,
@@ -42,8 +42,12 @@ def write_page(
     wrong: Sequence[Wrong],
     moments: Sequence[Moment],
     captions: Sequence[str],
+    more: Sequence[str] = (),
 ) -> None:
     """Write errors.md and its pictures; the text around the tables is that of docs/errors.md.
+
+    Args:
+        more: paragraphs after the tables.
 
     Raises:
         ValueError: a picture is too large, or docs/errors.md lacks the marks.
@@ -53,7 +57,7 @@ def write_page(
     images = folder / "images" / "errors"
     for old in images.glob("[0-9][0-9].png"):
         old.unlink()
-    parts = tables(takes, wrong)
+    parts = [*tables(takes, wrong), *more]
     for number, ((take, start, inside), caption) in enumerate(zip(moments, captions, strict=True), start=1):
         picture = draw(take, start)
         if len(picture) > MAX_BYTES:
@@ -77,30 +81,31 @@ def tables(takes: Sequence[Take], wrong: Sequence[Wrong]) -> list[str]:
     """The paragraphs of the page before its pictures."""
     chance = np.mean([_chance(take) for take in takes if take.mix != "drum_only"])
     missed = (
-        "Missed hits, each counted once, by the first that fits: *low confidence*: found, and left out by "
-        "the least confidence; *as another*: something was written there that was not played; else by what "
-        f"the onset head made of it: *heard* (probability {HEARD} or more), *doubted* ({DOUBTED} or more), "
-        "*unheard*. Beside that: *masked*, in the drums alone the bands of its label rise by less than "
-        f"{ONSET / 2:g} dB; *ADTOF too*, the other system misses it as well."
+        "Missed hits, each counted once under the first reason that applies. *low confidence*: decoded, then "
+        "removed by the confidence threshold. *as another*: a hit that was not played was written at the "
+        "same time. Otherwise the evidence of the onset head for the label: *strong evidence* (probability "
+        f"{STRONG} or more), *weak evidence* ({WEAK} or more) or *no evidence*. In addition, *masked*: the "
+        f"frequency bands of the label rise by less than {ONSET / 2:g} dB in the drums alone; *ADTOF too*: "
+        "the other system misses the hit as well."
     )
     invented = (
-        "Invented hits, each counted once, by the first that fits: *for another*, a hit of another label was "
-        "missed there; *twice*, a second hit on one stroke; *beside another*, another label was struck and "
-        "found; *unscored stroke*, a side stick, which scoring leaves out; *band*, something rises by "
-        f"{ONSET:g} dB in the mix and not in the drums alone (so it does at {chance:.0%} of all times); "
-        "*drums*, the drums alone rise, and nothing is annotated; *nothing*. Beside that: *flat*, the bands "
-        f"of its label rise by less than {ONSET / 2:g} dB in the drums alone; *ADTOF too*."
+        "False hits, each counted once under the first reason that applies. *for another*: a hit of another "
+        "label was missed at the same time. *twice*: a second hit on one stroke. *beside another*: another "
+        "label was played and detected. *unscored stroke*: a side stick, which is not scored. *band*: the "
+        f"mix rises by {ONSET:g} dB and the drums alone do not (true of {chance:.0%} of all times). *drums*: "
+        "the drums alone rise and nothing is annotated. *nothing*: none of these. In addition, *flat*: the "
+        f"frequency bands of the label rise by less than {ONSET / 2:g} dB in the drums alone; *ADTOF too*."
     )
     company = (
-        "Strokes by what is struck with them (within 50 ms), where two or more are missed in one mix. "
-        "Found of all; *rise*: median in the drums alone, in the bands of the label "
+        "Recall by the drums played together (within 50 ms), for combinations missed at least twice in one "
+        "mix. *rise*: median rise in the drums alone, in the frequency bands of the label "
         f"({', '.join(f'{label} {low:g} to {high:g} Hz' for label, (low, high) in RANGES.items())})."
     )
-    why_missed = ("low confidence", "as another", "heard", "doubted", "unheard")
+    why_missed = ("low confidence", "as another", "strong evidence", "weak evidence", "no evidence")
     why_invented = ("for another", "twice", "beside another", "unscored stroke", "band", "drums", "nothing")
     mixes = [MIX_NAMES[mix] for mix in MIXES]
     return [
-        "F, and in brackets how many hits are missed and invented.",
+        "F-measure, with the numbers of missed and false hits in brackets.",
         _table(("recording", "mix", "all", *LABELS), _scores(takes)),
         missed,
         _table(
@@ -214,7 +219,7 @@ def draw(take: Take, start: float) -> bytes:
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(8.2, 4.6), sharex=True, layout="constrained", height_ratios=(3, 2)
     )
-    _spectrogram(top, take.levels, start, plt.get_cmap("magma", SHADES))
+    spectrogram(top, take.levels, start, plt.get_cmap("magma", SHADES))
     match = take.match
     missed, false = np.isin(np.arange(len(match.references)), match.missed), ~match.hit_right
     size, line = 70, 1.4
@@ -266,7 +271,8 @@ def draw(take: Take, start: float) -> bytes:
     return target.getvalue()
 
 
-def _spectrogram(axes: Any, levels: Levels, start: float, shades: Any) -> None:
+def spectrogram(axes: Any, levels: Levels, start: float, shades: Any) -> None:
+    """Draw `MOMENT_SECONDS` from `start` (s)."""
     first = max(0, round(start * 100))
     shown = levels.decibel[:, first : first + round(MOMENT_SECONDS * 100)]
     loudest = float(np.quantile(levels.decibel, 0.999))

@@ -63,9 +63,10 @@ def _tune(training: Mapping[str, Any], checkpoints: list[str], output: str) -> l
     given = f" --onset {chosen['weight']} {chosen['bias']}" if chosen else ""
     config = training["tuning"].get("settings", {}).get("config", {"band": 1.0, "negatives": 0.0})
     shares = "".join(f" --{name} {config[name]:g}" for name in ("band", "negatives"))
+    source = _source(_manifests(training["data"])[0]["settings"])
     return [
         "git checkout main",
-        "python scripts/make_shards.py --output datasets/validation --split validation "
+        f"python scripts/make_shards.py --output datasets/validation {source} --split validation "
         f"--clips {clips}{shares}",
         f"python scripts/tune_decoding.py --checkpoint {' '.join(checkpoints)} "
         f"--shards datasets/validation --clips {clips}{given} --output {output}",
@@ -100,7 +101,7 @@ def _run(
             if data["commit"]:
                 lines.append(f"git checkout {data['commit']}")
                 commit = data["commit"]
-            options = [f"--clips {data['clips']}", f"--seed {settings['seed']}"]
+            options = [_source(settings), f"--clips {data['clips']}", f"--seed {settings['seed']}"]
             options += [f"--{key} {value:g}" for key, value in _changed(settings["config"]).items()]
             lines.append(f"python scripts/make_shards.py --output {folder} {' '.join(options)}")
     if training["commit"] != commit:
@@ -111,6 +112,11 @@ def _run(
         run = f"OMP_NUM_THREADS=1 deepspeed --num_accelerators {ranks} train/main.py"
     changes = _overrides({**config, "initial": initial}, shards)
     return [*lines, f"{run} --config {CONFIG} --output {output}{changes}"]
+
+
+def _source(settings: Mapping[str, Any]) -> str:
+    """The option that says what clips were rendered from."""
+    return "--data $DATA" if settings.get("kits", True) else "--no-data"
 
 
 def _changed(rendered: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,14 +143,20 @@ def _manifests(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _overrides(config: Mapping[str, Any], shards: str) -> str:
-    """` --set name=value` for whatever is not as in the configuration file."""
+    """` --set name=value` for every setting that differs from the configuration file."""
     from train.config import load_config
 
     file = asdict(load_config(ROOT / CONFIG, {}))
     given = {"shards": shlex.quote(shards)} if file["shards"] != shards else {}
+    if config.get("development"):
+        given["development"] = f"$DATA/real/{Path(config['development']).name}"
     for name, value in config.items():
-        if name in file and name not in ("shards", "development") and plain(file[name]) != plain(value):
-            given[name] = shlex.quote(json.dumps(plain(value)))
+        usual, value = plain(file.get(name)), plain(value)
+        if isinstance(value, dict) and isinstance(usual, dict):
+            value = {key: one for key, one in value.items() if usual.get(key) != one}
+            usual = {}
+        if name in file and name not in ("shards", "development", "validation") and usual != value:
+            given[name] = shlex.quote(json.dumps(value))
     return "".join(f" --set {name}={value}" for name, value in given.items())
 
 

@@ -30,9 +30,22 @@ from mt3drum.files import write_whole
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("tokenizer", "mt3drum", "data", "eval", "train", "scripts", "pyproject.toml", "LICENSE")
 WHEELS = (
-    "braceexpand", "deepspeed", "einops", "hjson", "mido", "pretty_midi", "soundfile", "soxr", "webdataset",
-    "x_transformers", "tensorboard", "PyYAML", "safetensors", "scipy", "tqdm",
-)  # fmt: skip
+    "braceexpand",
+    "deepspeed",
+    "einops",
+    "hjson",
+    "mido",
+    "pretty_midi",
+    "soundfile",
+    "soxr",
+    "webdataset",
+    "x_transformers",
+    "tensorboard",
+    "PyYAML",
+    "safetensors",
+    "scipy",
+    "tqdm",
+)
 """What training imports beside torch and numpy; a machine that has one of them needs no wheel of it."""
 SPLITS = ("train", "validation")
 QUALITY = 0.8

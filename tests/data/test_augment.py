@@ -5,6 +5,7 @@ import pytest
 
 from data import augment as module
 from data.augment import AugmentConfig, augment
+from data.dsp import levels
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
@@ -93,22 +94,22 @@ def test_short_input_is_padded_with_silence() -> None:
 def test_mix_puts_the_band_at_the_level_asked_for(level: float) -> None:
     drums = noise(0) * (np.arange(WINDOW) % RATE < RATE // 4)  # sounds a quarter of the time
     band = noise(1, 0.003)
-    added = module.mix(drums, band, level) - drums
-    measured = 20 * np.log10(module.active_level(added) / module.active_level(drums))
+    added = levels.mix(drums, band, level) - drums
+    measured = 20 * np.log10(levels.active_level(added) / levels.active_level(drums))
     assert measured == pytest.approx(level, abs=0.1)
 
 
 def test_mix_keeps_the_band_when_there_are_no_drums() -> None:
     band = noise(1)
-    np.testing.assert_array_equal(module.mix(np.zeros_like(band), band, -20.0), band)
+    np.testing.assert_array_equal(levels.mix(np.zeros_like(band), band, -20.0), band)
 
 
 def test_band_levels_are_those_of_records() -> None:
     rng = np.random.default_rng(0)
-    levels = np.array([module.band_level(rng, -20.0, 10.0) for _ in range(4000)])
-    assert levels.min() >= -20 and levels.max() <= 10
-    assert np.mean((levels >= -6) & (levels <= 8)) > 0.75
-    assert np.mean(levels < -10) > 0.03
+    drawn = np.array([module.band_level(rng, AugmentConfig()) for _ in range(4000)])
+    assert drawn.min() >= -20 and drawn.max() <= 10
+    assert np.mean((drawn >= -6) & (drawn <= 8)) > 0.75
+    assert np.mean(drawn < -10) > 0.03
 
 
 def test_without_drums_there_are_no_labels() -> None:
@@ -161,3 +162,10 @@ def test_an_average_window_costs_little() -> None:
     for _ in range(40):
         augment(drums, band, [], rng, AugmentConfig())
     assert (time.process_time() - start) / 40 < 0.05
+
+
+def test_ranges_are_checked() -> None:
+    with pytest.raises(ValueError, match="clip is"):
+        AugmentConfig(clip=(6.0, 1.0))
+    with pytest.raises(ValueError, match="media is"):
+        AugmentConfig(media=(0.5, 0.5))

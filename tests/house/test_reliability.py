@@ -27,6 +27,19 @@ def test_every_test_it_names_is_there() -> None:
         assert row.what in block_in(PAGE, BLOCK)
 
 
+def test_every_planted_bug_names_tests_that_are_there() -> None:
+    section = PAGE.read_text(encoding="utf-8").split("## Planted bugs")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (?!bug|---)(.+?) \| (.+?) \|$", section, re.MULTILINE)
+    assert len(rows) >= 12
+    for bug, tests in rows:
+        names = re.findall(r"`([^`]+)`", tests)
+        source = "".join(
+            (ROOT / "tests" / f"{name}.py").read_text(encoding="utf-8") for name in names if "/" in name
+        )
+        for name in names:
+            assert "/" in name or f"def {name}(" in source, (bug, name)
+
+
 @pytest.mark.slow  # collects two hundred tests
 def test_the_table_is_what_the_script_writes() -> None:
     assert block_in(PAGE, BLOCK) == table(collected())

@@ -76,6 +76,18 @@ def test_the_import_path_is_left_alone_and_nothing_is_mocked() -> None:
     assert wrong == []
 
 
+def test_the_formatter_wins() -> None:
+    """A table that it spoils is data, as in `data.grooves.table`."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for package in (*PACKAGES, "tests")
+        for path in files(package)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"#\s*fmt:\s*(skip|off)", line)
+    ]
+    assert wrong == []
+
+
 def test_no_file_is_cited_that_is_not_there() -> None:
     """Names in capitals, as DESIGN.md: pages of the repository have links, which test_docs.py follows."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout

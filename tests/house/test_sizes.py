@@ -16,16 +16,16 @@ LONG_FILES = {
     "data/band/patches.py": (370, "half is the table of synthesiser patches"),
     "data/band/sequences.py": (340, "settings of one kind of band, and the kind"),
     "data/clips/clip.py": (320, "a clip has many fields, one a line"),
-    "data/shards/write.py": (320, "writing and resuming a set of shards share its record"),
+    "data/shards/write.py": (330, "writing and resuming a set of shards share its record"),
     "eval/inputs/annotations.py": (320, "one reader a format, and the one error they share"),
     "eval/report/tables.py": (330, "one function a table of the report"),
     "mt3drum/rhythm/grooves.py": (400, "most of it is the table of grooves"),
     "mt3drum/rhythm/patterns.py": (310, "most of it is the table of what drummers play where"),
     "mt3drum/web/jobs.py": (320, "one queue and the bounds on it"),
     "scripts/fuzzing/targets.py": (340, "one entry a reader of untrusted bytes"),
-    "scripts/model_card.py": (350, "a third is the text of the card"),
+    "scripts/model_card.py": (360, "a third is the text of the card"),
     "tests/data/shards/test_write.py": (
-        380,
+        420,
         "one subject: sets that are whole, broken, killed, recorded",
     ),
     "tests/data/test_loader.py": (360, "one subject: the loader's guarantees over ranks and workers"),
@@ -35,7 +35,7 @@ LONG_FILES = {
     "tests/mt3drum/cli/test_results.py": (360, "one case a place where results go"),
     "tests/mt3drum/decode/test_beam_search.py": (320, "one subject, beside a table of options"),
     "tests/mt3drum/decode/test_enrolment.py": (350, "the kit it enrols is built in it"),
-    "tests/mt3drum/formats/test_musicxml.py": (360, "one subject: what music21 reads back"),
+    "tests/mt3drum/formats/test_musicxml.py": (380, "one subject: what music21 reads back"),
     "tests/mt3drum/test_transcriber.py": (320, "one rung of the ladder after another"),
     "tests/mt3drum/web/test_app.py": (370, "one route after another"),
     "tests/mt3drum/web/test_keeping.py": (350, "one subject: what serve keeps through kills and restarts"),
@@ -43,7 +43,6 @@ LONG_FILES = {
 """File -> most lines, and why it is not split."""
 LONG_FUNCTIONS = {
     "eval/evaluate.py:evaluate": (100, "one figure after another of one report, no branch"),
-    "mt3drum/rhythm/bar_pointer.py:run": (70, "one Viterbi pass over arrays made at its start"),
     "scripts/make_figures.py:draw": (70, "one panel of a figure after another"),
     "mt3drum/web/app.py:make_app": (80, "the routes share what they close over"),
 }

@@ -84,8 +84,10 @@ class Listener(InferenceModel):
         self.config, self.device = PRESETS["tiny"], torch.device("cpu")
         self.decoder = None
 
-    def encode(self, segments: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        return segments
+    def encode_with_bands(  # type: ignore[override]
+        self, segments: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return segments, torch.zeros(len(segments), self.config.codec.segment_steps, 1)
 
 
 def listen(model: Listener, segments: torch.Tensor, config: DecodeConfig, until: int) -> list[Hypothesis]:

@@ -56,9 +56,9 @@ def take(song: str = "a", mix: str = "pseudo_mix") -> Take:
     opinion = np.zeros((SECONDS * 100, len(LABELS)), dtype=np.float32)
     opinion[502, LABELS.index("TT")] = 0.7
     drums = levels((1, 60), (3, 8_000), (4, 300), (5, 120), (7, 1_000), (11, 60))
-    heard = levels((1, 60), (3, 8_000), (4, 300), (5, 120), (7, 1_000), (9, 8_000), (11, 60))
+    rises = levels((1, 60), (3, 8_000), (4, 300), (5, 120), (7, 1_000), (9, 8_000), (11, 60))
     strokes = (*played, *hits((7.01, "snare_cross_stick")))
-    return Take(song, mix, match, written, removed, strokes, opinion, heard, drums, other)
+    return Take(song, mix, match, written, removed, strokes, opinion, rises, drums, other)
 
 
 def test_every_wrong_hit_has_its_reason() -> None:
@@ -66,7 +66,7 @@ def test_every_wrong_hit_has_its_reason() -> None:
     assert {key: wrong.why for key, wrong in found.items()} == {
         ("missed", 2, "CY"): "as another",
         ("missed", 3, "HH"): "low confidence",
-        ("missed", 5, "TT"): "heard",
+        ("missed", 5, "TT"): "strong evidence",
         ("invented", 1.04, "KD"): "twice",
         ("invented", 2, "HH"): "for another",
         ("invented", 4, "TT"): "beside another",
@@ -93,7 +93,7 @@ def test_worst_moments_do_not_overlap_and_are_shared_out() -> None:
     good = take("good", "drum_only")
 
     def wrong(of: Take, *times: float) -> list[Wrong]:
-        return [Wrong(of, "missed", time, "KD", "kick", "unheard", False, False) for time in times]
+        return [Wrong(of, "missed", time, "KD", "kick", "no evidence", False, False) for time in times]
 
     many = wrong(bad, *np.arange(0.2, 18, 0.25)) + wrong(other, 0.5, 17.0) + wrong(good, 3.0, 3.1, 9.0)
     chosen = worst_moments(many)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from data.augment import active_level
 from data.clips.clip import Clip
+from data.dsp.levels import active_level
 from data.shards.write import make_shards
 from scripts.export_shards import main
 from tests.small_runs import BeepShards

@@ -106,11 +106,12 @@ def test_the_card_credits_every_source_and_tells_how_to_make_it_again(world: Pat
     assert commands[1] == "git checkout aaa111"
     assert (
         commands[2]
-        == "python scripts/make_shards.py --output datasets/train --clips 1200 --seed 7 --patterns 0.5"
+        == "python scripts/make_shards.py --output datasets/train --data $DATA --clips 1200 --seed 7 "
+        "--patterns 0.5"
     )
     assert commands[3] == "git checkout bbb222"
     assert commands[4].startswith("OMP_NUM_THREADS=1 deepspeed --num_accelerators 2 train/main.py --config")
-    assert "--set steps=5000 --set seed=3" in commands[4]
+    assert "--set development=$DATA/real/dev --set steps=5000 --set seed=3" in commands[4]
 
 
 def test_a_source_without_its_licence_is_an_error(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,7 +174,16 @@ def test_results_are_filled_in_from_reports(world: Path) -> None:
     page = world / "page.md"
     page.write_text("before <!-- results:begin -->old<!-- results:end --> after")
     arguments = [f"{world}/report/rendered", f"{world}/report/drum_only", "--results", f"{world}/results"]
-    assert update_results.main([*arguments, "--pages", str(page)]) == 0
+    readme = world / "readme.md"
+    readme.write_text("<!-- results:begin --><!-- results:end -->")
+    pages = ["--readme", str(readme), "--pages", str(page)]
+    assert update_results.main([*arguments, *pages]) == 0
+    assert readme.read_text().splitlines()[1:-1] == [
+        "| measured on (recordings) | mt3drum |",
+        "|---|---:|",
+        "| development, drums only (2) | F 0.900 (0.800 to 0.950) |",
+        "| rendered test (2) | F 0.900 (0.800 to 0.950) |",
+    ]
     text = page.read_text()
     assert text.startswith("before <!-- results:begin -->\n") and text.endswith("<!-- results:end --> after")
     lines = text.splitlines()
@@ -189,13 +199,15 @@ def test_results_are_filled_in_from_reports(world: Path) -> None:
         "tracks"
         not in json.loads((world / "results/drum_only.json").read_text())["systems"]["mt3drum"]["table"][0]
     )
-    assert update_results.main(["--results", f"{world}/results", "--pages", str(page)]) == 0
+    assert update_results.main(["--results", f"{world}/results", *pages]) == 0
     assert page.read_text() == text  # nothing new, nothing changed
     assert drums in write(world)
 
 
 def test_the_readme_has_its_marks() -> None:
-    assert "| mt3drum |" in block_in(update_results.ROOT / "README.md", "results")
+    digests = update_results.read_digests(update_results.RESULTS)
+    assert block_in(update_results.README, "results") == update_results.summary(digests)
+    assert "development, drums only" in block_in(update_results.README, "results")
 
 
 def test_a_run_that_began_from_another_is_made_again_from_its_beginning() -> None:

@@ -68,6 +68,23 @@ def test_mdb_leaves_out_what_its_class_files_cannot_judge() -> None:
     assert LABEL_MAPS["mdb_subclass"].drum_of["SST"] == "snare_cross_stick"
 
 
+def test_corpora_s_cymbals_and_toms_are_what_their_papers_say() -> None:
+    """MDB Drums (Southall et al. 2017): splash (SPC), china (CHC) and crash (CRC) are no ride; toms from high
+    to floor. ENST-Drums (Gillet and Richard 2006): mid, low-mid, low and lowest tom."""
+    toms = ["tom1_head", "tom2_head", "tom3_head", "floor_tom_head"]
+    mdb, enst = LABEL_MAPS["mdb_subclass"].drum_of, LABEL_MAPS["enst"].drum_of
+    assert [mdb[label] for label in ("HIT", "MHT", "HFT", "LFT")] == toms
+    assert [enst[label] for label in ("mt", "lmt", "lt", "lft")] == toms
+    assert [enst[label] for label in ("mtr", "ltr")] == ["tom1_rim", "tom3_rim"]
+    cymbals = {"CRC": "crash1", "SPC": "crash1_edge", "CHC": "crash2_edge", "RDC": "ride", "RDB": "ride_bell"}
+    assert {label: mdb[label] for label in cymbals} == cymbals
+    hats = {"CHH": "hihat_closed", "OHH": "hihat_open", "PHH": "hihat_pedal"}
+    assert {label: mdb[label] for label in hats} == hats
+    for stem, drum in {"c": "crash1", "cr": "crash1", "ch": "crash2_edge", "spl": "crash1_edge"}.items():
+        assert {enst[stem], *(enst[f"{stem}{number}"] for number in range(1, 6))} == {drum}
+    assert {enst["rc"], *(enst[f"rc{number}"] for number in range(1, 6))} == {"ride"}
+
+
 def test_each_label_of_a_coarse_scheme_is_reachable() -> None:
     """IDMT-SMT and MDB's class files name one class for each label of the scheme they judge."""
     for name in ("idmt_smt", "mdb_class", "rbma13"):

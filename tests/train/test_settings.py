@@ -134,8 +134,7 @@ MEANT: dict[str, dict[str, Any]] = {
 
 
 def test_every_shipped_configuration_means_what_it_meant(tmp_path: Path) -> None:
-    development = "../shared/data/real/mdb_drums_dev"
-    small = TrainConfig("datasets/train", development=development, preset="small", steps=6000)
+    small = TrainConfig("datasets/train", validation="datasets/validation", preset="small", steps=6000)
     assert load_config(SMALL) == dataclasses.replace(small, machine="cpu")
     assert model_config(load_config(SMALL)) == ModelConfig()
     trained = {name: entry for name, entry in plan()["runs"].items() if "of" not in entry}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import logging
 import signal
@@ -14,6 +16,7 @@ import torch
 
 import train.loop
 import train.record
+import train.run
 import train.step
 from data.loader import LoaderConfig, make_loader
 from data.shards.write import make_shards, shard_paths
@@ -31,10 +34,10 @@ from tests.small_runs import (
 from train.config import TrainConfig, load_config
 from train.launch import set_up_ranks
 from train.main import make_engine
-from train.optim import learning_rate
-from train.run import Run, build_model, start_run
+from train.optim import blank, learning_rate
+from train.run import Run, build_model, resume, start_run
 from train.state import newest_state
-from train.step import StopRequest, training_step
+from train.step import StopRequest, forward, training_step
 from train.validate import Group, Validation
 
 
@@ -121,6 +124,51 @@ def test_zero_by_json_and_autocast_resume_exactly(config: Path, tmp_path: Path, 
     same_curves(curve(tmp_path / "cut" / "losses.jsonl"), whole)
     assert all(line["optimizer/gradient_norm"] > 0 for line in whole)
     assert run_main(short, tmp_path / "cut") == 1  # without ZeRO: refused
+
+
+def test_a_run_of_several_micro_batches_resumes_to_the_same_data(config: Path, tmp_path: Path) -> None:
+    """A step takes `accumulation` batches of the stream: going on starts after all of them."""
+    short = bare(config, tmp_path, steps=4, save_every=2, batch=1, accumulation=3)
+    assert run_main(short, tmp_path / "whole") == 0
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(patch, 1, lambda: signal.raise_signal(signal.SIGTERM))
+        assert run_main(short, tmp_path / "cut") == 0
+    assert newest_state(tmp_path / "cut") == tmp_path / "cut" / "state-2"
+    assert run_main(short, tmp_path / "cut") == 0
+    same_curves(curve(tmp_path / "cut" / "losses.jsonl"), curve(tmp_path / "whole" / "losses.jsonl"))
+
+
+def test_a_state_of_before_samples_were_counted(config: Path, tmp_path: Path) -> None:
+    """Its position follows from its steps: each took `accumulation` batches."""
+    engine = engine_of(config, tmp_path, batch=2, accumulation=3)
+    run = start_run(load_config(tmp_path / "bare.yaml", {}), engine, tmp_path, 0, 1)
+    old = {"step": 7, "best_f": 0.0, "best_step": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.run, "newest_state", lambda _: tmp_path / "state-7")
+        patch.setattr(train.run, "load_state", lambda *_: old)
+        assert resume(run).progress.samples == 7 * 3 * 2
+
+
+def test_each_micro_batch_of_each_rank_is_blanked_by_itself(config: Path, tmp_path: Path) -> None:
+    """SpecAugment is a function of seed, step, micro-batch and rank, and of nothing else."""
+    engine = engine_of(config, tmp_path, spec_augment=1.0)
+    first = start_run(load_config(tmp_path / "bare.yaml", {}), engine, tmp_path, 0, 1)
+    (batch,) = batches_of(first.config, 1)
+    blanked: list[torch.Tensor] = []
+
+    def remembered(mel: torch.Tensor, *rest: Any) -> torch.Tensor:
+        before = mel.clone()
+        blank(mel, *rest)
+        blanked.append(mel != before)
+        return mel
+
+    second = dataclasses.replace(first, rank=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.step, "blank", remembered)
+        for run, micro in ((first, 0), (first, 0), (first, 1), (second, 0), (second, 1)):
+            forward(run, batch, micro)
+    assert torch.equal(blanked[0], blanked[1])
+    assert all(not torch.equal(a, b) for a, b in itertools.combinations(blanked[1:], 2))
 
 
 def test_a_signal_between_exchanges_does_not_part_the_ranks(

@@ -14,11 +14,11 @@ import soundfile
 from data.augment import AugmentConfig, augment, begin, end
 from data.band import backing, synthetic
 from data.band.backing import KINDS, BackingConfig, choose_kind, render_backing
-from data.band.levels import PEAK
 from data.band.notes import NoteBank
 from data.band.stems import SOURCE, BackingStem, StemConfig, load_stems, render_stems
 from data.clips.clip import Palette, RenderConfig, render_clip, synthetic_kits
 from data.clips.makers import RenderedShards
+from data.dsp.levels import PEAK
 from data.loader import LoaderConfig, make_loader
 from data.shards.write import make_shards, read_manifest, shard_paths
 from mt3drum.config import SAMPLE_RATE
@@ -123,13 +123,21 @@ def write_stems(folder: Path) -> Path:
 
 
 def test_stems_are_read_with_their_licence(tmp_path: Path) -> None:
-    (stem,), licences = load_stems(write_stems(tmp_path))
+    (stem,), licences = load_stems(write_stems(tmp_path / SOURCE))
     assert stem.song == "argon" and len(stem.audio) == SAMPLE_RATE and np.abs(stem.audio).max() == 32_000
     assert licences == {SOURCE: "repo: https://example.org/album | licence: CC0-1.0"}
+    flat = tmp_path / "guitars"
+    flat.mkdir()
+    for path in (tmp_path / SOURCE / "train").iterdir():
+        path.rename(flat / path.name)
+    (flat / "SOURCE.txt").write_text("repo: r\nlicence: CC0-1.0\n")
+    (stem,), licences = load_stems(flat)
+    assert stem.song == "argon" and set(licences) == {"guitars"}
 
 
-def test_stems_are_optional_and_broken_ones_are_named(tmp_path: Path) -> None:
-    assert load_stems(tmp_path / "nowhere") == ((), {})
+def test_broken_stems_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nowhere: cannot be read"):
+        load_stems(tmp_path / "nowhere")
     folder = write_stems(tmp_path)
     (folder / "SOURCE.txt").unlink()
     with pytest.raises(ValueError, match="without its licence"):
@@ -193,7 +201,9 @@ def test_clips_without_drums_are_loud_in_a_batch(bank: NoteBank, tmp_path: Path)
 def test_a_beginning_keeps_whole_strokes(seed: int) -> None:
     times = [0.1, 0.11, 0.6, 1.0, 1.4, 2.0]
     hits = [Hit(time, 0, 100) for time in times]
-    audio, kept = begin(np.ones(4 * SAMPLE_RATE, np.float32), hits, np.random.default_rng(seed))
+    audio, kept = begin(
+        np.ones(4 * SAMPLE_RATE, np.float32), hits, np.random.default_rng(seed), AugmentConfig()
+    )
     start = int(np.argmax(audio > 0)) / SAMPLE_RATE
     assert not audio[: round(start * SAMPLE_RATE)].any() and audio[-1] == 1
     assert [hit.time for hit in kept] == [time for time in times if time >= start - 1e-4]
@@ -204,7 +214,9 @@ def test_many_beginnings_are_trimmed_to_a_stroke() -> None:
     hits = [Hit(0.5, 0, 100), Hit(1.2, 0, 100)]
     starts = []
     for seed in range(300):
-        audio, _ = begin(np.ones(4 * SAMPLE_RATE, np.float32), hits, np.random.default_rng(seed))
+        audio, _ = begin(
+            np.ones(4 * SAMPLE_RATE, np.float32), hits, np.random.default_rng(seed), AugmentConfig()
+        )
         starts.append(int(np.argmax(audio > 0)) / SAMPLE_RATE)
     trimmed = [start for start in starts if min(abs(hit.time - start) for hit in hits) <= 0.0051]
     assert 0.3 < len(trimmed) / 300 < 0.55 and max(starts) <= 1.5

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from data.band.drumless import KINDS, render_drumless
-from data.band.levels import PEAK
 from data.band.notes import Instrument, NoteBank, NoteSample, to_int16
+from data.dsp.levels import PEAK
 from data.dsp.tones import SAMPLE_RATE
 from scripts.make_drumless import main
 

@@ -12,12 +12,12 @@ from data.band import ambience, patches, sequences, soloists, synthetic
 from data.band.ambience import AmbienceConfig
 from data.band.ducking import DuckConfig, duck, pump
 from data.band.events import Event
-from data.band.levels import REFERENCE, add_track, full_scale
 from data.band.notes import NoteBank
 from data.band.patches import PatchRanges, draw_patch, note, play
 from data.band.sequences import SequenceConfig
 from data.band.soloists import SoloConfig
 from data.band.song import Song, compose
+from data.dsp.levels import REFERENCE, add_track, full_scale
 from data.dsp.tones import Audio
 from mt3drum.config import SAMPLE_RATE
 

@@ -11,9 +11,9 @@ SAMPLES = 30_011  # odd on purpose
 Effect = Callable[[effects.Audio, np.random.Generator], effects.Audio]
 EFFECTS: list[Effect] = [
     effects.room,
-    effects.equalise,
-    effects.band_limit,
-    effects.telephone,
+    lambda audio, rng: shaped(effects.tone_curve, audio, rng),
+    lambda audio, rng: shaped(effects.low_pass_curve, audio, rng),
+    lambda audio, rng: shaped(effects.telephone_curve, audio, rng),
     effects.compress,
     effects.limit,
     effects.saturate,
@@ -22,6 +22,14 @@ EFFECTS: list[Effect] = [
     effects.background,
     effects.vinyl,
 ]
+
+
+def shaped(
+    curve: Callable[[int, np.random.Generator], effects.Audio],
+    audio: effects.Audio,
+    rng: np.random.Generator,
+) -> effects.Audio:
+    return effects.shape(audio, curve(effects.fast_bins(len(audio)), rng))
 
 
 def impulse(place: int = 10_000) -> effects.Audio:
@@ -97,7 +105,7 @@ def test_room_decays_faster_at_high_frequencies() -> None:
 
 def test_band_limit_removes_the_top() -> None:
     noise = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
-    out = np.abs(np.fft.rfft(effects.band_limit(noise, np.random.default_rng(0))))
+    out = np.abs(np.fft.rfft(shaped(effects.low_pass_curve, noise, np.random.default_rng(0))))
     assert out[18_000:].mean() < 1e-2 * out[1000:5000].mean()
 
 

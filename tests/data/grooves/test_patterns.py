@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from data.grooves.config import VARIATIONS
 from data.grooves.patterns import Performance, generate, vary
 from data.grooves.variations import _double, _side_stick, _wash
 from data.grooves.written import GROOVES
@@ -155,7 +156,7 @@ def test_variations_bring_other_classes_in() -> None:
 def test_a_wash_rides_one_cymbal_no_faster_than_an_arm() -> None:
     rock = list(straight_rock().hits)
     for seed in range(30):
-        washed = _wash(rock, np.random.default_rng(seed))
+        washed = _wash(rock, np.random.default_rng(seed), VARIATIONS)
         ridden = [hit for hit in washed if hit not in rock]
         assert len({hit.drum for hit in ridden}) == 1
         assert min(b.time - a.time for a, b in itertools.pairwise(ridden)) >= 0.14
@@ -169,7 +170,7 @@ def test_a_doubled_snare_is_heard_with_a_tom_at_the_same_time_and_sometimes_a_ki
     snares = [hit.time for hit in rock if DRUMS[hit.drum].family == "snare" and hit.velocity >= 60]
     with_kick = 0
     for seed in range(20):
-        added = [hit for hit in _double(rock, np.random.default_rng(seed)) if hit not in rock]
+        added = [hit for hit in _double(rock, np.random.default_rng(seed), VARIATIONS) if hit not in rock]
         toms = [hit for hit in added if DRUMS[hit.drum].family == "tom"]
         kicks = [hit for hit in added if hit.drum == CLASS_INDEX["kick"]]
         assert len(toms) + len(kicks) == len(added) and len(kicks) in (0, len(snares))

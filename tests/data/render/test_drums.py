@@ -9,9 +9,10 @@ import pytest
 from data.grooves.patterns import generate
 from data.kits.sample import Kit, Sample
 from data.kits.synth import synthesise_kit
+from data.render.config import LEVEL_DB, MicrophoneConfig
 from data.render.drums import Rendered, render_drums
 from data.render.room import mix_down
-from data.render.strike import GROUP_OF, LEVEL_DB
+from data.render.strike import GROUP_OF
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX, DRUMS, NUM_CLASSES
 from tokenizer.hits import Hit
@@ -151,7 +152,7 @@ def test_rooms_never_sound_before_the_stroke() -> None:
     buses = np.zeros((3, SAMPLE_RATE), dtype=np.float32)
     buses[:, 5000] = 1.0
     for seed in range(30):
-        mixed = mix_down(buses.copy(), np.random.default_rng(seed), acoustic=True)
+        mixed = mix_down(buses.copy(), np.random.default_rng(seed), True, MicrophoneConfig())
         assert np.abs(mixed[:5000]).max() < 1e-7  # the rounding of a Fourier transform
         assert np.isfinite(mixed).all()
         assert np.abs(mixed[5000]) > 0.5

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,40 @@ def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path: Path) -> Non
     assert str(tmp_path) in str(error.value) and not (tmp_path / "manifest.json").exists()
 
 
+def test_workers_end_with_a_killed_run(tmp_path: Path) -> None:
+    command = [sys.executable, "scripts/make_shards.py", "--output", str(tmp_path / "out"), "--no-data"]
+    command += ["--clips", "4000", "--clips-per-shard", "1", "--workers", "2"]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        workers = _wait_for(lambda: _spawned_by(run.pid) if list(tmp_path.rglob("*.tar")) else [])
+    finally:
+        run.kill()
+        run.wait()
+    assert len(workers) == 2
+    assert _wait_for(lambda: not any(_is_running(worker) for worker in workers))
+
+
+def _wait_for(found: Callable[[], Any], seconds: float = 60.0) -> Any:
+    end = time.monotonic() + seconds
+    while not (result := found()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return result
+
+
+def _spawned_by(pid: int) -> list[int]:
+    """Worker processes of a process; not multiprocessing's resource tracker."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+def _is_running(pid: int) -> bool:
+    """A zombie, not yet collected by whoever inherited it, runs no more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_flac_keeps_16_bit_audio_and_turns_down_what_is_too_loud() -> None:
     audio = np.array([0, 0.5, -1.0, 1 / 32767], np.float32)
     back, _ = soundfile.read(io.BytesIO(encode_flac(audio)), dtype="int16")
@@ -342,7 +377,7 @@ def test_command_makes_shards_without_any_data(tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().err.splitlines()[-1].startswith("make_shards: ")
     missing = ["--output", str(tmp_path / "b"), "--clips", "1", "--data", str(tmp_path / "gone")]
     assert main(missing) == 1
-    assert "gone is not a folder; give --data, or --no-data" in capsys.readouterr().err
+    assert "gone is not a folder; use --no-data to synthesise everything" in capsys.readouterr().err
 
 
 def test_command_cuts_a_folder_of_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -360,7 +395,9 @@ def test_command_cuts_a_folder_of_recordings(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_help_does_not_wait_for_heavy_imports() -> None:
-    code = "import sys, scripts.make_shards as m; m.parse_args(['--output', 'x', '--clips', '1'])"
+    code = (
+        "import sys, scripts.make_shards as m; m.parse_args(['--output', 'x', '--no-data', '--clips', '1'])"
+    )
     code += "; print([name for name in ('numpy', 'torch', 'soundfile') if name in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -121,7 +121,7 @@ def test_folders(tmp_path: Path) -> None:
     written(tmp_path / ".hidden.txt", "")
     assert list(annotation_files(tmp_path)) == ["a"]
     written(tmp_path / "inner" / "a.json", "[]")
-    with pytest.raises(ValueError, match="have one stem"):
+    with pytest.raises(ValueError, match="have the same stem"):
         annotation_files(tmp_path)
 
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eval.evaluate import Settings, evaluate
 from eval.metrics.f_measure import Counts, f_measure
-from eval.metrics.match import count_matches, get_scheme, match_times, reduce_hits
+from eval.metrics.match import count_matches, get_scheme, match_times, match_tracks, reduce_hits
 from tokenizer.drums import CLASS_INDEX, NUM_CLASSES
 from tokenizer.hits import Hit
 
@@ -37,6 +38,15 @@ def test_hand_worked_scores() -> None:
     assert scores.micro.f == pytest.approx(4 / 9, abs=1e-12)
     assert scores.macro_f == pytest.approx((2 / 3 + 1 / 2 + 0) / 3, abs=1e-12)
     assert scores.track_f == pytest.approx((4 / 8 + 0) / 2, abs=1e-12)
+
+
+def test_the_window_is_50_ms_unless_said_otherwise() -> None:
+    references = {"a": [hit(1.0, "kick")]}
+    for late, found in ((0.049, 1), (0.051, 0)):
+        estimates = {"a": [hit(1.0 + late, "kick")]}
+        assert f_measure(references, estimates).micro.tp == found
+        assert len(match_tracks(references, estimates)[0].pairs) == found
+        assert evaluate("x", references, estimates, Settings(samples=1)).headline.micro.tp == found
 
 
 def test_walks_the_references() -> None:

@@ -6,7 +6,7 @@ import mir_eval
 import numpy as np
 import pytest
 
-from eval.metrics.bootstrap import intervals, paired
+from eval.metrics.bootstrap import draws, intervals, paired, statistics
 from eval.metrics.calibration import has_confidence, precision_recall, reliability
 from eval.metrics.confusion import confusion
 from eval.metrics.conventions import adtof
@@ -239,3 +239,21 @@ def test_paired_bootstrap_tells_apart_only_what_differs() -> None:
     assert (same.difference, same.share_better, same.told_apart) == (0.0, 0.5, False)
     with pytest.raises(ValueError, match="same tracks"):
         paired(better, tracks([0.9]))
+
+
+def percentiles(figure: np.ndarray, level: float) -> list[float]:
+    return np.percentile(figure, [50 - 50 * level, 50 + 50 * level]).tolist()
+
+
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_both_tails_of_an_interval_hold_the_same_share(level: float) -> None:
+    """A level of 95 % leaves 2.5 % on either side."""
+    scores = tracks([0.5, 0.7, 0.9, 1.0, 0.6, 0.8])
+    found = intervals(scores, seed=3, level=level)
+    drawn = statistics(scores.array(), draws(6, 2000, 3))
+    for name in ("micro", "precision", "recall", "macro", "track"):
+        assert [found[name].low, found[name].high] == pytest.approx(percentiles(drawn[name], level))
+    other = tracks([0.9, 0.8, 0.7, 0.9, 0.8, 0.7])
+    difference = drawn["micro"] - statistics(other.array(), draws(6, 2000, 3))["micro"]
+    pair = paired(scores, other, seed=3, level=level)
+    assert [pair.low, pair.high] == pytest.approx(percentiles(difference, level))

@@ -374,6 +374,20 @@ def test_half_a_file_is_used_with_a_warning(tmp_path: Path, kind: str) -> None:
     assert re.match(f"{path}: (cut off|damaged)", warning) and "used" in warning
 
 
+def test_sound_is_used_up_to_a_few_frames_before_damage(tmp_path: Path) -> None:
+    """Large blocks are read, and the one that holds the damage again in small ones."""
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, 4 * SAMPLE_RATE).astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", sound, SAMPLE_RATE, subtype="PCM_16")
+    data = bytearray((tmp_path / "a.flac").read_bytes())
+    at = len(data) * 5 // 8  # in the middle of the third block of 65,536 frames
+    data[at : at + 1000] = bytes(1000)
+    (tmp_path / "a.flac").write_bytes(data)
+    recording = open_file(tmp_path / "a.flac")
+    assert 2.4 < recording.seconds <= 2.5
+    heard = np.concatenate(list(recording.blocks()))
+    np.testing.assert_allclose(heard, sound[: len(heard)], atol=1e-4)
+
+
 def test_sizes_that_programs_write_who_do_not_know_them(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, HITS, SAMPLE_RATE)

@@ -127,8 +127,8 @@ def test_the_environment_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for rank, world, message in (
-        ("2", "2", "no rank of a world"),
-        ("x", "2", "no rank"),
+        ("2", "2", "not a valid rank and size"),
+        ("x", "2", "are not a valid rank"),
         ("0", "2", "--manifest"),
     ):
         monkeypatch.setenv("RANK", rank)

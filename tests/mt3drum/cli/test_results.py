@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from mt3drum.cli import main
+from mt3drum.decoding import DecodeConfig
 from mt3drum.formats.read_json import read_json
 from mt3drum.result import Transcription
 from mt3drum.transcriber import Transcriber
@@ -32,6 +33,7 @@ class Heard:
     """Gives every recording the same hits."""
 
     kit = None
+    config = DecodeConfig()
 
     def __init__(self, hits: Iterable[Hit]) -> None:
         self.hits, self.read = tuple(hits), list[bytes]()
@@ -117,7 +119,7 @@ def test_choosing_drums_in_python(rock: Heard) -> None:
     whole = Transcription(rock.hits, 14.0, candidates=(Hit(0.1, KICK, 9, 0.1), Hit(0.1, 1, 9, 0.1)))
     kicks = whole.only({KICK})
     assert kicks.hits == tuple(hit for hit in rock.hits if hit.drum == KICK)
-    assert kicks.candidates == whole.candidates[:1] and kicks.heard == whole.hits
+    assert kicks.candidates == whole.candidates[:1] and kicks.all_hits == whole.hits
     assert kicks.beats() == whole.beats() and replace(whole, hits=kicks.hits).beats() != whole.beats()
     score, full = kicks.score(), whole.score()
     assert score is not None and full is not None
@@ -155,9 +157,9 @@ def test_a_known_suffix_means_that_file(
         ("song.wav other.wav -o -", "-o - is one file, and the input is 2 recordings: name a folder"),
         ("song.wav -o x.mid --format midi,csv", "is one file in the format midi, and --format says midi,csv"),
         ("song.wav -o x.mid --format csv", "is one file in the format midi, and --format says csv"),
-        ("song.wav -o - --format midi,csv", "-o - is one file: name one --format, or a folder"),
-        ("song.wav -o song.wav", "-o song.wav: name a folder, or a file such as song.mid"),
-        ("song.wav -o new.wav", "-o new.wav: name a folder, or a file such as new.mid"),
+        ("song.wav -o - --format midi,csv", "-o - is one file: give one --format, or a folder"),
+        ("song.wav -o song.wav", "-o song.wav: give a folder, or a file such as song.mid"),
+        ("song.wav -o new.wav", "-o new.wav: give a folder, or a file such as new.mid"),
         ("song.wav -o score.pdf", "-o score.pdf: not a folder, and its suffix is no format's (.mid, .json"),
         ("song.wav -o notes", "-o notes: not a folder"),
         ("pipe:true -o x.mid", "-o x.mid is one file, and the input is what a command writes"),

@@ -67,6 +67,11 @@ CONFIGS = [
     DecodeConfig(onset_weight=0.3, max_hits_per_second=5),
     DecodeConfig(onset_weight=0.3, max_tokens=17, minimum_gap=0.03, max_hits_per_second=9),
     DecodeConfig(onset_weight=0.0, minimum_gap=0.4, classes=frozenset({3}), onset_bias=3.0),
+    DecodeConfig(onset_weight=0.5, scheme="8"),
+    DecodeConfig(onset_weight=0.0, scheme="5"),
+    DecodeConfig(onset_weight=0.6, scheme="16", classes=frozenset({5, 6, 7, 12, 24}), onset_bias=2.0),
+    DecodeConfig(onset_weight=0.5, playable=5.0, onset_bias=3.0),
+    DecodeConfig(onset_weight=0.4, transitions=1.5, playable=2.0, scheme="8", max_tokens=20),
 ]
 
 
@@ -93,6 +98,9 @@ configs = st.builds(
     classes=st.just(frozenset(range(NUM_CLASSES)))
     | st.frozensets(st.integers(0, NUM_CLASSES - 1), min_size=1),
     minimum_gap=st.sampled_from([0.0, 0.0, 0.02, 0.1, 1.0]),
+    scheme=st.sampled_from(["26", "26", "16", "8"]),
+    playable=st.sampled_from([0.0, 0.0, 5.0, 100.0]),
+    transitions=st.sampled_from([0.0, 0.0, 1.0, 10.0]),
     max_hits_per_second=st.sampled_from([None, None, 1, 7]),
     silence_gate=st.sampled_from([0.0, 0.0, 0.3]),
     max_tokens=st.sampled_from([4, 5, 60, 120]),
@@ -128,7 +136,7 @@ def check(hypothesis: Hypothesis, config: DecodeConfig, until: int) -> None:
     for place, (hit, step) in enumerate(zip(hypothesis.hits, hypothesis.steps, strict=True)):
         assert abs(hit.time * CODEC.steps_per_second - step) <= 2.0 + 1e-6
         assert 1 <= hit.velocity <= 127
-        assert step < until and hit.drum in config.classes
+        assert step < until and hit.drum in config.written
         assert step - last.get(hit.drum, -1000) >= config.gap_steps(CODEC)
         last[hit.drum] = step
         many = config.max_hits_per_second

@@ -260,6 +260,8 @@ def test_an_enrolled_kit_tells_its_toms_apart_and_changes_nothing_else(
 ) -> None:
     kit = enrol(transcriber.model, samples)
     audio = recorded(tuned, song)
+    # The loudness pass compares the strokes of one drum, so that other drums would have other velocities.
+    transcriber = Transcriber(transcriber.model, replace(transcriber.config, loudness_pass=False))
 
     def with_kit(own: EnrolledKit, config: DecodeConfig = transcriber.config) -> tuple[Hit, ...]:
         return Transcriber(transcriber.model, config, kit=own).transcribe_array(audio).hits

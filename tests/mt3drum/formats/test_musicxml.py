@@ -80,7 +80,7 @@ def drums(score: Score) -> Counter[Stroke]:
                 continue
             start = before if element.find("chord") is not None else at
             instrument = element.find("instrument")
-            if instrument is not None:
+            if instrument is not None and element.find("tie[@type='stop']") is None:
                 name = instrument.attrib["id"].removeprefix("P1-")
                 velocity = round(float(element.attrib["dynamics"]) * 0.9)
                 found[start, name, velocity, element.find("grace") is not None] += 1
@@ -325,6 +325,25 @@ def test_a_fast_roll_is_a_tremolo_and_no_stroke_is_lost() -> None:
     assert marks == ["3", "3", "2"]
     assert [(hit.drum, hit.velocity) for hit in score.hits()] == [(hit.drum, hit.velocity) for hit in hits]
     assert [hit.time for hit in score.hits()] == pytest.approx([hit.time for hit in hits], abs=0.03)
+
+
+def test_a_roll_of_two_note_values_is_tied() -> None:
+    """Five eighths of a beat are no single value: the roll goes on through a tied note, not into a rest. What
+    sounds with its first stroke is struck once."""
+    snare, hat = CLASS_INDEX["snare_head"], CLASS_INDEX["hihat_closed"]
+    roll = [Hit(0.6875 + i * 0.04, snare, 70 + i % 3) for i in range(8)]
+    hats = [Hit(0.5 + 0.0625 * i, hat, 60) for i in range(4)]
+    score = quantise(sorted([Hit(0.0, snare, 90), *hats, *roll]), beats(4))
+    (bar,) = bars(score)
+    inside = [event for event in bar.hands if 1 <= event.start < 2]
+    assert [(e.start, e.value, e.tremolo, e.ties, len(e.notes)) for e in inside[3:]] == [
+        (Fraction(11, 8), "eighth", 2, ("start",), 2),
+        (Fraction(15, 8), "32nd", 1, ("stop",), 1),
+    ]
+    tied = [note for note in document(score).iter("note") if note.find("tie") is not None]
+    ties = [([e.attrib["type"] for e in note.iter(tag)]) for tag in ("tie", "tied") for note in tied]
+    assert ties == [["start"], ["stop"]] * 2
+    assert {note.find("instrument").attrib["id"] for note in tied} == {"P1-snare_head"}  # type: ignore[union-attr]
 
 
 def test_silence_before_the_music_is_not_written() -> None:

@@ -234,6 +234,24 @@ def test_onset_family_term_forgives_the_wrong_relative() -> None:
     assert 0 < extra[0] < extra[1] / 10
 
 
+@pytest.mark.parametrize("positive", [0.0, 4.0])
+def test_onset_family_term_by_hand(positive: float) -> None:
+    """One frame of one class: the family's logit is its own where its relatives are silent, and frames with
+    an onset weigh as much more as in the sum over classes."""
+    onset, silence = torch.zeros(1, 10, NUM_CLASSES), torch.zeros(1, 10, NUM_CLASSES)
+    onset[0, 3, CLASS_INDEX["kick"]], onset[0, 4, CLASS_INDEX["kick"]] = 1.0, 0.5
+    logits = torch.full((1, 10, NUM_CLASSES), -40.0)
+    logits[0, 3, CLASS_INDEX["kick"]], logits[0, 4, CLASS_INDEX["kick"]] = 1.0, -0.5
+    heard = EncoderOutput(torch.zeros(0), torch.zeros(0), logits, silence)
+    with_family, without = (
+        float(onset_loss(heard, onset, silence, LossConfig(family_weight=weight, onset_positive=positive)))
+        for weight in (0.3, 0.0)
+    )
+    first, second = math.log1p(math.exp(-1.0)), 0.5 * (math.log1p(math.exp(0.5)) + math.log1p(math.exp(-0.5)))
+    expected = 0.3 * (first * (1 + positive) + second * (1 + 0.5 * positive)) * 20 / (10 * NUM_CLASSES)
+    assert with_family - without == pytest.approx(expected, rel=1e-4)
+
+
 SETTINGS: list[dict[str, Any]] = [
     {},
     {"focal_gamma": 2.0, "class_weight": 0.5},

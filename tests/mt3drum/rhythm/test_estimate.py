@@ -117,7 +117,7 @@ def test_no_grid_where_nothing_is_steady() -> None:
 
 
 def test_what_the_user_knows_overrules() -> None:
-    hits, _ = played(ROCK, 8, steady(120.0), 4)
+    hits, beats = played(ROCK, 8, steady(120.0), 4)
     half = estimate(hits, bpm=60, meter=Meter(2, 4))
     assert half is not None
     assert half.bpm == pytest.approx(60, rel=0.01)
@@ -125,10 +125,45 @@ def test_what_the_user_knows_overrules() -> None:
     three = estimate(hits, meter=Meter(3, 4))
     assert three is not None
     assert three.meter == Meter(3, 4)
-    assert len(three.downbeats) == pytest.approx(len(three.beats) / 3, abs=1)
+    assert three.bpm == pytest.approx(120, rel=0.01)
+    assert distance(three.beats, beats) < 0.02
+    assert len(three.downbeats) == pytest.approx(len(beats) / 3, abs=1)
     rng = np.random.default_rng(4)
     loose = [Hit(max(0.0, h.time + rng.normal(0, 0.1)), h.drum, h.velocity) for h in hits]
-    assert estimate(loose, bpm=120) is not None
+    found = estimate(loose, bpm=120)
+    assert found is not None
+    assert found.bpm == pytest.approx(120, rel=0.06)
+
+
+@pytest.mark.parametrize("meter", ["2/4", "3/4", "5/4", "6/4", "7/4"])
+@pytest.mark.parametrize("bpm", [97.0, 148.0])
+def test_a_meter_says_nothing_of_the_tempo(meter: str, bpm: float) -> None:
+    """A rock beat in bars of any number of beats: the beats stay, only the bars differ."""
+    hits, beats = played(ROCK, 8, steady(bpm), 4)
+    grid = estimate(hits, meter=Meter.parse(meter))
+    assert grid is not None
+    assert str(grid.meter) == meter
+    assert grid.bpm == pytest.approx(bpm, rel=0.01)
+    assert distance(grid.beats, beats) < 0.02
+
+
+def test_a_meter_of_another_beat_finds_its_own() -> None:
+    """Straight eighths cannot be thirds of their own beat: three of them make the beat of 6/8."""
+    hits, _ = played(
+        {"kick": "X.....", "snare_head": "...X..", "hihat_closed": "XXXXXX"}, 12, steady(100.0), 3
+    )
+    grid = estimate(hits, meter=Meter(6, 8))
+    assert grid is not None
+    assert grid.bpm == pytest.approx(100 * 2 / 3, rel=0.01)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
+def test_a_given_tempo_is_kept(factor: float) -> None:
+    hits, _ = played(ROCK, 8, steady(120.0), 4)
+    for meter in (None, Meter(3, 4), Meter(4, 4)):
+        grid = estimate(hits, bpm=120 * factor, meter=meter)
+        assert grid is not None
+        assert grid.bpm == pytest.approx(120 * factor, rel=0.01)
 
 
 def test_a_known_tempo_needs_no_number_of_strokes() -> None:

@@ -1,0 +1,67 @@
+"""Fewer labels than classes: what the onset head and the decoder say of the labels of a scheme.
+
+A label is any of its classes. The head takes classes as independent, so the label's probability is
+1 - product over its classes of (1 - p); the decoder's next token is one class, so the label's is their sum.
+Each label is written as its first class; its classes are neighbours (`mt3drum.decoding.DECODED_SCHEMES`),
+so labels rise as drums do.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mt3drum.decoding import DecodeConfig
+from mt3drum.model.stem import EncoderOutput
+from tokenizer.drums import NUM_CLASSES, SCHEMES
+from tokenizer.grammar import State
+
+_TINY = 1e-30  # of a probability: no logarithm is infinite
+
+
+class Labels:
+    """The labels of `config.scheme`, made of the classes that may be heard."""
+
+    def __init__(self, config: DecodeConfig, device: torch.device) -> None:
+        scheme = SCHEMES[config.scheme]
+        member = torch.zeros(NUM_CLASSES, NUM_CLASSES)
+        last = list(range(NUM_CLASSES))
+        for drum, label in enumerate(scheme.of_class):
+            if label >= 0:
+                last[scheme.first_class[label]] = drum
+                if drum in config.classes:
+                    member[drum, scheme.first_class[label]] = 1.0
+        self.member = member.to(device)
+        """[c c]: 1 where the class of the row is one of the label in the column of its first class."""
+        self.last = torch.tensor(last, device=device)
+        """[c]: the last class of the label that begins with each."""
+
+    def merged_head(self, encoded: EncoderOutput, bias: float) -> EncoderOutput:
+        """The head's logits and velocities [s t c] of labels, in the columns of their first classes; the
+        velocity of a label is that of its classes, weighted by their probabilities.
+
+        Args:
+            bias: `onset_bias`; what comes out, plus the bias, is the logit of the label.
+        """
+        logits = encoded.onset_logits.float() + bias
+        none = (functional.softplus(logits) @ self.member).clamp(min=_TINY)  # -log of "none of its classes"
+        label = none + torch.log(-torch.expm1(-none))
+        p = torch.sigmoid(logits)
+        loudness = (p * torch.sigmoid(encoded.velocity.float())) @ self.member
+        velocity = torch.logit(loudness / (p @ self.member).clamp(min=_TINY), eps=1e-6)
+        return encoded._replace(onset_logits=label - bias, velocity=velocity)
+
+    def merged_drums(self, log_probs: Tensor) -> Tensor:
+        """The decoder's log-probabilities [... c] of classes -> of labels; -inf elsewhere."""
+        return torch.logsumexp(log_probs[..., :, None] + self.member.log(), dim=-2)
+
+    def after(self, state: State) -> State:
+        """With the whole label of the last drum behind it."""
+        drum = torch.where(state.last_drum < 0, state.last_drum, self.last[state.last_drum.clamp(min=0)])
+        return State(state.phase, state.last_time, drum)
+
+
+def labels_of(config: DecodeConfig, device: torch.device) -> Labels | None:
+    """None where every class is a label of its own."""
+    return None if config.scheme == "26" else Labels(config, device)

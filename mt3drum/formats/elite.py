@@ -1,0 +1,91 @@
+"""The track PART ELITE_DRUMS of a notes.mid: eight drums and cymbals of their own, hi-hat open and closed.
+
+After the Elite Drums MIDI/Engine Specification, which YARG's charting help links, as two programs read it:
+YARG.Core (EliteDrumsPedalSustainTests: hats under a held pedal note are closed, others open; a pedal note
+that begins with a hat is no stomp) and Onyx (Onyx.MIDI.Track.Drums.Elite). Expert only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+
+import mido
+
+from mt3drum.formats.lanes import DOUBLE_KICK, HANDS, precedence
+from mt3drum.formats.marks import mark, marker
+from tokenizer.drums import DRUMS
+from tokenizer.hits import Hit
+
+TRACK = "PART ELITE_DRUMS"
+PEDAL, SECOND_KICK, KICK, SNARE, HIHAT, LEFT_CRASH = 72, 73, 74, 75, 76, 77
+TOMS = {"tom1": 78, "tom2": 79, "tom3": 80, "floor": 80}
+RIDE, RIGHT_CRASH, FLAM = 81, 82, 87
+_VELOCITY = {"": 96, "accent": 127, "ghost": 1}
+_SHORT = 30  # ticks
+
+
+def note_of(drum: int) -> int:
+    """The note of a class. Tambourine, cowbell and their like are on the ride's lane, as in pro drums."""
+    name, family = DRUMS[drum].name, DRUMS[drum].family
+    if name == "hihat_pedal":
+        return PEDAL
+    if family == "tom":
+        return TOMS[name.split("_")[0]]
+    if family == "crash":
+        return LEFT_CRASH if name.startswith("crash1") else RIGHT_CRASH
+    of_family = {"kick": KICK, "snare": SNARE, "rim": SNARE, "hihat": HIHAT, "ride": RIDE, "aux": RIDE}
+    return of_family[family]
+
+
+def elite_events(
+    hits: Sequence[Hit], ticks: Sequence[int], flams: Collection[Hit]
+) -> list[tuple[int, int, mido.Message]]:
+    """(tick, order, message) of the track."""
+    limits = marker(hits)
+    chords: dict[int, dict[int, Hit]] = {}
+    for hit, tick in sorted(zip(hits, ticks, strict=True), key=lambda pair: (pair[1], precedence(pair[0]))):
+        chord, note = chords.setdefault(tick, {}), note_of(hit.drum)
+        hands = sum(other not in (KICK, PEDAL) for other in chord)
+        if note not in chord and (note in (KICK, PEDAL) or hands < HANDS):
+            chord[note] = hit
+    events = _pedal(chords)
+    following = dict(pairwise(chords))
+    last_kick, second = -1.0, False
+    for tick, chord in chords.items():
+        end = min(tick + _SHORT, following.get(tick, tick + _SHORT))
+        hands = sum(note not in (KICK, PEDAL) for note in chord)
+        for note, hit in chord.items():
+            if note == PEDAL:
+                continue
+            if note == KICK:
+                second = last_kick >= 0 and hit.time - last_kick < DOUBLE_KICK and not second
+                last_kick, note = hit.time, SECOND_KICK if second else KICK
+            velocity = _VELOCITY["" if note in (KICK, SECOND_KICK) else mark(hit, limits)]
+            events += _note(note, tick, end, velocity)
+            if hit in flams and hands == 1 and note not in (KICK, SECOND_KICK):
+                events += _note(FLAM, tick, end, 96)
+    return events
+
+
+def _pedal(chords: dict[int, dict[int, Hit]]) -> list[tuple[int, int, mido.Message]]:
+    """Pedal notes: held over closed hats, from the first one or from the foot's own stroke on."""
+    events: list[tuple[int, int, mido.Message]] = []
+    held: int | None = None
+    last = 0
+    for tick, chord in chords.items():
+        hat = chord.get(HIHAT)
+        opened = hat is not None and "open" in DRUMS[hat.drum].name
+        if held is not None and (opened or PEDAL in chord):
+            events += _note(PEDAL, held, min(last + _SHORT, tick), 96)
+            held = None
+        if PEDAL in chord or (hat is not None and not opened):
+            held, last = (tick if held is None else held), tick
+    if held is not None:
+        events += _note(PEDAL, held, last + _SHORT, 96)
+    return events
+
+
+def _note(note: int, start: int, end: int, velocity: int) -> list[tuple[int, int, mido.Message]]:
+    on = mido.Message("note_on", note=note, velocity=velocity)
+    return [(start, 2, on), (end, 1, mido.Message("note_off", note=note, velocity=0))]

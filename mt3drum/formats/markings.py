@@ -1,0 +1,91 @@
+"""What is written into a score beside its notes: rehearsal marks, fills, simile marks, stickings."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mt3drum.formats.marks import mark, marker
+from mt3drum.formats.notation import Bar, ChordRest
+from mt3drum.formats.staff import SIGNS
+from mt3drum.formats.stickings import Hands, Style, stickings
+from mt3drum.rhythm.quantise import Note, Score
+from mt3drum.rhythm.sections import find_form, similes
+
+
+@dataclass(frozen=True)
+class Markings:
+    """By number of the bar, 0 is the first one written."""
+
+    rehearsal: Mapping[int, str] = field(default_factory=dict)
+    """A, B, ... where a section begins; none where there is just one."""
+    fills: frozenset[int] = frozenset()
+    similes: frozenset[int] = frozenset()
+    """Bars that say the same as the one before, and are drawn as a simile mark."""
+    hands: Sequence[Sequence[Hands]] = ()
+    """Of each event of the hands' voice; empty: no stickings."""
+
+
+def find_markings(
+    score: Score, bars: Sequence[Bar], style: Style | None = None, simile_marks: bool = False
+) -> Markings:
+    """Of a score with notes.
+
+    Args:
+        bars: `notation.bars(score)`.
+        style: of the stickings; None: none.
+        simile_marks: look for bars to be drawn as simile marks.
+    """
+    form = find_form(score)
+    rehearsal = {}
+    if len(form.sections) > 1:
+        rehearsal = {one.first - score.first_bar: one.name for one in form.sections if one.label}
+    hands = stickings(bars, score.grid.meter, style) if style else []
+    same: frozenset[int] = frozenset()
+    if simile_marks:
+        limits = marker(note.hit for note in score.notes)
+        printed = [_printed(bar, limits) for bar in bars]
+        if hands:
+            printed = [(bar, tuple(own)) if bar else () for bar, own in zip(printed, hands, strict=True)]
+        back = similes(printed)
+        same = frozenset(number for number, bars in enumerate(back) if bars == 1 and number not in rehearsal)
+    return Markings(rehearsal, frozenset(bar - score.first_bar for bar in form.fills), same, hands)
+
+
+def _printed(bar: Bar, limits: dict[int, tuple[float, float]]) -> tuple[object, ...]:
+    """What a reader sees of a bar; () where it has no notes."""
+
+    def seen(event: ChordRest) -> tuple[object, ...]:
+        notes = tuple((note.hit.drum, mark(note.hit, limits)) for note in event.notes)
+        graces = tuple((note.hit.drum, mark(note.hit, limits)) for note in event.graces)
+        return event.start, event.length, event.value, event.dots, event.tuplet, notes, graces, event.tremolo
+
+    if not any(event.notes for event in (*bar.hands, *bar.feet)):
+        return ()
+    return tuple(map(seen, bar.hands)), tuple(map(seen, bar.feet))
+
+
+def write_markings(measure: ET.Element, number: int, markings: Markings) -> None:
+    """Into a measure of MusicXML, behind its attributes and before its notes."""
+    here, before = number in markings.similes, number - 1 in markings.similes
+    if here != before:  # the sign begins and ends with a run of bars
+        style = ET.SubElement(ET.SubElement(measure, "attributes"), "measure-style")
+        ET.SubElement(style, "measure-repeat", type="start" if here else "stop").text = "1" if here else None
+    if number in markings.rehearsal:
+        kind = ET.SubElement(ET.SubElement(measure, "direction", placement="above"), "direction-type")
+        ET.SubElement(kind, "rehearsal").text = markings.rehearsal[number]
+    if number in markings.fills and not here:
+        kind = ET.SubElement(ET.SubElement(measure, "direction", placement="above"), "direction-type")
+        ET.SubElement(kind, "words", {"font-style": "italic"}).text = "Fill"
+
+
+def write_hands(element: ET.Element, notes: Sequence[Note], hands: Hands) -> None:
+    """Below a chord, one line a hand, that of the upper note first; MusicXML calls words below notes
+    lyrics."""
+    signs = [SIGNS[note.hit.drum] for note in notes]
+    order = sorted(range(len(hands)), key=lambda i: -signs[i].height)
+    for line, letter in enumerate(filter(None, (hands[i] for i in order)), 1):
+        lyric = ET.SubElement(element, "lyric", number=str(line))
+        ET.SubElement(lyric, "syllabic").text = "single"
+        ET.SubElement(lyric, "text").text = letter

@@ -1,0 +1,104 @@
+"""Which hand plays what: stickings of written bars, for a right-handed player.
+
+The rules are those that drum methods teach first (Stone, Stick Control for the Snare Drummer, 1935):
+`alternate` is the single-stroke roll, right and left in turn; `right` is right-hand lead, also called natural
+sticking, in which the place of a stroke decides: the eighths of the pulse are the right hand's, what lies
+between them the left's. They say how a passage can be played, not how it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import lcm
+from typing import Literal
+
+from mt3drum.formats.notation import Bar, ChordRest
+from mt3drum.rhythm.grid import Meter
+from mt3drum.rhythm.quantise import Note
+from tokenizer.drums import DRUMS
+
+Style = Literal["alternate", "right"]
+STYLES: tuple[Style, ...] = ("alternate", "right")
+
+_TIMEKEEPERS = ("hihat", "ride", "crash", "aux")
+"""Played by the right hand, the hi-hat's arm over the snare's, where the other hand has a drum."""
+_LEFT_TO_RIGHT = ("hihat", "snare", "rim", "crash", "tom", "aux", "ride")
+_TOM_ORDER = ("tom1", "tom2", "tom3", "floor")
+
+Hands = tuple[str, ...]
+"""For each note of an event: "R", "L", or "" where both hands are taken; "lR" or "rL" for a flam."""
+
+
+def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hands]]:
+    """For every event of the hands' voice of every bar, the hand of each of its notes; () for rests.
+
+    Two notes at once are one a hand: cymbals that keep time are the right hand's, else what stands farther
+    right. After two at once, or a rest of a beat, `alternate` begins with the right again.
+    """
+    written: list[list[Hands]] = []
+    turn = "R"
+    for bar in bars:
+        hands: list[Hands] = []
+        for event in bar.hands:
+            if "stop" in event.ties:  # goes on sounding
+                hands.append(())
+                continue
+            if not event.notes:
+                turn = "R" if event.length >= meter.beat_quarters else turn
+                hands.append(())
+                continue
+            if len(event.notes) > 1:
+                hands.append(_both(event))
+                turn = "R"
+                continue
+            hand = turn if style == "alternate" else _by_place(event, bar, meter)
+            hands.append((_with_grace(event, event.notes[0], hand),))
+            turn = "L" if hand == "R" else "R"
+        written.append(hands)
+    return written
+
+
+def _by_place(event: ChordRest, bar: Bar, meter: Meter) -> str:
+    """Right on even steps of the beat, left on odd ones. A beat has as many steps as its strokes need, at
+    least sixteenths."""
+    beat = event.start // meter.beat_quarters
+    places = [
+        (other.start - beat * meter.beat_quarters) / meter.beat_quarters
+        for other in bar.hands
+        if other.notes and other.start // meter.beat_quarters == beat
+    ]
+    steps = lcm(6 if meter.compound else 1, *(place.denominator for place in places))
+    if not meter.compound and steps in (1, 2):
+        steps = 4
+    place = Fraction(event.start - beat * meter.beat_quarters) / meter.beat_quarters
+    return "R" if int(place * steps) % 2 == 0 else "L"
+
+
+def _both(event: ChordRest) -> Hands:
+    """One note a hand; further ones have none."""
+    order = sorted(range(len(event.notes)), key=lambda i: _precedence(event.notes[i]))
+    right, left = order[0], order[1]
+    hands = [""] * len(event.notes)
+    hands[right], hands[left] = "R", "L"
+    return tuple(
+        _with_grace(event, note, hand) if hand else "" for note, hand in zip(event.notes, hands, strict=True)
+    )
+
+
+def _precedence(note: Note) -> tuple[bool, int]:
+    """The right hand takes the least."""
+    name, family = DRUMS[note.hit.drum].name, DRUMS[note.hit.drum].family
+    keeps_time = family in _TIMEKEEPERS
+    place = 10 * _LEFT_TO_RIGHT.index(family)
+    if family == "tom":
+        place += next(i for i, tom in enumerate(_TOM_ORDER) if name.startswith(tom))
+        place += 30 if name.startswith("floor") else 0  # beside the ride
+    return not keeps_time, -place
+
+
+def _with_grace(event: ChordRest, note: Note, hand: str) -> str:
+    """A flam's light stroke is the other hand's, in a small letter."""
+    if any(grace.hit.drum == note.hit.drum for grace in event.graces):
+        return ("l" if hand == "R" else "r") + hand
+    return hand

@@ -1,0 +1,92 @@
+"""Time, velocity and confidence of hits, worked out from what decoder and onset head say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mt3drum.decode.hypothesis import WINDOW, Hypothesis, TokenPath, framewise, hypotheses
+from mt3drum.decoding import DecodeConfig
+from mt3drum.model.stem import EncoderOutput
+from tokenizer.codec import EOS, Codec
+from tokenizer.drums import NUM_CLASSES
+
+CODEC = Codec(segment_steps=40)
+STEP, DRUM = 10, 4
+BY_DECODER = np.array([0.0625, 0.125, 0.5, 0.125, 0.0625])  # of the steps around the chosen one
+BY_HEAD = np.array([0.0, 0.0, 0.25, 0.5, 0.0])
+P_DRUM = 0.64
+
+
+def one_hit(config: DecodeConfig, step: int = STEP) -> Hypothesis:
+    """One stroke at `step`: probabilities of decoder and head as above, the head's velocity 100, the
+    decoder's 41."""
+    tokens = np.array([[CODEC.first_time + step, CODEC.first_drum + DRUM, CODEC.first_velocity + 10, EOS]])
+    window = np.full((1, 4, 2 * WINDOW + 1), -math.inf)
+    window[0, 0] = np.log(BY_DECODER)
+    window[0, 1, WINDOW] = math.log(P_DRUM)
+    heard, loudness = torch.zeros(1, 40, NUM_CLASSES), torch.zeros(1, 40, NUM_CLASSES)
+    for place, probability in zip(range(step - WINDOW, step + WINDOW + 1), BY_HEAD, strict=True):
+        if 0 <= place < 40:
+            heard[0, place, DRUM], loudness[0, place, DRUM] = probability, 100.0
+    velocity = np.full((1, 4), 10.0)
+    path = TokenPath(tokens, window, velocity, np.array([-1.5]))
+    (found,) = hypotheses(CODEC, path, heard, loudness, config)
+    return found
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 0.5, 0.75])
+def test_time_and_confidence_are_of_both(weight: float) -> None:
+    """The decoder is symmetric about the step, the head says half a step later; the decoder's confidence is
+    0.875 * 0.64, the head's 0.5."""
+    (hit,) = one_hit(DecodeConfig(onset_weight=weight)).hits
+    both = BY_DECODER ** (1 - weight) * np.maximum(BY_HEAD, 1e-12) ** weight
+    offset = float((both * np.arange(-2, 3)).sum() / both.sum())
+    assert hit.time == pytest.approx((STEP + offset) / 100, abs=1e-6)
+    assert hit.confidence == pytest.approx((0.875 * P_DRUM) ** (1 - weight) * 0.5**weight, abs=1e-6)
+    assert hit.drum == DRUM
+    assert hit.velocity == round((CODEC.velocity_of(10.0) + 100) / 2)
+
+
+def test_a_head_elsewhere_in_the_window_moves_the_hit() -> None:
+    alone, both = (one_hit(DecodeConfig(onset_weight=weight)).hits[0].time for weight in (0.0, 0.5))
+    assert alone == pytest.approx(0.10, abs=1e-6)
+    assert 0.102 < both < 0.108
+
+
+def test_what_lies_outside_the_segment_does_not_count() -> None:
+    """Of a stroke on the first step neither the decoder's nor the head's earlier places exist."""
+    (hit,) = one_hit(DecodeConfig(onset_weight=0.0), step=0).hits
+    kept = BY_DECODER[2:]
+    assert hit.time == pytest.approx(float((kept * np.arange(3)).sum() / kept.sum()) / 100, abs=1e-6)
+    assert hit.confidence == pytest.approx(float(kept.sum()) * P_DRUM, abs=1e-6)
+
+
+def test_what_a_hypothesis_says_of_itself() -> None:
+    found = one_hit(DecodeConfig())
+    assert found.tokens[-1] == EOS and len(found.tokens) == 4
+    assert (found.score, found.steps, found.cut) == (-1.5, (STEP,), False)
+    assert one_hit(DecodeConfig(max_tokens=6)).cut  # no room for another stroke
+
+
+def test_the_head_alone_keeps_the_options() -> None:
+    """Peaks above one half, at most so many a second, so far apart, of the chosen classes."""
+    logits = torch.full((1, 400, NUM_CLASSES), -9.0)
+    for step, drum in ((5, 0), (15, 0), (40, 0), (60, 1), (80, 2)):
+        logits[0, step, drum] = 4.0
+    nothing = torch.zeros(1, 1, 1)
+    encoded = EncoderOutput(nothing, nothing, logits, torch.zeros_like(logits))
+
+    def steps(**options: object) -> list[tuple[int, int]]:
+        config = DecodeConfig(onset_weight=1.0, onset_bias=0.0, **options)  # type: ignore[arg-type]
+        (found,) = framewise(Codec(), torch.sigmoid(logits), encoded, config, 400)
+        return list(zip(found.steps, (hit.drum for hit in found.hits), strict=True))
+
+    assert steps() == [(5, 0), (15, 0), (40, 0), (60, 1), (80, 2)]
+    assert steps(minimum_gap=0.1) == steps()
+    assert steps(minimum_gap=0.11) == [(5, 0), (40, 0), (60, 1), (80, 2)]
+    assert steps(classes=frozenset({0, 2})) == [(5, 0), (15, 0), (40, 0), (80, 2)]
+    assert steps(max_hits_per_second=2) == [(5, 0), (15, 0)]
