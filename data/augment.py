@@ -1,7 +1,7 @@
-"""Late augmentation: drums and a band become one recording, different in every epoch.
+"""Augmentation: mixes drums and band into one recording, differently in every epoch.
 
-One window of a clip goes in, the model's segment comes out. Only the change of speed moves time, and it moves
-the labels with it; everything else leaves attacks where they are.
+The input is a window of a clip, the output a segment for the model. Only the change of speed moves attacks,
+and the labels move with them.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
 SPEED_MARGIN = 1.07
-"""A window of seconds * SPEED_MARGIN always suffices for the fastest playback."""
+"""A window of seconds * SPEED_MARGIN is long enough for the fastest playback."""
 
 MEDIA = ("low-pass", "telephone", "codec", "crush")
-"""What a recording may have gone through."""
+"""Media that limit the bandwidth of a recording."""
 
 Audio = NDArray[np.float32]
 
@@ -32,17 +32,17 @@ class AugmentConfig:
     """Probabilities and ranges; AugmentConfig.none() leaves audio and hits as they are."""
 
     seconds: float = 4.0
-    """Length of what comes out."""
+    """Length of the output."""
     band_probability: float = 0.65
-    """The band is heard at all, when there is one."""
+    """The band, if any, is mixed in."""
     band_low: float = -20.0
     """Quietest band relative to the drums, dB of the RMS while they sound."""
     band_high: float = 10.0
     """Loudest band."""
     drumless_probability: float = 0.03
-    """The drums and their labels are taken out: what remains must be heard as no drums at all."""
+    """Drums and labels are removed, leaving a segment without drums."""
     hit_mixing_probability: float = 0.0
-    """The drums of the sample before play along, their labels too: strokes in combinations nobody plays."""
+    """The drums and labels of the previous sample are added: combinations of strokes that nobody plays."""
     begin_probability: float = 0.1
     """The recording begins inside the window: silence, then the middle of a note, or the first stroke."""
     end_probability: float = 0.05
@@ -54,16 +54,16 @@ class AugmentConfig:
     decoy_probability: float = 0.1
     """Clicks, consonants, coughs: sounds with an attack that are not drums."""
     tone_probability: float = 0.5
-    """Random equaliser on the drums, and again on the whole."""
+    """Random equaliser on the drums, and again on the whole recording."""
     drum_compress_probability: float = 0.4
-    """Bus compressor or limiter on the drums alone: kick and snare press a ringing cymbal down; it swells
-    after them."""
+    """Bus compressor or limiter on the drums alone: kick and snare duck a ringing cymbal, which swells
+    afterwards."""
     room_probability: float = 0.15
-    """A room around the whole recording."""
+    """Room reverberation on the whole recording."""
     compress_probability: float = 0.3
-    """Bus compressor or limiter on the whole."""
+    """Bus compressor or limiter on the whole recording."""
     saturate_probability: float = 0.25
-    """tanh overload of the whole."""
+    """tanh saturation of the whole recording."""
     noise_probability: float = 0.2
     """Hiss, hum or vinyl."""
     band_limit_probability: float = 0.2
@@ -71,7 +71,7 @@ class AugmentConfig:
     harsh_probability: float = 0.25
     """A bad recording instead of room, compressor, medium and noise: `data.dsp.harsh`."""
     level_probability: float = 1.0
-    """Final peak between level_low and 0 dB of full scale; otherwise the level stays."""
+    """Final peak between level_low and 0 dB of full scale; otherwise the level is unchanged."""
     level_low: float = -18.0
     """Quietest final peak, dB."""
     clip_probability: float = 0.03
@@ -89,15 +89,15 @@ class AugmentConfig:
     drum_limiters: float = 0.25
     """Share of limiters among the compressors on the drums."""
     limiters: float = 0.4
-    """The same of those on the whole."""
+    """The same on the whole recording."""
     media: tuple[float, ...] = (0.55, 0.15, 0.25, 0.05)
     """Share of each of MEDIA among the band limits."""
     vinyl: float = 0.25
     """Share of vinyl among the noises."""
     begin_seconds: float = 1.5
-    """Most silence before a recording; transcribing puts about half a second there."""
+    """Maximum silence before a recording; transcription adds about half a second there."""
     trimmed: float = 0.4
-    """Probability that a recording begins with a stroke, as clips that were trimmed do."""
+    """Probability that a recording begins at a stroke, as trimmed clips do."""
     decoy_level: Range = (-25.0, -3.0)
     """dB of decoys relative to the peak."""
     metronome: float = 0.35
@@ -107,7 +107,7 @@ class AugmentConfig:
     metronome_beeps: float = 0.6
     """Share of metronomes that beep; the others click."""
     decoys: tuple[int, int] = (1, 9)
-    """Decoys of a window: at least, fewer than."""
+    """Number of decoys in a window: at least, fewer than."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -129,7 +129,7 @@ class AugmentConfig:
 
     @classmethod
     def none(cls, seconds: float = 4.0) -> "AugmentConfig":
-        """Nothing happens: audio and hits come out as they went in."""
+        """No augmentation: audio and hits are unchanged."""
         off: dict[str, Any] = {item.name: 0.0 for item in fields(cls) if item.name.endswith("_probability")}
         return cls(seconds=seconds, **off)
 
@@ -137,7 +137,7 @@ class AugmentConfig:
 def augment(
     drums: Audio, band: Audio | None, hits: Sequence[Hit], rng: np.random.Generator, config: AugmentConfig
 ) -> tuple[Audio, tuple[Hit, ...]]:
-    """Mix and colour one window.
+    """Mix and augment one window.
 
     drums, band: float32, equal length, at least config.seconds * SPEED_MARGIN long (shorter is padded with
     silence). hits: times in seconds from the window's start. Returns exactly config.seconds of audio and the
@@ -179,26 +179,26 @@ def augment(
 
 
 def _heard(drums: Audio, rng: np.random.Generator, probability: float) -> bool:
-    """Whether the band is heard; without drums it always is, silence teaches nothing."""
+    """Whether the band is mixed in; always if there are no drums, because silence teaches nothing."""
     return rng.random() < probability or (probability > 0 and not drums.any())
 
 
 ATTACK_SECONDS = 0.03
-"""No recording begins so shortly after a stroke: whether that is still a stroke, nobody can tell."""
+"""No recording begins this soon after a stroke, because the rest of the stroke would be ambiguous."""
 
 LEAD_SECONDS = 0.005
-"""At most so much is left before that stroke."""
+"""Maximum time left before the first stroke."""
 
 
 def begin(
     audio: Audio, hits: Sequence[Hit], rng: np.random.Generator, config: AugmentConfig
 ) -> tuple[Audio, list[Hit]]:
-    """Silence up to a random moment, as before the first sample of a recording; earlier hits are gone."""
+    """Silence up to a random time, as before the first sample of a recording; earlier hits are removed."""
     start = float(rng.uniform(0, config.begin_seconds))
     near = [hit.time for hit in hits if hit.time < config.begin_seconds]
     if near and rng.random() < config.trimmed:
         start = near[int(rng.integers(len(near)))] - float(rng.uniform(0, LEAD_SECONDS))
-    # Before a stroke it would cut into; before all that fall together with it.
+    # Move it before a stroke that it would cut, and before all strokes at the same time.
     for time in reversed(near):
         if time <= start < time + ATTACK_SECONDS:
             start = time - 0.5 * LEAD_SECONDS
@@ -208,7 +208,7 @@ def begin(
 
 
 def end(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
-    """Silence from a random moment in the second half on; none is cut off."""
+    """Silence from a random time in the second half; no stroke is cut."""
     last = len(audio) / SAMPLE_RATE * float(rng.uniform(0.5, 1.0))
     for hit in hits:
         if last - ATTACK_SECONDS < hit.time <= last:
@@ -220,9 +220,7 @@ def end(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Au
 
 
 def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
-    """What the mixing desk, the medium and the listener's copy do to the whole, or a bad recording; then its
-    level.
-    """
+    """Effects on the whole recording (those of a mix, or of a bad recording), then its level."""
     harsh = rng.random() < config.harsh_probability
     audio = worsen(audio, rng) if harsh else produce(audio, rng, config)
     if rng.random() < config.level_probability:
@@ -233,7 +231,7 @@ def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Aud
 
 
 def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
-    """Mixing desk, medium and copy of an ordinary recording."""
+    """Effects of mixing and media on an ordinary recording."""
     if rng.random() < config.room_probability:
         audio = effects.room(audio, rng)
     if rng.random() < config.compress_probability:
@@ -246,7 +244,9 @@ def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Au
     medium = str(rng.choice(MEDIA, p=config.media)) if rng.random() < config.band_limit_probability else ""
     if medium in ("low-pass", "telephone"):
         bins = effects.fast_bins(len(audio))
-        limit = effects.low_pass_curve(bins, rng)  # drawn for telephones, too: seeds keep their meaning
+        limit = effects.low_pass_curve(
+            bins, rng
+        )  # also drawn for telephones, so that seeds give the same results
         if medium == "telephone":
             limit = effects.telephone_curve(bins, rng)
         curve = limit if curve is None else curve * limit
@@ -265,7 +265,7 @@ def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Au
 
 
 def squeeze(audio: Audio, rng: np.random.Generator, limiters: float) -> Audio:
-    """A limiter, this often, or a bus compressor."""
+    """A limiter with probability `limiters`, else a bus compressor."""
     return effects.limit(audio, rng) if rng.random() < limiters else effects.compress(audio, rng)
 
 

@@ -1,10 +1,11 @@
-"""Shards to training batches: functions of seed, rank, number of ranks and batch number alone.
+"""Shards to training batches, determined by seed, rank, number of ranks and batch number.
 
-Every process walks the samples in the same order (`data.shards.walk`); rank r of w takes every w-th, B of its
-samples make a batch, and worker v of n makes every n-th batch. So every sample is used once an epoch over all
-ranks, ranks always have full batches, the number of workers changes nothing, and resuming means counting.
+Every process visits the samples in the same order (`data.shards.walk`). Each of w ranks takes every w-th
+sample, B of its samples form a batch, and each of n workers makes every n-th batch. Every sample is therefore
+used once per epoch over all ranks, batches are always full, the number of workers does not matter, and a run
+resumes by its sample count.
 
-Shards are untrusted: nothing is written to disk, members are bounded, and what cannot be used is skipped and
+Shards are untrusted: nothing is written to disk, member sizes are limited, and bad samples are skipped and
 counted by reason.
 """
 
@@ -44,12 +45,12 @@ class LoaderConfig:
 
     batch_size: int = 16
     workers: int = 0
-    """Processes beside this one; 0: none."""
+    """Number of worker processes; 0: none."""
     seed: int = 0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """`AugmentConfig.none()` for validation. Its length must be the codec's segment."""
     swap_band: float = 0.25
-    """Probability that a clip is heard with the band of the sample before it."""
+    """Probability that a clip gets the band of the previous sample."""
     buffer: int = 2000
     """Samples among which the order is shuffled."""
 
@@ -71,12 +72,12 @@ class Batch(NamedTuple):
     tokens: torch.Tensor
     """int64 [b l]: no BOS, EOS, then PAD."""
     onset: torch.Tensor
-    """float32 [b T 26]: 1 at the step of a hit, 0.5 beside it."""
+    """float32 [b T 26]: 1 at the step of a hit, 0.5 at the adjacent steps."""
     velocity: torch.Tensor
-    """float32 [b T 26]: velocity / 127 at the step of a hit and beside it."""
+    """float32 [b T 26]: velocity / 127 at the step of a hit and the adjacent steps."""
     keys: list[str]
     bad: dict[str, int]
-    """Samples that could not be used while this batch was made, by reason."""
+    """Number of bad samples encountered while making this batch, by reason."""
 
 
 class Example(NamedTuple):
@@ -90,7 +91,7 @@ class Example(NamedTuple):
 
 
 class Loader:
-    """Iterates over batches without end; `bad` counts what could not be used so far, by reason."""
+    """Endless iterator over batches; `bad` counts the bad samples so far, by reason."""
 
     def __init__(self, source: BatchSource) -> None:
         self.source = source
@@ -106,7 +107,7 @@ class Loader:
                 num_workers=workers,
                 prefetch_factor=2,
                 collate_fn=_as_it_is,
-                generator=torch.Generator(),  # its own: the trainer's random numbers stay in step on resume
+                generator=torch.Generator(),  # leaves the global random numbers alone
             )
         for batch in batches:
             self._report(batch.bad)
@@ -128,14 +129,14 @@ def make_loader(
     world: int = 1,
     start_sample: int = 0,
 ) -> Loader:
-    """Batches of this rank from its `start_sample`-th sample on.
+    """Batches of this rank, starting at its `start_sample`-th sample.
 
     Args:
         shards: tar files on disk (`data.shards.write.shard_paths`), in any order.
-        start_sample: how many samples this rank has consumed before: batches * batch size.
+        start_sample: number of samples this rank has consumed before: batches * batch size.
     Raises:
-        ValueError: no shards; rank, start or the length of a segment do not fit. While iterating: a whole
-            epoch holds no usable sample.
+        ValueError: there are no shards, or rank, start or segment length is invalid. While iterating: a whole
+            epoch contains no usable sample.
     """
     if not shards:
         raise ValueError("no shards given; make some with scripts/make_shards.py")
@@ -154,7 +155,7 @@ def make_loader(
 
 
 class BatchSource(torch.utils.data.IterableDataset[Batch]):
-    """The batches of one rank from number `first` on; in a DataLoader worker, that worker's share of them."""
+    """The batches of one rank from number `first` on; in a DataLoader worker, its share of them."""
 
     def __init__(
         self, order: Order, codec: Codec, config: LoaderConfig, rank: int, world: int, first: int
@@ -172,20 +173,20 @@ class BatchSource(torch.utils.data.IterableDataset[Batch]):
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         size = self.config.batch_size
         bad: Counter[str] = Counter()
-        # All processes see the same broken shards while walking: one of them reports.
+        # All processes encounter the same damaged shards: one of them reports.
         walked = bad if worker == 0 and self.rank == 0 else Counter()
         stream = located(self.order, self.rank, self.world, self.first * size, walked)
         for number in itertools.count(self.first):
             places = list(itertools.islice(stream, size))
             if (number - self.first) % workers == worker:
                 examples = self.examples(places, bad) or self.substitutes((number + 1) * size, bad)
-                # Good samples of the batch fill the slots of bad ones: batch k stays full, and stays batch k.
+                # Good samples of the batch replace bad ones, so that every batch stays full.
                 filled = list(itertools.islice(itertools.cycle(examples), size))
                 yield collate(filled, dict(bad))
                 bad.clear()
 
     def examples(self, places: Iterable[Located], bad: Counter[str]) -> list[Example]:
-        """What of these samples can be used."""
+        """The usable ones of these samples."""
         found = []
         for place in places:
             try:
@@ -216,10 +217,10 @@ class BatchSource(torch.utils.data.IterableDataset[Batch]):
 
 
 def read_example(place: Located, codec: Codec, config: LoaderConfig) -> Example:
-    """Read, cut, mix and encode one sample; random, but a function of (seed, epoch, key) alone.
+    """Read, cut, mix and encode one sample; random numbers depend only on (seed, epoch, key).
 
     Raises:
-        BadSample: it cannot be used.
+        BadSample: the sample cannot be used.
     """
     members = place.members
     rng = np.random.default_rng([config.seed, place.epoch, zlib.crc32(members["__key__"].encode())])
@@ -249,8 +250,7 @@ def read_example(place: Located, codec: Codec, config: LoaderConfig) -> Example:
 def mix_hits(
     audio: np.ndarray, hits: Sequence[Hit], other: Mapping[str, Any], start: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[Hit]]:
-    """The drums of another sample under these, 9 dB quieter to equally loud; strokes of one drum within 20 ms
-    are one.
+    """Add the drums of another sample, up to 9 dB quieter; strokes of one drum within 20 ms are merged.
 
     Raises:
         BadSample: the other sample cannot be used.
@@ -271,7 +271,7 @@ def frame_targets(hits: Iterable[Hit], codec: Codec) -> tuple[np.ndarray, np.nda
         step = codec.step_of(hit.time)
         for near, value in ((step - 1, 0.5), (step, 1.0), (step + 1, 0.5)):
             if 0 <= step < codec.segment_steps and 0 <= near < codec.segment_steps:
-                # Where two hits of a drum share a step, the stronger claim wins.
+                # If two hits of a drum share a step, the larger target is used.
                 onset[near, hit.drum] = max(onset[near, hit.drum], value)
                 velocity[near, hit.drum] = max(velocity[near, hit.drum], hit.velocity / 127)
     return onset, velocity

@@ -4,7 +4,12 @@
         --development $DATA/real/mdb_drums_dev
 
 One thread unless a row says otherwise. CPU seconds are those of the whole command, imports included. With
-`--docs`, the block between the two markers of that file is replaced by the tables; nobody types numbers.
+`--docs`, the blocks between the markers of that file are replaced by the opening and the tables; nobody types
+numbers.
+
+    python scripts/bench.py --device cuda --output gpu.json
+
+measures one device instead, by the clock: decoding greedily and with four beams, and training steps.
 """
 
 from __future__ import annotations
@@ -35,6 +40,9 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     only = "these parts; the others of --output are kept as they are"
     parser.add_argument("--only", nargs="*", default=[], metavar="PART", help=only)
     parser.add_argument("--development", type=Path, metavar="DIR", help="mdb_drums_dev, for `precision`")
+    parser.add_argument(
+        "--device", metavar="DEVICE", help="measure decoding and training on it, nothing else"
+    )
     peer = "another system beside ours on the same recording: its command, with {audio} and {output} in it"
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND", help=peer)
     parser.add_argument("--checkpoint", type=Path, help="another than the bundled one")
@@ -47,13 +55,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 where the arguments are wrong."""
     args = parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"
+    from mt3drum.transcriber import pick_device
+    from scripts.bench_suite.device import PARTS as DEVICE
+    from scripts.bench_suite.growth import PARTS as GROWTH
+    from scripts.bench_suite.headline import PARTS as HEADLINE
     from scripts.bench_suite.parts import PARTS as DECODING
     from scripts.bench_suite.parts import Setting
     from scripts.bench_suite.precision import PARTS as PRECISION
     from scripts.bench_suite.profile import PARTS as PROFILE
     from scripts.bench_suite.training import PARTS as TRAINING
 
-    parts = {**PROFILE, **DECODING, **PRECISION, **TRAINING}
+    parts = {**HEADLINE, **PROFILE, **DECODING, **GROWTH, **PRECISION, **TRAINING}
+    if args.device:
+        try:
+            pick_device(args.device)
+        except ValueError as error:
+            print(f"error: --device: {error}", file=sys.stderr)
+            return 2
+        parts = DEVICE
     unknown = sorted(set(args.only) - set(parts))
     if unknown:
         print(f"error: no such part: {', '.join(unknown)}; there are {', '.join(parts)}", file=sys.stderr)
@@ -66,10 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.only and args.output and args.output.exists():
         report = json.loads(args.output.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        setting = Setting(Path(scratch), args.quick, args.checkpoint, peers, args.development)
+        setting = Setting(
+            Path(scratch), args.quick, args.checkpoint, peers, args.development, args.device or "cpu"
+        )
         for name, part in parts.items():
             if not args.only or name in args.only:
-                about = machine()
+                about = machine() | ({"device": device_name(args.device)} if args.device else {})
                 rows = [{"part": name, **row, "machine": about} for row in part(setting)]
                 report["rows"] = [row for row in report["rows"] if row["part"] != name] + rows
                 if rows:
@@ -102,6 +123,13 @@ def machine() -> dict[str, Any]:
     }
 
 
+def device_name(device: str) -> str:
+    """What a person calls it."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
 def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
     """Rows of one part as Markdown; a ratio is to the first row with the same unit."""
     lines = [
@@ -128,17 +156,23 @@ def _shown(value: float) -> str:
 
 
 def fill(path: Path, report: dict[str, Any]) -> None:
-    """Replace the marked block of a Markdown file.
+    """Replace the marked blocks of a Markdown file: the opening, if it was measured, and the tables.
 
     Raises:
         ValueError: the markers are not in it.
     """
-    lines: list[str] = []
+    from scripts.bench_suite.headline import opening
+
+    blocks: dict[str, list[str]] = {"headline": [], "bench": []}
     for part in dict.fromkeys(row["part"] for row in report["rows"]):
         rows = [row for row in report["rows"] if row["part"] == part]
         about = ", ".join(f"{key} {value}" for key, value in rows[0]["machine"].items())
-        lines += [table(part, rows), f"*{about}*", ""]
-    replace_block(path, "bench", "\n".join(lines))
+        if part == "headline":
+            blocks["headline"] = [opening(rows), ""]
+        blocks["headline" if part == "headline" else "bench"] += [table(part, rows), f"*{about}*", ""]
+    for name, lines in blocks.items():
+        if lines:
+            replace_block(path, name, "\n".join(lines))
 
 
 if __name__ == "__main__":

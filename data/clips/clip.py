@@ -1,6 +1,6 @@
-"""Clips: what one shard sample holds, rendered from performances and kits or cut from recordings.
+"""Clips, the samples of a shard: rendered from performances and kits or cut from recordings.
 
-Everything random comes from a generator handed in, so a clip is a function of its seed alone.
+All random numbers come from the given generator, so a clip is determined by its seed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit, within
 
 RING_SECONDS = 4.0
-"""Hits so long before a clip are rendered, not labelled: their cymbals still sound when it starts."""
+"""Hits up to this many seconds before a clip are rendered but not labelled: their cymbals ring into it."""
 STRETCH_MARGIN = 1.35
-"""`vary` plays up to 1 / 0.75 times as fast: so much more than a clip is cut from the performance first."""
+"""`vary` plays up to 1 / 0.75 times as fast, so the excerpt of a performance is longer by this factor."""
 SYNTHESISED = "synthesised"
-"""What every synthesised kit is called in labels and manifest."""
+"""Name of every synthesised kit in labels and manifest."""
 SHORTEST_REST = 1.0
 """The rest of a recording shorter than this many seconds does not become a clip."""
 
@@ -92,11 +92,11 @@ class RenderConfig:
     band: float = 0.75
     """Probability of a backing band beside the drums."""
     negatives: float = 0.2
-    """Probability of a clip with a band and no drums at all: one in twenty was too few."""
+    """Probability of a clip with a band and no drums; 5 % was too little."""
     vary: float = 0.8
-    """Probability of a varied performance (tempo, substitutions, loudness) instead of the one played."""
+    """Probability of varying a performance (tempo, substitutions, dynamics)."""
     backing: BackingConfig = field(default_factory=BackingConfig)
-    """What the band is."""
+    """How the backing is chosen and rendered."""
     drums: DrumsConfig = field(default_factory=DrumsConfig)
     """How kits are played and mixed."""
     takes: TakeConfig = field(default_factory=TakeConfig)
@@ -123,8 +123,8 @@ class RenderConfig:
 
     @classmethod
     def plain(cls, split: str, seconds: float = 12.0) -> RenderConfig:
-        """For validation and test: the performances as played on sampled kits, nothing generated; the bands
-        of a test, where asked for, play recorded notes alone."""
+        """For validation and test: unmodified performances on sampled kits, nothing generated. The bands of a
+        test set, if any, use only recorded notes."""
         return cls(
             split,
             seconds,
@@ -140,7 +140,7 @@ class RenderConfig:
 
 @dataclass(frozen=True)
 class Palette:
-    """What clips are rendered from."""
+    """The material that clips are rendered from."""
 
     performances: tuple[Performance, ...] = ()
     """None: every clip is a generated pattern."""
@@ -149,12 +149,12 @@ class Palette:
     notes: NoteBank | None = None
     """None: no bands."""
     stems: tuple[BackingStem, ...] = ()
-    """Recorded electronic stems without drums, for some of the bands."""
+    """Recorded electronic stems without drums, for some of the backings."""
 
 
 def synthetic_kits(config: RenderConfig, palette: Palette, clips: int, rng: np.random.Generator) -> list[Kit]:
-    """Fresh synthesised kits for so many clips: about one for every eight clips that use one; as many drum
-    machines for the electronic ones. None where `synthetic` is 0 and there are kits."""
+    """New synthesised kits for a number of clips: about one for every eight clips that use one, and likewise
+    drum machines for the electronic ones. Empty if `synthetic` is 0 and there are sampled kits."""
     share = config.synthetic if palette.kits else 1.0
     if not share:
         return []
@@ -168,8 +168,8 @@ def render_clip(
     """One clip: a performance or pattern, a kit, the room around it and a band.
 
     Args:
-        made: synthesised kits, of `synthetic_kits`. The renderer chooses one kit of those it is given as the
-            main one (acoustic ones more often) and borrows what it lacks from the others.
+        made: synthesised kits from `synthetic_kits`. The renderer chooses one of the kits as the main one
+            (acoustic ones more often) and borrows missing classes from the others.
     """
     drumless = palette.notes is not None and rng.random() < config.negatives
     performance = choose_performance(config, palette, rng)
@@ -219,7 +219,7 @@ def choose_kits(
     performance: Performance,
     rng: np.random.Generator,
 ) -> Sequence[Kit]:
-    """What a performance is played on; programmed ones on drum machines with layered and overdriven kicks."""
+    """The kits for a performance; programmed ones use drum machines with layered and overdriven kicks."""
     kits: Sequence[Kit] = palette.kits
     if not palette.kits or (made and rng.random() < config.synthetic):
         kits = made
@@ -232,7 +232,7 @@ def choose_kits(
 
 
 def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Generator) -> Performance:
-    """What is played in a clip; hit times in seconds from its start, some before it."""
+    """The performance of a clip; hit times in seconds from its start, some before it."""
     if rng.random() < config.electronic:
         return program(rng, config.seconds, config.club)
     if not palette.performances or rng.random() < config.patterns:
@@ -248,7 +248,7 @@ def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Ge
         replace(hit, time=hit.time - start)
         for hit in within(first.hits, start - RING_SECONDS, start + length)
     ]
-    # Most performances of the Groove dataset are fills of a few seconds: others follow to fill the clip.
+    # Most performances of the Groove dataset are fills of a few seconds: append others to fill the clip.
     while (end := max((hit.time for hit in hits), default=0.0)) < length - 1.0:
         after = palette.performances[rng.choice(len(weights), p=weights)]
         begin = end + float(rng.uniform(0.15, 0.8)) - after.hits[0].time
@@ -260,10 +260,10 @@ def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Ge
 
 
 def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
-    """`seconds` of a recording from `start` on, or its rest where that is shorter; mono at 44.1 kHz.
+    """`seconds` of a recording from `start`, or the rest of it if shorter; mono at 44.1 kHz.
 
     Raises:
-        ValueError: the recording has no audio, or it cannot be read.
+        ValueError: the recording has no audio, or the audio cannot be read.
     """
     if recording.audio is None:
         raise ValueError(f"{recording.corpus} {recording.name}: no audio")
@@ -297,10 +297,10 @@ def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
 
 
 def audio_seconds(recording: Recording) -> float:
-    """Length of a recording.
+    """Length of a recording in seconds.
 
     Raises:
-        ValueError: it has no audio, or that cannot be read.
+        ValueError: the recording has no audio, or the audio cannot be read.
     """
     if recording.audio is None:
         raise ValueError(f"{recording.corpus} {recording.name}: no audio")
@@ -311,6 +311,6 @@ def audio_seconds(recording: Recording) -> float:
 
 
 def clip_starts(recording: Recording, seconds: float) -> list[float]:
-    """Starts of clips that cover a recording end to end; a short rest is left out."""
+    """Start times of consecutive clips that cover a recording; a short rest is omitted."""
     lasting = audio_seconds(recording)
     return [start for start in np.arange(0.0, lasting, seconds).tolist() if lasting - start >= SHORTEST_REST]

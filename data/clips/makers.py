@@ -1,4 +1,4 @@
-"""What fills shards: clips rendered from a palette, or cut from recordings."""
+"""Makers of the clips in shards: rendered from a palette, or cut from recordings."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class RenderedShards:
     palette: Palette
     seed: int
     number: int
-    """Clips in all."""
+    """Total number of clips."""
     per_shard: int = 64
     corpora: Mapping[str, Any] = field(default_factory=dict)
-    """`describe` of the recordings that the performances were taken from, for the manifest."""
+    """`describe` of the recordings whose performances are used, for the manifest."""
 
     @property
     def split(self) -> str:
@@ -87,8 +87,8 @@ class RecordedShards:
     split: str
     seed: int = 0
     number: int | None = None
-    """Clips in all, drawn by performance (a random cut of a random kit's recording); None: every recording,
-    end to end."""
+    """Total number of clips, drawn by performance (a random excerpt of a random kit's recording); None: every
+    recording completely."""
     seconds: float = 12.0
     per_shard: int = 64
 

@@ -1,7 +1,7 @@
-"""The order of samples: epochs shuffled alike in every process, ranks taking turns.
+"""The order of samples: every process shuffles epochs identically, and ranks take turns.
 
-Only tar headers are read here: a sample is known by where its members lie, so that shuffling, skipping and
-resuming cost microseconds a sample and little memory.
+Only tar headers are read here: a sample is identified by the location of its members, so shuffling, skipping
+and resuming cost microseconds per sample and little memory.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from data.shards.unpack import Member
 
 
 class Located(NamedTuple):
-    """A sample that has been found, not read."""
+    """A sample that has been located but not read."""
 
     epoch: int
     members: dict[str, Any]
     """`Member` by suffix, with WebDataset's `__key__` and `__url__`."""
     before: dict[str, Any] | None
-    """The sample before it in the epoch, whose band may be borrowed."""
+    """The previous sample of the epoch, whose band may be used."""
 
 
 class Order(NamedTuple):
-    """What decides the order of samples."""
+    """The parameters that determine the order of samples."""
 
     shards: tuple[str, ...]
     seed: int
@@ -39,19 +39,19 @@ class Order(NamedTuple):
 
 
 def located(order: Order, rank: int, world: int, start: int, bad: Counter[str]) -> Iterator[Located]:
-    """Samples of a rank from its `start`-th on, epoch after epoch, without end.
+    """The samples of a rank from its `start`-th on, over endless epochs.
 
-    With the samples of all epochs numbered end to end, a rank's are those whose number leaves `rank` when
-    divided by `world`.
+    With the samples of all epochs numbered consecutively, a rank gets those whose number modulo `world` is
+    `rank`.
 
     Args:
-        bad: counts shards that are missing or broken, once each time they are met.
+        bad: counts missing or damaged shards, once per encounter.
     Raises:
-        ValueError: an epoch holds no sample.
+        ValueError: an epoch contains no sample.
     """
     first_epoch, number = 0, start * world + rank
     if start:
-        # Whole epochs are passed over by arithmetic: every epoch has as many samples as the first.
+        # Whole epochs are skipped by arithmetic: every epoch has as many samples as the first.
         length = sum(1 for _ in walk(order, 0, Counter()))
         first_epoch, number = divmod(number, max(1, length))
     for epoch in itertools.count(first_epoch):
@@ -70,7 +70,7 @@ def located(order: Order, rank: int, world: int, start: int, bad: Counter[str]) 
 
 
 def walk(order: Order, epoch: int, bad: Counter[str]) -> Iterator[dict[str, Any]]:
-    """The samples of one epoch in its order, as places in tar files: a WebDataset pipeline."""
+    """The samples of one epoch in order, as locations in tar files: a WebDataset pipeline."""
     pipeline = webdataset.DataPipeline(
         webdataset.SimpleShardList(list(order.shards)),
         webdataset.detshuffle(len(order.shards), len(order.shards), seed=_seed(order.seed, epoch, "shards")),
@@ -82,7 +82,7 @@ def walk(order: Order, epoch: int, bad: Counter[str]) -> Iterator[dict[str, Any]
 
 
 def find_members(shards: Iterable[dict[str, str]], bad: Counter[str]) -> Iterator[dict[str, Any]]:
-    """Where the members of each tar file lie; a broken or missing one ends early and is counted."""
+    """The locations of the members of each tar file; a damaged or missing file ends early and is counted."""
     for shard in shards:
         path = shard["url"]
         try:
@@ -96,7 +96,7 @@ def find_members(shards: Iterable[dict[str, str]], bad: Counter[str]) -> Iterato
 
 
 def _members(path: str) -> Iterator[tuple[Member, str]]:
-    """The regular files of a tar file. Raises tarfile.ReadError where it does not end as a tar file does."""
+    """The regular files of a tar file. Raises tarfile.ReadError if the end marker is missing."""
     end = 0
     with tarfile.open(path, "r:") as tar:
         for info in tar:
@@ -105,7 +105,7 @@ def _members(path: str) -> Iterator[tuple[Member, str]]:
             end = info.offset_data + info.size
             if info.isreg():
                 yield Member(path, info.offset_data, info.size), info.name
-        # tarfile takes a broken header for the end; the real end is a block of zeros.
+        # tarfile treats a damaged header as the end; the real end is a block of zeros.
         with open(path, "rb") as file:
             file.seek(tar.offset)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -113,13 +113,13 @@ def _members(path: str) -> Iterator[tuple[Member, str]]:
 
 
 def _count_duplicate(error: Exception, bad: Counter[str]) -> bool:
-    """For WebDataset: of a member that is there twice the first stays. (Its own warning handler sleeps.)"""
+    """For WebDataset: keep the first of two members of the same name. (Its own warning handler sleeps.)"""
     bad["member twice"] += 1
     return True
 
 
 def _seed(seed: int, epoch: int, what: str) -> int:
-    """Unrelated streams for neighbouring seeds and epochs (WebDataset adds seed and epoch up)."""
+    """Independent streams for neighbouring seeds and epochs (WebDataset adds seed and epoch)."""
     return zlib.crc32(f"{seed}:{epoch}:{what}".encode())
 
 

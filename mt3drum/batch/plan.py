@@ -54,6 +54,8 @@ class TranscribeOptions:
     """Of each recording; None: all of it."""
     merge: Transcription | None = None
     """What the part is put into."""
+    stems: str | None = None
+    """Kind of the files that hold each family's sound; None: none."""
 
 
 @dataclass(frozen=True)

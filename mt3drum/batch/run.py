@@ -17,6 +17,7 @@ from mt3drum.batch.ledger import Ledger, Record, Share
 from mt3drum.batch.outputs import private_folder, to_stdout
 from mt3drum.batch.pipes import Pipe, fetch
 from mt3drum.batch.plan import Plan, TranscribeOptions, make_plan
+from mt3drum.batch.stems import add_stems, has_stems
 from mt3drum.batch.tally import Said, Tally
 from mt3drum.batch.tars import Opened, open_tar, renamed, staged, tasks_of
 from mt3drum.extras import MissingExtra
@@ -170,7 +171,8 @@ def _not_done(this: _Run, tasks: Sequence[Task]) -> list[Task]:
 def _is_done(this: _Run, task: Task) -> bool:
     known = this.ledger is not None and this.ledger.is_done(task.source)
     record = this.ledger.records[str(task.source)] if this.ledger is not None and known else {}
-    return (this.options.skip_existing or known) and this.sink.holds(task, record)
+    there = this.sink.holds(task, record) and has_stems(this.options, task)
+    return (this.options.skip_existing or known) and there
 
 
 def _pipe_is_done(this: _Run, pipe: Pipe) -> bool:
@@ -228,6 +230,8 @@ def _transcribe(this: _Run, transcriber: Transcriber, tasks: list[Task], opened:
             result = renamed(found, source)
             if isinstance(result, Failure):
                 this.tally.fail(Problem(str(task.source), result.reason))
+            elif lack := add_stems(options, task, found.path, result, bar.progress):
+                this.tally.fail(Problem(str(task.source), lack))
             else:
                 _put(this, task, result)
             live.close(task.source)

@@ -22,6 +22,7 @@ from mt3drum.cli import (
     notation_options,
     part_options,
     review,
+    stem_options,
 )
 from mt3drum.cli.parser import CommandParser, add_json, meant
 from mt3drum.decoding import DECODED_SCHEMES, DECODERS, PLAYABLE, DecodeConfig
@@ -94,6 +95,7 @@ def add_transcribe(commands: Any) -> None:
     notation_options.add_options(transcribe)
     drum_options.add_options(transcribe)
     part_options.add_options(transcribe)
+    stem_options.add_options(transcribe)
     add(
         "--watch",
         type=Path,
@@ -260,10 +262,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             "serve": review.serve,
             "convert": convert.convert,
             "demo": demo.demo,
-            "export-site": export_site.export_site,
             "info": info.info,
             "doctor": doctor.doctor,
             "completion": lambda args: completion.completion(args, parser),
+            "export-site": export_site.export_site,
         }
         return run[args.command](args)
     except KeyboardInterrupt:
@@ -293,7 +295,7 @@ def _transcribe(args: argparse.Namespace) -> int:
         if merge is not None and score.bpm is None and score.meter is None:
             score = replace(score, beats=merge[1])
         output = read_output(args.output, args.format, args.overwrite)
-        notation_options.check_midi(args, output)
+        notation_options.check_formats(args, output)
         options = TranscribeOptions(
             files=args.files,
             output=output,
@@ -315,6 +317,7 @@ def _transcribe(args: argparse.Namespace) -> int:
             runtime=args.runtime,
             part=part_options.part_of(args),
             merge=merge[0] if merge else None,
+            stems=stem_options.stems(args),
         )
     except (ValueError, OSError) as problem:
         error(str(problem))

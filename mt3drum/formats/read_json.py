@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from mt3drum.result import Transcription
 from mt3drum.rhythm.grid import Grid, Meter
 from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
+from tokenizer.json_object import parse_json_object
 
 MAX_BYTES = 256 * 2**20
 MAX_BEATS = 200_000
@@ -38,13 +38,8 @@ def read_json(path: Path) -> tuple[Transcription, Grid | None]:
     else:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path}: not a JSON file") from None
-    if not isinstance(values, dict) or not isinstance(values.get("hits"), list):
+    values = parse_json_object(data, path, '{"hits": [...]}', MAX_BYTES)
+    if not isinstance(values.get("hits"), list):
         raise ValueError(f"{path}: not a score in JSON, as mt3drum and its review page write it")
     hits = []
     scheme = values.get("scheme", "26")

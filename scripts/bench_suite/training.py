@@ -56,7 +56,7 @@ class PlainEngine:
         self.optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(inputs[0].device.type, torch.bfloat16, enabled=self.bfloat16):
             return self.module(*inputs)
 
     def zero_optimization_stage(self) -> int:

@@ -127,7 +127,7 @@ def test_a_map_of_one_s_own(tmp_path: Path) -> None:
         ('{"labels": {}, "finest": 7}', "finest a text"),
         ('{"labels": {}, "unjudged": ["gong"]}', "unknown classes"),
         ('{"labels": {}, "finset": "5"}', "'finset' is none of labels"),
-        (" " * (2**20 + 1), "larger than 1 MiB"),
+        (" " * (2**20 + 1), "larger than 1024 KiB"),
     ],
 )
 def test_a_file_that_is_no_label_map(tmp_path: Path, content: str, message: str) -> None:
