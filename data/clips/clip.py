@@ -57,6 +57,8 @@ class Clip:
     seconds: float
     bpm: float
     unmapped: dict[str, int]
+    style: str = ""
+    """Genre of the performance; of several that follow one another, that of the first."""
 
     def metadata(self) -> dict[str, Any]:
         """The JSON member of the sample."""
@@ -70,6 +72,7 @@ class Clip:
             "seconds": self.seconds,
             "bpm": round(self.bpm, 3),
             "unmapped": self.unmapped,
+            **({"style": self.style} if self.style else {}),
         }
 
 
@@ -209,6 +212,7 @@ def render_clip(
         seconds=config.seconds,
         bpm=performance.bpm,
         unmapped={},
+        style="" if drumless else performance.style,
     )
 
 
@@ -293,6 +297,7 @@ def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
         seconds=round(lasting, 6),
         bpm=recording.bpm,
         unmapped=recording.unmapped,
+        style=recording.style,
     )
 
 
