@@ -1,7 +1,7 @@
-"""Write the clips of a folder of shards as audio and MIDI files, to score any system on them or to listen.
+"""Write the clips of a folder of shards as audio and MIDI files, for listening or for scoring any system.
 
-The styles of the clips that have one go to `<output>-styles.json`: `--groups` of the benchmark.
-A clip with a band becomes `<key>_band.flac`, both mixed: `--tracks '*_band'` of the benchmark picks these.
+A clip with a band becomes `<key>_band.flac` with both mixed; select these in the benchmark with
+`--tracks '*_band'`. Styles of performances, if known, go to `<output>-styles.json`, for its `--groups`.
 
 python scripts/export_shards.py --shards datasets/test --output datasets/test-files
 python scripts/benchmark.py --corpus folder datasets/test-files --corpus-option label_map=td17
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--shards", type=Path, required=True, help="folder with a manifest.json")
     parser.add_argument("--output", type=Path, required=True, help="folder; created")
-    parser.add_argument("--limit", type=int, default=None, help="only so many clips")
+    parser.add_argument("--limit", type=int, default=None, help="maximum number of clips")
     level = "of the bands in the mix relative to the drums, while each sounds (default: 0)"
     parser.add_argument("--band-level", type=float, default=0.0, metavar="DB", help=level)
     parser.add_argument(

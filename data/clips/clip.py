@@ -58,7 +58,6 @@ class Clip:
     bpm: float
     unmapped: dict[str, int]
     style: str = ""
-    """Genre of the performance; of several that follow one another, that of the first."""
 
     def metadata(self) -> dict[str, Any]:
         """The JSON member of the sample."""

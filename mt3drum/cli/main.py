@@ -295,7 +295,7 @@ def _transcribe(args: argparse.Namespace) -> int:
         if merge is not None and score.bpm is None and score.meter is None:
             score = replace(score, beats=merge[1])
         output = read_output(args.output, args.format, args.overwrite)
-        notation_options.check_midi(args, output)
+        notation_options.check_formats(args, output)
         options = TranscribeOptions(
             files=args.files,
             output=output,

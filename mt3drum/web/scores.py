@@ -34,6 +34,10 @@ LABELS = {
     "tab": "Drum tab",
     "chart": "Clone Hero (zip)",
     "wav": "WAV: click and drums",
+    "pdf": "PDF: written music",
+    "svg": "SVG: written music",
+    "practice-midi": "MIDI: half tempo, with click",
+    "practice-wav": "WAV: half tempo, with click",
 }
 """Of the formats that the page cannot write itself."""
 _CSP = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')

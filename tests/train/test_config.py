@@ -102,7 +102,7 @@ def test_missing_arguments(
         ("[1]", "not a readable JSON file"),
         ('{"bf16": {"enabled": true}}', "bf16 would keep the weights in half precision"),
         ('{"fp16": {"enabled": true}}', "fp16 would keep the weights in half precision"),
-        ('{"zero_optimization": {"stage": 3}}', "ZeRO stage 3 divides the weights"),
+        ('{"zero_optimization": {"stage": 3}}', "ZeRO stage 3 partitions the weights"),
     ],
 )
 def test_a_deepspeed_json_that_does_not_fit(
