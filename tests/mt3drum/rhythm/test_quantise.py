@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
+from typing import Literal
 
 import pytest
 
@@ -186,3 +187,18 @@ def test_sixteenths_swing_only_beside_straight_eighths() -> None:
     assert quantise(late, grid).swing_unit == 16
     eighths = [hit for hit in late if abs(hit.time / 0.6 % 1 - 0.5) > 0.01]
     assert quantise(eighths, grid).swing_unit == 0
+
+
+@pytest.mark.parametrize(("unit", "share"), [(8, 0.6), (8, 2 / 3), (16, 0.62)])
+def test_swing_stretches_each_half_of_a_pair_evenly(unit: Literal[8, 16], share: float) -> None:
+    score = Score((), GRID, share, unit)
+    pair = Fraction(8, unit)
+    for number in range(4):
+        start = number * pair
+        for part, there in ((0, 0.0), (Fraction(1, 4), share / 2), (Fraction(1, 2), share)):
+            assert score.swung(start + part * pair) == pytest.approx(float(start) + there * float(pair))
+        last = score.swung(start + Fraction(3, 4) * pair)
+        assert last == pytest.approx(float(start) + (share + (1 - share) / 2) * float(pair))
+        assert score.seconds(start + Fraction(1, 2) * pair) == pytest.approx(
+            (float(start) + share * float(pair)) / 2
+        )

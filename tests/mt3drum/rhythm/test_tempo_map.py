@@ -84,3 +84,15 @@ def test_a_tempo_map_that_starts_on_a_downbeat_has_no_lead() -> None:
     assert lines.meters == ((0, 4, 4),)
     assert lines.lead == 0
     assert len(lines.tempos) == 1
+
+
+def test_a_pick_up_in_six_eight() -> None:
+    """One dotted quarter before the first whole bar: a bar of 3/8."""
+    lines, grid = map_of([0.9 * i for i in range(9)], 1, Meter(6, 8))
+    half = Fraction(3, 2)
+    assert lines.meters == ((0, 3, 8), (half, 6, 8))
+    assert lines.lead == -half
+    assert lines.place(half) == 0
+    assert [there for _, there, _ in lines.midi_meters] == [3, 6]
+    assert lines.midi_meters[1][0] == pytest.approx(0.9)
+    assert max(map(abs, misses(lines, grid))) < 1e-4
