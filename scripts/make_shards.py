@@ -39,21 +39,21 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     _rendered_options(parser)
     recorded = parser.add_argument_group("recordings")
     recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
-    recorded.add_argument("--root", type=Path, help="where the corpus lies")
+    recorded.add_argument("--root", type=Path, help="folder of the corpus")
     recorded.add_argument(
         "--label-map",
         default="gm",
-        help="of --corpus folder and note_sequences: MIDI notes to drums, name or JSON file (default: gm)",
+        help="for --corpus folder and note_sequences: label map, a name or a JSON file (default: gm)",
     )
     recorded.add_argument(
-        "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
+        "--kits-per-performance", type=int, default=4, help="for --corpus egmd (default: 4 of 43)"
     )
     recorded.add_argument(
         "--split-shares",
         type=split_shares,
         metavar="T,V,E",
-        help="of --corpus folder and note_sequences: divide the recordings into train, validation and test "
-        "by a hash of their names, as 70,15,15; takes of one name (song-1, song take 2) stay together",
+        help="for --corpus folder and note_sequences: divide the recordings into train, validation and test "
+        "by a hash of their names, such as 70,15,15; takes of one song (song-1, song take 2) stay together",
     )
     args = parser.parse_args(arguments)
     if args.clips is None and args.corpus is None:
@@ -114,7 +114,7 @@ def split_shares(text: str) -> tuple[float, ...]:
     except ValueError:
         numbers = []
     if len(numbers) != 3 or min(numbers) < 0 or not 0 < sum(numbers) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r}: three numbers are wanted, as 70,15,15")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected three numbers, such as 70,15,15")
     return tuple(number / sum(numbers) for number in numbers)
 
 
