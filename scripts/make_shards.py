@@ -29,12 +29,12 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the shards; created")
     parser.add_argument("--split", choices=("train", "validation", "test"), default="train")
-    parser.add_argument("--clips", type=int, help="total (recordings: default, all of them end to end)")
+    parser.add_argument("--clips", type=int, help="total number (default for recordings: all, completely)")
     parser.add_argument("--clips-per-shard", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=12.0, help="length of a clip (default: 12)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)"
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)"
     )
     _rendered_options(parser)
     recorded = parser.add_argument_group("recordings")
@@ -92,7 +92,7 @@ def _rendered_options(parser: argparse.ArgumentParser) -> None:
         help="more recordings without drums to use as bands, with their SOURCE.txt; may be repeated",
     )
     rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
-    rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
+    rendered.add_argument("--max-kits", type=int, help="maximum number of kits, drawn with the seed")
     for name, what in (
         ("patterns", "of a generated pattern"),
         ("electronic", "of programmed drums on a drum machine"),
