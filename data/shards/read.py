@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import webdataset
 
-from data.shards.unpack import BadSample, Labels, audio_of, labels_of
+from data.shards.unpack import BadSample, ClipLabels, audio_of, labels_of
 from data.shards.walk import find_members, summary
 from data.shards.write import shard_paths
 from mt3drum.config import SAMPLE_RATE
@@ -65,7 +65,7 @@ def read_clips(folder: Path, limit: int | None = None) -> Iterator[StoredClip]:
         raise ValueError(f"{folder}: {summary(bad)}; make the shards again")
 
 
-def read_labels(paths: Sequence[str]) -> Iterator[Labels]:
+def read_labels(paths: Sequence[str]) -> Iterator[ClipLabels]:
     """The labels of every sample of some shards; no audio is read.
 
     Raises:
