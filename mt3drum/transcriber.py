@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mt3drum import memory
-from mt3drum.audio.recording import AudioError, Segment, open_array, open_file, segments
+from mt3drum.audio.recording import AudioError, Segment, open_array, open_file
 from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decode.beam_search import generate
 from mt3drum.decode.enrolment import EnrolledKit, enrol, rescore
@@ -209,13 +209,7 @@ class Transcriber:
         for job in jobs:
             open_jobs.append(job)
             try:
-                for segment in segments(job.recording, codec, margin) if job.recording else ():
-                    start = (segment.start + margin) / codec.steps_per_second
-                    if start >= job.part.end and not job.part.needs(start, start):
-                        break
-                    own = codec.segment_steps - 2 * margin
-                    if not job.part.needs(start, start + own / codec.steps_per_second):
-                        continue
+                for segment in job.segments(codec, margin):
                     if not segment.audio.any():
                         continue
                     batch.append((job, segment))

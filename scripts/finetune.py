@@ -139,8 +139,8 @@ def main(arguments: list[str] | None = None) -> int:
         rows = []
         for name, folder in (("own test", own["test"]), ("rendered", args.rendered or args.validation)):
             heard = list(read_clips(folder, args.clips))
-            scores = [rendered_f(path, heard, {}, SCHEMES) for path in (before, after)]
-            rows.append((name, len(heard), *scores))
+            old, new = (rendered_f(path, heard, {}, SCHEMES) for path in (before, after))
+            rows.append((name, len(heard), old, new))
         text = table(rows)
         write_whole(args.output / "finetune.md", text + "\n")
     except (ValueError, OSError) as error:

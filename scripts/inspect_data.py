@@ -58,7 +58,7 @@ def recordings_of(args: argparse.Namespace) -> list[Recording]:
 def tracks_of(recordings: Iterable[Recording]) -> Iterator[CountedTrack]:
     """Recordings as they are counted; a recording lasts as long as its hits, since no audio is read."""
     for one in recordings:
-        groups = {"splits": [one.split], "kits": [one.kit]}
+        groups = {"splits": [one.split], "kits": [one.kit], "styles": [one.style]}
         yield CountedTrack(one.hits, one.hits[-1].time if one.hits else 0.0, one.unmapped, groups)
 
 
@@ -71,6 +71,7 @@ def clips_of(text: str) -> Iterator[CountedTrack]:
     for labels in read_labels(find_shards(text).paths):
         meta = labels.meta
         groups = {"corpora": [str(meta.get("corpus", ""))], "kits": list(meta.get("kits") or {})}
+        groups["styles"] = [str(meta["style"])] if "style" in meta else []
         yield CountedTrack(labels.hits, labels.seconds, meta.get("unmapped") or {}, groups)
 
 

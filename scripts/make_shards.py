@@ -186,7 +186,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
         names = sorted(rng.permutation(names)[: args.max_kits].tolist())
     recordings = read_gmd(args.data / "midi" / "groove", args.split)
     performances = tuple(
-        Performance(one.name, one.split, one.corpus, one.licence, one.bpm, one.hits)
+        Performance(one.name, one.split, one.corpus, one.licence, one.bpm, one.hits, style=one.style)
         for one in recordings
         if one.hits
     )

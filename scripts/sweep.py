@@ -65,7 +65,8 @@ class SweepPlan:
             if kind == "choice":
                 value = values[int(rng.integers(len(values)))]
             elif kind == "log":
-                value = float(f"{math.exp(rng.uniform(*map(math.log, values))):.4g}")
+                low, high = map(math.log, values)
+                value = float(f"{math.exp(rng.uniform(low, high)):.4g}")
             else:
                 value = float(f"{rng.uniform(*values):.4g}")
             drawn[name] = value

@@ -20,7 +20,7 @@ from mt3drum.audio.log_mel import LogMel
 from mt3drum.model.checkpoint import read_header
 from mt3drum.model.loss import class_weights, without_weights
 from mt3drum.model.network import DrumModel
-from tokenizer.drums import DRUMS, NUM_CLASSES
+from tokenizer.drums import DRUMS, NUM_CLASSES, SCHEMES
 from train.config import TrainConfig, model_config
 from train.history import DataUse, History, data_use, from_state, going_on
 from train.optim import Average
@@ -110,7 +110,7 @@ def start_run(config: TrainConfig, engine: Any, output: Path, rank: int, world: 
             f"shard_weights has {len(config.shard_weights)} numbers, shards {config.shards} "
             f"{len(shards)} names"
         )
-    counts = [manifest["hits"].get(drum.name, 0) for drum in DRUMS]
+    counts = labelled_counts(config, manifest["hits"])
     return Run(
         config,
         engine,
@@ -126,6 +126,16 @@ def start_run(config: TrainConfig, engine: Any, output: Path, rank: int, world: 
             config, data_use(config.shards, [path for group in shards for path in group], manifest)
         ),
     )
+
+
+def labelled_counts(config: TrainConfig, hits: Mapping[str, int]) -> list[int]:
+    """[26] hits of each class as they are labelled: those of a label count for its first class."""
+    counts, scheme = [0] * NUM_CLASSES, SCHEMES[config.scheme]
+    for drum in DRUMS:
+        label = scheme.of_class[drum.index]
+        if drum.index in config.labelled and label >= 0:
+            counts[scheme.first_class[label]] += hits.get(drum.name, 0)
+    return counts
 
 
 def _new_history(config: TrainConfig, data: DataUse) -> History:
@@ -182,7 +192,15 @@ def save(run: Run) -> bool:
 def loader_of(run: Run) -> Loader:
     """The endless stream of this rank's batches, from where the run stands."""
     config = run.config
-    settings = LoaderConfig(
+    settings = loader_config(config)
+    start = run.progress.samples - run.history.data[-1].first_sample
+    weights = config.shard_weights
+    return make_loader(run.shards, run.model.config.codec, settings, run.rank, run.world, start, weights)
+
+
+def loader_config(config: TrainConfig) -> LoaderConfig:
+    """How a run reads its shards."""
+    return LoaderConfig(
         config.batch,
         config.workers,
         config.seed,
@@ -190,9 +208,6 @@ def loader_of(run: Run) -> Loader:
         classes=config.labelled,
         scheme=config.scheme,
     )
-    start = run.progress.samples - run.history.data[-1].first_sample
-    weights = config.shard_weights
-    return make_loader(run.shards, run.model.config.codec, settings, run.rank, run.world, start, weights)
 
 
 def build_model(config: TrainConfig) -> DrumModel:

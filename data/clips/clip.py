@@ -52,6 +52,7 @@ class Clip:
     seconds: float
     bpm: float
     unmapped: dict[str, int]
+    style: str = ""
 
     def metadata(self) -> dict[str, Any]:
         """The JSON member of the sample."""
@@ -65,6 +66,7 @@ class Clip:
             "seconds": self.seconds,
             "bpm": round(self.bpm, 3),
             "unmapped": self.unmapped,
+            **({"style": self.style} if self.style else {}),
         }
 
 
@@ -204,6 +206,7 @@ def render_clip(
         seconds=config.seconds,
         bpm=performance.bpm,
         unmapped={},
+        style="" if drumless else performance.style,
     )
 
 

@@ -51,6 +51,7 @@ def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
         seconds=round(lasting, 6),
         bpm=recording.bpm,
         unmapped=recording.unmapped,
+        style=recording.style,
     )
 
 

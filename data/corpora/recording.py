@@ -40,6 +40,8 @@ class Recording:
     """Hits excluded on purpose, by label."""
     bpm: float = 0.0
     """Tempo; 0: unknown."""
+    style: str = ""
+    """Genre, as the corpus names it."""
 
 
 def by_performance(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:

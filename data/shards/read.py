@@ -34,6 +34,7 @@ class StoredClip(NamedTuple):
     """The backing band beside it, of the same length, where there is one."""
     hits: list[Hit]
     performance: str
+    style: str = ""
 
 
 def read_clips(folder: Path, limit: int | None = None) -> Iterator[StoredClip]:
@@ -59,7 +60,12 @@ def read_clips(folder: Path, limit: int | None = None) -> Iterator[StoredClip]:
         except BadSample as error:
             raise ValueError(f"{members['__url__']}: sample {members['__key__']}: {error}") from None
         yield StoredClip(
-            members["__key__"], audio, band, list(labels.hits), str(labels.meta.get("performance", ""))
+            members["__key__"],
+            audio,
+            band,
+            list(labels.hits),
+            str(labels.meta.get("performance", "")),
+            str(labels.meta.get("style", "")),
         )
     if bad:
         raise ValueError(f"{folder}: {summary(bad)}; make the shards again")

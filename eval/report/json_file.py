@@ -28,6 +28,7 @@ def json_text(report: Report) -> str:
         "settings": _settings(report.settings),
         "unmapped": dict(report.unmapped),
         "excluded": dict(report.excluded),
+        "groups": dict(report.groups),
         "names": {system: dict(names) for system, names in report.names.items()},
         "systems": {evaluation.name: _system(evaluation) for evaluation in report.evaluations},
         "comparisons": [

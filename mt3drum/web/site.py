@@ -140,7 +140,7 @@ def _review() -> str:
         r"\{\{length\}\}": "0:00",
     }
     for pattern, replacement in parts.items():
-        text, count = re.subn(pattern, lambda _, new=replacement: new, text)
+        text, count = re.subn(pattern, replacement.replace("\\", r"\\"), text)
         assert count, pattern
     return text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -65,8 +66,24 @@ def build_report(args: argparse.Namespace, command: str) -> tuple[Report, dict[s
         excluded=references.excluded,
         names={system.name: system.renamed for system in systems if system.renamed},
         command=command,
+        groups={} if args.groups is None else _groups(args.groups),
     )
     return report, references.audio
+
+
+def _groups(path: Path) -> dict[str, str]:
+    """Track to group, from a JSON file.
+
+    Raises:
+        ValueError, OSError: it is no such file.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not a JSON file ({error})") from None
+    if not isinstance(values, dict) or not all(isinstance(group, str) for group in values.values()):
+        raise ValueError(f'{path}: not of the form {{"track": "group", ...}}')
+    return values
 
 
 def _settings(args: argparse.Namespace, references: References, systems: Sequence[System]) -> Settings:

@@ -306,7 +306,7 @@ def test_links_and_folders_in_a_tar_are_ignored(tmp_path: Path) -> None:
         ({"start_sample": 3}, "start_sample 3 is not a multiple"),
     ],
 )
-def test_arguments_are_checked(shards: list[str], arguments: dict[str, int], message: str) -> None:
+def test_arguments_are_checked(shards: list[str], arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_loader(shards, CODEC, LoaderConfig(batch_size=2, augment=PLAIN), **arguments)
 

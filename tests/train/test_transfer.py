@@ -23,7 +23,7 @@ from tests.small_runs import at_step, bare, curve, run_main, same_curves
 from tokenizer.codec import NUM_SPECIAL
 from tokenizer.drums import CLASS_INDEX, NUM_CLASSES, SCHEMES
 from train.config import TrainConfig
-from train.run import build_model
+from train.run import build_model, labelled_counts
 from train.transfer import spread
 
 TINY = PRESETS["tiny"]
@@ -158,3 +158,11 @@ def test_frozen_parts_stand_still_and_thaw_over_a_resume(config: Path, tmp_path:
 def test_half_given_settings_are_refused(settings: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         replace(TrainConfig("shards"), **settings)
+
+
+def test_classes_are_weighted_as_they_are_labelled() -> None:
+    hits = {"kick": 5, "tom1_head": 2, "floor_tom_rim": 3, "aux1": 7}
+    config = TrainConfig("shards", scheme="8", classes=("kick", "tom"))
+    found = labelled_counts(config, hits)
+    assert (found[0], found[CLASS_INDEX["tom1_head"]], sum(found)) == (5, 5, 10)
+    assert labelled_counts(TrainConfig("shards"), hits)[CLASS_INDEX["floor_tom_rim"]] == 3

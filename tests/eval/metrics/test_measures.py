@@ -217,6 +217,33 @@ def test_curves_of_classes() -> None:
     assert curves["KD"].average_precision == 1.0 and curves["SD"].average_precision == 1.0
 
 
+def test_calibration_by_hand() -> None:
+    """Three strokes, two of them found; one more found that is none."""
+    sure = [hit(0.0, confidence=0.9), hit(5.0, confidence=0.6), hit(1.0, confidence=0.3)]
+    matches = match([hit(0.0), hit(1.0), hit(2.0)], sure)
+    curve = precision_recall(matches, 0.05)
+    assert curve.precision.tolist() == pytest.approx([1.0, 1 / 2, 2 / 3])
+    assert curve.recall.tolist() == pytest.approx([1 / 3, 1 / 3, 2 / 3])
+    assert curve.average_precision == pytest.approx(1 / 3 + 2 / 9)
+    found = reliability(matches)
+    assert found.count.tolist() == [0, 0, 0, 1, 0, 0, 1, 0, 0, 1]
+    assert found.brier == pytest.approx((0.1**2 + 0.6**2 + 0.7**2) / 3)
+    assert found.expected_error == pytest.approx((0.1 + 0.6 + 0.7) / 3)
+    nothing = reliability(match([hit(0.0)], []))
+    assert (nothing.brier, nothing.expected_error) == (0.0, 0.0)
+    assert has_confidence(match([], sure[:2])) and not has_confidence(match([], sure[:1]))
+
+
+def test_a_track_without_hits_has_no_part_in_the_mean_over_tracks() -> None:
+    counts = np.array([[[8, 2, 2], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]], [[1, 0, 2], [2, 1, 1]]])
+    found = statistics(counts, np.array([[1, 1, 1], [2, 1, 1], [0, 2, 0]]))
+    assert found["track"].tolist() == pytest.approx([(0.8 + 0.6) / 2, (0.8 * 2 + 0.6) / 3, 0.0])
+    assert found["micro"].tolist() == pytest.approx([22 / 30, 38 / 50, 0.0])
+    assert found["precision"].tolist() == pytest.approx([11 / 14, 19 / 24, 0.0])
+    assert found["recall"].tolist() == pytest.approx([11 / 16, 19 / 26, 0.0])
+    assert found["macro"].tolist() == pytest.approx([(18 / 24 + 4 / 6) / 2, (34 / 44 + 4 / 6) / 2, 0.0])
+
+
 def test_adtof_counts_silent_classes_as_perfect() -> None:
     figures = adtof(f_measure({"x": [hit(0.0), hit(1.0)]}, {"x": [hit(0.0)]}, merge=0.0))
     assert figures.sum_f == pytest.approx(2 / 3, abs=1e-12)

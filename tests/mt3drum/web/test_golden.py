@@ -53,7 +53,9 @@ def sounds() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def by_python() -> Iterator[dict[str, tuple[Transcription, list[list[int]]]]]:
     """Hits and token ids of every recording."""
-    transcriber, tokens, found = Transcriber.load(device="cpu", precision="float32"), [], {}
+    transcriber = Transcriber.load(device="cpu", precision="float32")
+    tokens: list[list[int]] = []
+    found = {}
     with pytest.MonkeyPatch.context() as patch:
         original = module.generate
 
@@ -83,7 +85,7 @@ def by_browser(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     shutil.copy(PROGRAM, program)
     try:
         command = [NODE or "node", program, folder / "model", folder / "found.json", *files.values()]
-        subprocess.run(command, check=True, cwd=packages, timeout=280)
+        subprocess.run(list(map(str, command)), check=True, cwd=packages, timeout=280)
     finally:
         program.unlink()
     found = json.loads((folder / "found.json").read_text(encoding="utf-8"))

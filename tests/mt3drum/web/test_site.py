@@ -114,7 +114,7 @@ def _extend(page: Any, count: int) -> None:
     assert len(on_page(page)) == count
     assert "still being transcribed" in page.locator("#live").inner_text()
     size = page.evaluate("app.score.originals.size")
-    page.evaluate("app.score.extend([[1.23456, 0, 99, 0.5]], false)")
+    page.evaluate("app.score.extend([[1.23456, 0, 99, 0.5]])")
     assert page.evaluate(f"app.score.byId({size}).time") == 1.23456
     assert len(on_page(page)) == count + 1
 

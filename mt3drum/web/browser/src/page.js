@@ -104,16 +104,15 @@ async function transcribe(work) {
     } else if (data.kind === "progress") {
       const more = rows(data.hits);
       result.hits.push(...more);
-      app.score.extend(more, false);
+      app.score.extend(more);
       bar.value = data.done;
       const spent = (performance.now() - began) / 1000;
       const left = Math.ceil(spent * (1 / data.done - 1));
       state.textContent = `transcribing${spent > PATIENCE ? `, about ${left} s left` : ""}`;
     } else {
       worker.terminate();
-      result.candidates = rows(data.candidates);
+      Object.assign(result, { hits: rows(data.hits), candidates: rows(data.candidates) });
       result.warnings.push(...data.warnings);
-      app.score.extend(result.candidates, true);
       app.finish(result);
       $("#progress").hidden = true;
       document.body.dataset.threads = data.threads;
