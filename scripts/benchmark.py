@@ -40,16 +40,18 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="LABEL,...",
         help="score only these labels of the scheme, such as KD,HH where the references hold no others",
     )
-    how.add_argument("--window", type=float, default=50.0, metavar="MS", help="of the headline (default: 50)")
     how.add_argument(
-        "--windows", default="20,30,50", metavar="MS,...", help="of the table (default: 20,30,50)"
+        "--window", type=float, default=50.0, metavar="MS", help="window of the headline (default: 50)"
+    )
+    how.add_argument(
+        "--windows", default="20,30,50", metavar="MS,...", help="windows of the table (default: 20,30,50)"
     )
     merge = "two classes that become one are one hit within this (default: 20)"
     how.add_argument("--merge", type=float, default=20.0, metavar="MS", help=merge)
     how.add_argument(
         "--bootstrap", type=int, default=2000, metavar="N", help="resamples of tracks (default: 2000)"
     )
-    how.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    how.add_argument("--seed", type=int, default=0, help="bootstrap seed (default: 0)")
     how.add_argument(
         "--seam", type=float, metavar="SECONDS", help="between two joins of the decoder's segments"
     )

@@ -60,7 +60,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--electronic", type=Path, metavar="DIR", help="an electronic song with melodic/, mix/ and ref/"
     )
     parser.add_argument(
-        "--output", type=Path, default=ROOT / "docs", metavar="DIR", help="of errors.md (default: docs)"
+        "--output",
+        type=Path,
+        default=ROOT / "docs",
+        metavar="DIR",
+        help="folder of errors.md (default: docs)",
     )
     return parser.parse_args(arguments)
 

@@ -50,7 +50,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--label-map", default="gm", help="MIDI notes to drums, name or JSON file (default: gm)"
     )
     parser.add_argument("--split-shares", type=split_shares, default=SHARES, metavar="T,V,E")
-    parser.add_argument("--replay-share", type=float, default=0.5, help="of the samples (default: 0.5)")
+    parser.add_argument(
+        "--replay-share", type=float, default=0.5, help="share of the samples to replay (default: 0.5)"
+    )
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch", type=int, default=16, help="segments a step (default: 16)")
     parser.add_argument("--learning-rate", type=float, default=2e-4)

@@ -31,8 +31,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("shards", nargs="?", help="as the setting `shards` of training: a folder, a pattern")
     parser.add_argument("--corpus", choices=CORPORA, help="read a corpus instead")
     parser.add_argument("--root", type=Path, help="folder of the corpus")
-    parser.add_argument("--label-map", default="gm", help="of a folder or NoteSequences (default: gm)")
-    parser.add_argument("--split", choices=SPLITS, help="of a corpus; default: all of it")
+    parser.add_argument(
+        "--label-map", default="gm", help="label map of a folder or of NoteSequences (default: gm)"
+    )
+    parser.add_argument("--split", choices=SPLITS, help="split of a corpus (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all counts")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the shares of the classes")
     return parser.parse_args(arguments)

@@ -174,7 +174,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--audio", type=Path, required=True, help="folder of the recordings")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write the page")
     parser.add_argument("--votes", type=Path, nargs="+", metavar="FILE", help="count exported votes")
-    parser.add_argument("--label-map", default="gm", help="of both folders (default: gm)")
+    parser.add_argument("--label-map", default="gm", help="label map of both folders (default: gm)")
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=8.0, help="length of an excerpt (default: 8)")
     parser.add_argument("--seed", type=int, default=0)

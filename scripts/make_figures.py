@@ -163,7 +163,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=PICTURE, help="default: docs/images/transcription.png")
     parser.add_argument("--kit", type=Path, metavar="DIR", help="a sampled kit (default: a synthesised one)")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="write the clip, too")
-    parser.add_argument("--seed", type=int, default=0, help="of kit, room and band (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of kit, room and band (default: 0)")
     return parser.parse_args(arguments)
 
 

@@ -146,7 +146,7 @@ def load_notes(
 
 
 def used(folder: str, instrument: str, exclude: Sequence[str], held_out: bool = False) -> bool:
-    """Whether notes of an instrument are played, as of `load_notes`."""
+    """Whether the notes of an instrument are used, as in `load_notes`."""
     left_out = any(part in instrument.lower() for part in exclude)
     return not left_out and note_is_held_out(folder, instrument) == held_out
 

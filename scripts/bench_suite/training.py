@@ -171,7 +171,7 @@ def training_share(setting: Setting) -> list[Row]:
 
 
 def _render(segments: int) -> None:
-    """As much sound as so many segments of four seconds."""
+    """Audio of the length of this many segments of four seconds."""
     rng = np.random.default_rng(0)
     hits = [Hit(i / HITS_PER_SECOND, (0, 4, 1, 4)[i % 4], 90) for i in range(4 * segments * HITS_PER_SECOND)]
     render_drums(hits, [synthesise_kit(rng)], rng, 4.0 * segments)
@@ -218,7 +218,7 @@ def rendering(setting: Setting) -> list[Row]:
 
 
 def rank_main(folder: str, steps: int) -> float:
-    """CPU seconds of so many steps of this rank, after two that warm up."""
+    """CPU-seconds for a number of steps of this rank, after two warm-up steps."""
     from train.config import TrainConfig
     from train.launch import set_up_ranks
     from train.main import make_engine
