@@ -118,7 +118,7 @@ def install(folder: Path, development: bool = False) -> None:
             "npm is not installed: the site needs it once, to fetch ONNX Runtime (https://nodejs.org)"
         )
     only = [] if development else ["--omit=dev"]
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *only]
+    command = [npm, "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", *only]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if run.returncode:
         raise NoPackages(f"npm could not fetch ONNX Runtime: {' '.join(run.stderr.split())[:300]}")

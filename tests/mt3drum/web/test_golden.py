@@ -41,6 +41,14 @@ def packages() -> Path:
     return fetched()
 
 
+def test_the_bundle_is_built_from_the_sources(packages: Path, tmp_path: Path) -> None:
+    """Types are checked on the way. After a change of a source: python scripts/build_site.py."""
+    build_site.build(packages, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in build_site.BUNDLE.iterdir()}
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (build_site.BUNDLE / path.name).read_bytes(), path.name
+
+
 def sounds() -> dict[str, np.ndarray]:
     """[samples channels] by name: grooves, quiet and loud; channels that differ, that cancel; silence."""
     made = {str(seed): recording(seed, seconds)[:, None] for seed, seconds in enumerate(LENGTHS)}
@@ -105,11 +113,3 @@ def test_tokens_and_hits_are_pythons(name: str, by_python: Any, by_browser: Any)
             )
     assert len(result.hits) > 10 or name == "silent"
     assert len(found["warnings"]) == len(result.warnings) == (name == "opposite")
-
-
-def test_the_bundle_is_built_from_the_sources(packages: Path, tmp_path: Path) -> None:
-    """Types are checked on the way. After a change of a source: python scripts/build_site.py."""
-    build_site.build(packages, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in build_site.BUNDLE.iterdir()}
-    for path in tmp_path.iterdir():
-        assert path.read_bytes() == (build_site.BUNDLE / path.name).read_bytes(), path.name

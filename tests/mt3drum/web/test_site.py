@@ -143,6 +143,29 @@ def test_what_cannot_be_transcribed_is_one_line(page: Any, address: str, tmp_pat
     assert page.locator("#problem").inner_text() == "empty.wav: the file is empty"
 
 
+def test_record(page: Any, address: str) -> None:
+    """A tone in the place of the microphone; without one it is a line."""
+    page.goto(address)
+    page.click("#record")
+    until(page, "document.querySelector('#problem').textContent !== ''")
+    assert re.search("microphone", page.locator("#problem").inner_text())
+    page.evaluate("""() => {
+      const context = new AudioContext();
+      const [tone, target] = [context.createOscillator(), context.createMediaStreamDestination()];
+      tone.connect(target);
+      tone.start();
+      navigator.mediaDevices.getUserMedia = async ({ audio }) => (window.asked = audio) && target.stream;
+    }""")
+    page.click("#record")
+    until(page, "document.querySelector('#live').textContent === 'Recording: 1 s'")
+    assert page.evaluate("asked.noiseSuppression") is False
+    page.click("#record")
+    page.wait_for_url("**/review.html*")
+    until(page, "window.app !== undefined && app.started")
+    assert 0.5 < page.evaluate("app.score.seconds") < 10
+    assert page.locator("#title").inner_text().startswith("Recording 20")
+
+
 def test_browsers_that_cannot_are_told(page: Any, address: str) -> None:
     page.add_init_script("WebAssembly.validate = () => false")
     page.goto(address)
