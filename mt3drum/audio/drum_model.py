@@ -50,8 +50,8 @@ BACKGROUND_EVERY = 4
 MEDIAN_SECONDS, SMOOTH_SECONDS = 0.5, 0.046
 """Width of the running median, and of the means it is taken of."""
 POWER = 1.5
-"""Exponent of the magnitudes in a mask. This, `OUT_OF_BAND`, `BACKGROUND` and `ITERATIONS` were chosen on eight
-clips of `scripts/stems_report.py --seed 100`; the report's own are others."""
+"""Exponent of the magnitudes in a mask. This, `OUT_OF_BAND`, `BACKGROUND` and `ITERATIONS` were chosen on
+eight clips of `scripts/stems_report.py --seed 100`; the report's own are others."""
 BACKGROUND = 0.7
 """Share of the median that is background: what of it is a cymbal's is the drums'."""
 _TINY = 1e-9
