@@ -1,7 +1,7 @@
-"""Late augmentation: drums and a band become one recording, different in every epoch.
+"""Augmentation: mixes drums and band into one recording, differently in every epoch.
 
-One window of a clip goes in, the model's segment comes out. Only the change of speed moves time, and it moves
-the labels with it; everything else leaves attacks where they are.
+The input is a window of a clip, the output a segment for the model. Only the change of speed moves attacks,
+and the labels move with them.
 """
 
 from collections.abc import Sequence
@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.borders import begin, end
 from data.dsp import effects, tones
 from data.dsp.config import Range
 from data.dsp.harsh import worsen
 from data.dsp.levels import mix
+from data.dsp.separation import separate
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
-SPEED_MARGIN = 1.07
-"""A window of seconds * SPEED_MARGIN always suffices for the fastest playback."""
-
 MEDIA = ("low-pass", "telephone", "codec", "crush")
-"""What a recording may have gone through."""
+"""Media that limit the bandwidth of a recording."""
 
 Audio = NDArray[np.float32]
 
@@ -32,17 +31,17 @@ class AugmentConfig:
     """Probabilities and ranges; AugmentConfig.none() leaves audio and hits as they are."""
 
     seconds: float = 4.0
-    """Length of what comes out."""
+    """Length of the output."""
     band_probability: float = 0.65
-    """The band is heard at all, when there is one."""
+    """The band, if any, is mixed in."""
     band_low: float = -20.0
     """Quietest band relative to the drums, dB of the RMS while they sound."""
     band_high: float = 10.0
     """Loudest band."""
     drumless_probability: float = 0.03
-    """The drums and their labels are taken out: what remains must be heard as no drums at all."""
+    """Drums and labels are removed, leaving a segment without drums."""
     hit_mixing_probability: float = 0.0
-    """The drums of the sample before play along, their labels too: strokes in combinations nobody plays."""
+    """The drums and labels of the previous sample are added: combinations of strokes that nobody plays."""
     begin_probability: float = 0.1
     """The recording begins inside the window: silence, then the middle of a note, or the first stroke."""
     end_probability: float = 0.05
@@ -50,20 +49,21 @@ class AugmentConfig:
     speed_probability: float = 0.3
     """Playback between 1 - speed_range and 1 + speed_range times the speed."""
     speed_range: float = 0.06
-    """At most 0.06: see SPEED_MARGIN."""
+    """At most 0.3. Rendered clips vary in tempo already; pitch moves with the speed, so that recorded drums
+    sound like other drums."""
     decoy_probability: float = 0.1
     """Clicks, consonants, coughs: sounds with an attack that are not drums."""
     tone_probability: float = 0.5
-    """Random equaliser on the drums, and again on the whole."""
+    """Random equaliser on the drums, and again on the whole recording."""
     drum_compress_probability: float = 0.4
-    """Bus compressor or limiter on the drums alone: kick and snare press a ringing cymbal down; it swells
-    after them."""
+    """Bus compressor or limiter on the drums alone: kick and snare duck a ringing cymbal, which swells
+    afterwards."""
     room_probability: float = 0.15
-    """A room around the whole recording."""
+    """Room reverberation on the whole recording."""
     compress_probability: float = 0.3
-    """Bus compressor or limiter on the whole."""
+    """Bus compressor or limiter on the whole recording."""
     saturate_probability: float = 0.25
-    """tanh overload of the whole."""
+    """tanh saturation of the whole recording."""
     noise_probability: float = 0.2
     """Hiss, hum or vinyl."""
     band_limit_probability: float = 0.2
@@ -71,7 +71,7 @@ class AugmentConfig:
     harsh_probability: float = 0.25
     """A bad recording instead of room, compressor, medium and noise: `data.dsp.harsh`."""
     level_probability: float = 1.0
-    """Final peak between level_low and 0 dB of full scale; otherwise the level stays."""
+    """Final peak between level_low and 0 dB of full scale; otherwise the level is unchanged."""
     level_low: float = -18.0
     """Quietest final peak, dB."""
     clip_probability: float = 0.03
@@ -89,15 +89,15 @@ class AugmentConfig:
     drum_limiters: float = 0.25
     """Share of limiters among the compressors on the drums."""
     limiters: float = 0.4
-    """The same of those on the whole."""
+    """The same on the whole recording."""
     media: tuple[float, ...] = (0.55, 0.15, 0.25, 0.05)
     """Share of each of MEDIA among the band limits."""
     vinyl: float = 0.25
     """Share of vinyl among the noises."""
     begin_seconds: float = 1.5
-    """Most silence before a recording; transcribing puts about half a second there."""
+    """Maximum silence before a recording; transcription adds about half a second there."""
     trimmed: float = 0.4
-    """Probability that a recording begins with a stroke, as clips that were trimmed do."""
+    """Probability that a recording begins at a stroke, as trimmed clips do."""
     decoy_level: Range = (-25.0, -3.0)
     """dB of decoys relative to the peak."""
     metronome: float = 0.35
@@ -107,7 +107,12 @@ class AugmentConfig:
     metronome_beeps: float = 0.6
     """Share of metronomes that beep; the others click."""
     decoys: tuple[int, int] = (1, 9)
-    """Decoys of a window: at least, fewer than."""
+    """Number of decoys in a window: at least, fewer than."""
+    separation_probability: float = 0.0
+    """A band is heard through a source separator: what it leaves of the band and takes of the drums."""
+    ramp_batches: int = 0
+    """A curriculum: over this number of batches of a rank all probabilities but that of the level grow from
+    0, and the loudest band from the quietest (of a data set; a resumed run goes on where it was)."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -118,8 +123,10 @@ class AugmentConfig:
                 raise ValueError(f"{item.name} is {value}, expected two rising numbers")
         if self.seconds <= 0:
             raise ValueError(f"seconds is {self.seconds}, expected more than 0")
-        if not 0 <= self.speed_range <= 0.06:
-            raise ValueError(f"speed_range is {self.speed_range}, expected 0..0.06")
+        if not 0 <= self.speed_range <= 0.3:
+            raise ValueError(f"speed_range is {self.speed_range}, expected 0..0.3")
+        if self.ramp_batches < 0:
+            raise ValueError(f"ramp_batches is {self.ramp_batches}, expected 0 or more")
         if not self.band_low <= self.band_high:
             raise ValueError(f"band_low {self.band_low} is above band_high {self.band_high}")
         if len(self.media) != len(MEDIA) or min(self.media) < 0 or abs(sum(self.media) - 1) > 1e-6:
@@ -127,9 +134,27 @@ class AugmentConfig:
         if not self.level_low <= 0:
             raise ValueError(f"level_low is {self.level_low}, expected 0 dB or less")
 
+    @property
+    def speed_margin(self) -> float:
+        """A window of seconds * speed_margin suffices for the fastest playback."""
+        return 1.01 + max(0.06, self.speed_range)
+
+    def at(self, batch: int) -> "AugmentConfig":
+        """What is done in a rank's batch of this number."""
+        if batch >= self.ramp_batches:
+            return self
+        share = batch / self.ramp_batches
+        grown = {
+            item.name: share * getattr(self, item.name)
+            for item in fields(self)
+            if item.name.endswith("_probability") and item.name != "level_probability"
+        }
+        high = self.band_low + share * (self.band_high - self.band_low)
+        return replace(self, band_high=high, **grown)
+
     @classmethod
     def none(cls, seconds: float = 4.0) -> "AugmentConfig":
-        """Nothing happens: audio and hits come out as they went in."""
+        """No augmentation: audio and hits are unchanged."""
         off: dict[str, Any] = {item.name: 0.0 for item in fields(cls) if item.name.endswith("_probability")}
         return cls(seconds=seconds, **off)
 
@@ -137,11 +162,11 @@ class AugmentConfig:
 def augment(
     drums: Audio, band: Audio | None, hits: Sequence[Hit], rng: np.random.Generator, config: AugmentConfig
 ) -> tuple[Audio, tuple[Hit, ...]]:
-    """Mix and colour one window.
+    """Mix and augment one window.
 
-    drums, band: float32, equal length, at least config.seconds * SPEED_MARGIN long (shorter is padded with
-    silence). hits: times in seconds from the window's start. Returns exactly config.seconds of audio and the
-    hits in [0, config.seconds), in the new time. Raises ValueError when drums and band differ in length.
+    drums, band: float32, equal length, at least config.seconds * config.speed_margin long (shorter is padded
+    with silence). hits: times in seconds from the window's start. Returns exactly config.seconds of audio and
+    the hits in [0, config.seconds), in the new time. Raises ValueError when drums and band differ in length.
     """
     if band is not None and len(band) != len(drums):
         raise ValueError(
@@ -163,7 +188,11 @@ def augment(
         if rng.random() < config.drumless_probability:
             audio, kept = band, ()
         else:
-            audio = mix(audio, band, band_level(rng, config))
+            level = band_level(rng, config)
+            if config.separation_probability and rng.random() < config.separation_probability:
+                audio = separate(audio, mix(audio, band, level), rng)
+            else:
+                audio = mix(audio, band, level)
     if rng.random() < config.decoy_probability:
         audio = add_decoys(audio, rng, config)
     audio = resize(audio, samples) if factor == 1.0 else effects.change_speed(audio, factor, samples)
@@ -172,57 +201,19 @@ def augment(
     audio = colour(audio, rng, config)
     kept = [hit for hit in kept if 0 <= hit.time < config.seconds]
     if rng.random() < config.begin_probability:
-        audio, kept = begin(audio, kept, rng, config)
+        audio, kept = begin(audio, kept, rng, config.begin_seconds, config.trimmed)
     if rng.random() < config.end_probability:
         audio, kept = end(audio, kept, rng)
     return audio, tuple(kept)
 
 
 def _heard(drums: Audio, rng: np.random.Generator, probability: float) -> bool:
-    """Whether the band is heard; without drums it always is, silence teaches nothing."""
+    """Whether the band is mixed in; always if there are no drums, because silence teaches nothing."""
     return rng.random() < probability or (probability > 0 and not drums.any())
 
 
-ATTACK_SECONDS = 0.03
-"""No recording begins so shortly after a stroke: whether that is still a stroke, nobody can tell."""
-
-LEAD_SECONDS = 0.005
-"""At most so much is left before that stroke."""
-
-
-def begin(
-    audio: Audio, hits: Sequence[Hit], rng: np.random.Generator, config: AugmentConfig
-) -> tuple[Audio, list[Hit]]:
-    """Silence up to a random moment, as before the first sample of a recording; earlier hits are gone."""
-    start = float(rng.uniform(0, config.begin_seconds))
-    near = [hit.time for hit in hits if hit.time < config.begin_seconds]
-    if near and rng.random() < config.trimmed:
-        start = near[int(rng.integers(len(near)))] - float(rng.uniform(0, LEAD_SECONDS))
-    # Before a stroke it would cut into; before all that fall together with it.
-    for time in reversed(near):
-        if time <= start < time + ATTACK_SECONDS:
-            start = time - 0.5 * LEAD_SECONDS
-    out = audio.copy()
-    out[: max(0, round(start * SAMPLE_RATE))] = 0
-    return out, [hit for hit in hits if hit.time >= start]
-
-
-def end(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
-    """Silence from a random moment in the second half on; none is cut off."""
-    last = len(audio) / SAMPLE_RATE * float(rng.uniform(0.5, 1.0))
-    for hit in hits:
-        if last - ATTACK_SECONDS < hit.time <= last:
-            last = hit.time - LEAD_SECONDS
-            break
-    out = audio.copy()
-    out[max(0, round(last * SAMPLE_RATE)) :] = 0
-    return out, [hit for hit in hits if hit.time <= last]
-
-
 def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
-    """What the mixing desk, the medium and the listener's copy do to the whole, or a bad recording; then its
-    level.
-    """
+    """Effects on the whole recording (those of a mix, or of a bad recording), then its level."""
     harsh = rng.random() < config.harsh_probability
     audio = worsen(audio, rng) if harsh else produce(audio, rng, config)
     if rng.random() < config.level_probability:
@@ -233,7 +224,7 @@ def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Aud
 
 
 def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:
-    """Mixing desk, medium and copy of an ordinary recording."""
+    """Effects of mixing and media on an ordinary recording."""
     if rng.random() < config.room_probability:
         audio = effects.room(audio, rng)
     if rng.random() < config.compress_probability:
@@ -246,7 +237,9 @@ def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Au
     medium = str(rng.choice(MEDIA, p=config.media)) if rng.random() < config.band_limit_probability else ""
     if medium in ("low-pass", "telephone"):
         bins = effects.fast_bins(len(audio))
-        limit = effects.low_pass_curve(bins, rng)  # drawn for telephones, too: seeds keep their meaning
+        limit = effects.low_pass_curve(
+            bins, rng
+        )  # also drawn for telephones, so that seeds give the same results
         if medium == "telephone":
             limit = effects.telephone_curve(bins, rng)
         curve = limit if curve is None else curve * limit
@@ -265,7 +258,7 @@ def produce(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Au
 
 
 def squeeze(audio: Audio, rng: np.random.Generator, limiters: float) -> Audio:
-    """A limiter, this often, or a bus compressor."""
+    """A limiter with probability `limiters`, else a bus compressor."""
     return effects.limit(audio, rng) if rng.random() < limiters else effects.compress(audio, rng)
 
 

@@ -1,10 +1,11 @@
-"""Shards to training batches: functions of seed, rank, number of ranks and batch number alone.
+"""Shards to training batches, determined by seed, rank, number of ranks and batch number.
 
-Every process walks the samples in the same order (`data.shards.walk`); rank r of w takes every w-th, B of its
-samples make a batch, and worker v of n makes every n-th batch. So every sample is used once an epoch over all
-ranks, ranks always have full batches, the number of workers changes nothing, and resuming means counting.
+Every process visits the samples in the same order (`data.shards.walk`). Each of w ranks takes every w-th
+sample, B of its samples form a batch, and each of n workers makes every n-th batch. Every sample is therefore
+used once per epoch over all ranks, batches are always full, the number of workers does not matter, and a run
+resumes by its sample count.
 
-Shards are untrusted: nothing is written to disk, members are bounded, and what cannot be used is skipped and
+Shards are untrusted: nothing is written to disk, member sizes are limited, and bad samples are skipped and
 counted by reason.
 """
 
@@ -12,55 +13,19 @@ from __future__ import annotations
 
 import itertools
 import logging
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from data.augment import SPEED_MARGIN, AugmentConfig, augment
-from data.dsp.levels import mix
-from data.shards.unpack import BadSample, audio_of, labels_of
+from data.example import Example, LoaderConfig, read_example
+from data.shards.unpack import BadSample
 from data.shards.walk import Located, Order, located, summary
-from mt3drum.config import SAMPLE_RATE
 from tokenizer.codec import PAD, Codec
-from tokenizer.drums import NUM_CLASSES
-from tokenizer.encode import encode
-from tokenizer.hits import SAME_STROKE, Hit, merge_close
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LoaderConfig:
-    """How shards become batches.
-
-    Raises:
-        ValueError: a field is outside its range.
-    """
-
-    batch_size: int = 16
-    workers: int = 0
-    """Processes beside this one; 0: none."""
-    seed: int = 0
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """`AugmentConfig.none()` for validation. Its length must be the codec's segment."""
-    swap_band: float = 0.25
-    """Probability that a clip is heard with the band of the sample before it."""
-    buffer: int = 2000
-    """Samples among which the order is shuffled."""
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.workers < 0 or self.buffer < 1:
-            raise ValueError(
-                f"batch_size {self.batch_size} and buffer {self.buffer} must be at least 1, "
-                f"workers {self.workers} at least 0"
-            )
-        if not 0 <= self.swap_band <= 1:
-            raise ValueError(f"swap_band is {self.swap_band}, expected 0..1")
 
 
 class Batch(NamedTuple):
@@ -71,26 +36,16 @@ class Batch(NamedTuple):
     tokens: torch.Tensor
     """int64 [b l]: no BOS, EOS, then PAD."""
     onset: torch.Tensor
-    """float32 [b T 26]: 1 at the step of a hit, 0.5 beside it."""
+    """float32 [b T 26]: 1 at the step of a hit, 0.5 at the adjacent steps."""
     velocity: torch.Tensor
-    """float32 [b T 26]: velocity / 127 at the step of a hit and beside it."""
+    """float32 [b T 26]: velocity / 127 at the step of a hit and the adjacent steps."""
     keys: list[str]
     bad: dict[str, int]
-    """Samples that could not be used while this batch was made, by reason."""
-
-
-class Example(NamedTuple):
-    """One sample of a batch."""
-
-    audio: np.ndarray
-    tokens: list[int]
-    onset: np.ndarray
-    velocity: np.ndarray
-    key: str
+    """Number of bad samples encountered while making this batch, by reason."""
 
 
 class Loader:
-    """Iterates over batches without end; `bad` counts what could not be used so far, by reason."""
+    """Endless iterator over batches; `bad` counts the bad samples so far, by reason."""
 
     def __init__(self, source: BatchSource) -> None:
         self.source = source
@@ -106,7 +61,7 @@ class Loader:
                 num_workers=workers,
                 prefetch_factor=2,
                 collate_fn=_as_it_is,
-                generator=torch.Generator(),  # its own: the trainer's random numbers stay in step on resume
+                generator=torch.Generator(),  # leaves the global random numbers alone
             )
         for batch in batches:
             self._report(batch.bad)
@@ -121,21 +76,23 @@ class Loader:
 
 
 def make_loader(
-    shards: Sequence[str],
+    shards: Sequence[str] | Sequence[Sequence[str]],
     codec: Codec,
     config: LoaderConfig,
     rank: int = 0,
     world: int = 1,
     start_sample: int = 0,
+    weights: Sequence[float] = (),
 ) -> Loader:
-    """Batches of this rank from its `start_sample`-th sample on.
+    """Batches of this rank, starting at its `start_sample`-th sample.
 
     Args:
-        shards: tar files on disk (`data.shards.write.shard_paths`), in any order.
-        start_sample: how many samples this rank has consumed before: batches * batch size.
+        shards: tar files on disk (`data.shards.write.shard_paths`), in any order; or several lists of them.
+        weights: of several lists, the share of samples that each gives, relative to the others.
+        start_sample: number of samples this rank has consumed before: batches * batch size.
     Raises:
-        ValueError: no shards; rank, start or the length of a segment do not fit. While iterating: a whole
-            epoch holds no usable sample.
+        ValueError: there are no shards, or rank, start or segment length is invalid. While iterating: a whole
+            epoch contains no usable sample.
     """
     if not shards:
         raise ValueError("no shards given; make some with scripts/make_shards.py")
@@ -149,12 +106,15 @@ def make_loader(
         raise ValueError(
             f"augment.seconds is {config.augment.seconds}, the codec's segments are {codec.segment_seconds} s"
         )
-    order = Order(tuple(sorted(shards)), config.seed, config.buffer)
+    lists = [[one] if isinstance(one, str) else one for one in shards]
+    if not weights:
+        lists = [list(itertools.chain(*lists))]
+    order = Order(tuple(tuple(sorted(one)) for one in lists), config.seed, config.buffer, tuple(weights))
     return Loader(BatchSource(order, codec, config, rank, world, start_sample // config.batch_size))
 
 
 class BatchSource(torch.utils.data.IterableDataset[Batch]):
-    """The batches of one rank from number `first` on; in a DataLoader worker, that worker's share of them."""
+    """The batches of one rank from number `first` on; in a DataLoader worker, its share of them."""
 
     def __init__(
         self, order: Order, codec: Codec, config: LoaderConfig, rank: int, world: int, first: int
@@ -172,24 +132,25 @@ class BatchSource(torch.utils.data.IterableDataset[Batch]):
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         size = self.config.batch_size
         bad: Counter[str] = Counter()
-        # All processes see the same broken shards while walking: one of them reports.
+        # All processes encounter the same damaged shards: one of them reports.
         walked = bad if worker == 0 and self.rank == 0 else Counter()
         stream = located(self.order, self.rank, self.world, self.first * size, walked)
         for number in itertools.count(self.first):
             places = list(itertools.islice(stream, size))
             if (number - self.first) % workers == worker:
-                examples = self.examples(places, bad) or self.substitutes((number + 1) * size, bad)
-                # Good samples of the batch fill the slots of bad ones: batch k stays full, and stays batch k.
+                examples = self.examples(places, bad, number)
+                examples = examples or self.substitutes((number + 1) * size, bad)
+                # Good samples of the batch replace bad ones, so that every batch stays full.
                 filled = list(itertools.islice(itertools.cycle(examples), size))
                 yield collate(filled, dict(bad))
                 bad.clear()
 
-    def examples(self, places: Iterable[Located], bad: Counter[str]) -> list[Example]:
-        """What of these samples can be used."""
+    def examples(self, places: Iterable[Located], bad: Counter[str], number: int) -> list[Example]:
+        """The usable ones of these samples of batch `number`."""
         found = []
         for place in places:
             try:
-                found.append(read_example(place, self.codec, self.config))
+                found.append(read_example(place, self.codec, self.config, number))
             except BadSample as error:
                 bad[error.reason] += 1
                 log.debug("%s in %s: %s", place.members["__key__"], place.members["__url__"], error)
@@ -201,80 +162,19 @@ class BatchSource(torch.utils.data.IterableDataset[Batch]):
         Raises:
             ValueError: there is none in a whole epoch.
         """
-        last = None
+        last = [-1] * len(self.order.sources)
         for place in located(self.order, self.rank, self.world, start, Counter()):
-            last = place.epoch + 1 if last is None else last
-            if place.epoch > last:
+            if last[place.source] < 0:
+                last[place.source] = place.epoch + 1
+            if all(0 <= end < place.epoch for end in last):
                 break
-            found = self.examples([place], bad)
+            found = self.examples([place], bad, start // self.config.batch_size)
             if found:
                 return found
         raise ValueError(
-            f"no usable sample in a whole epoch of {len(self.order.shards)} shards ({summary(bad)}): "
-            f"{self.order.shards[0]} ..."
+            f"no usable sample in a whole epoch of {sum(map(len, self.order.sources))} shards "
+            f"({summary(bad)}): {self.order.sources[0][0]} ..."
         )
-
-
-def read_example(place: Located, codec: Codec, config: LoaderConfig) -> Example:
-    """Read, cut, mix and encode one sample; random, but a function of (seed, epoch, key) alone.
-
-    Raises:
-        BadSample: it cannot be used.
-    """
-    members = place.members
-    rng = np.random.default_rng([config.seed, place.epoch, zlib.crc32(members["__key__"].encode())])
-    seconds = codec.segment_seconds
-    labels = labels_of(members)
-    # The seconds are those of the labels' clip; audio may be a few samples shorter.
-    length = round(seconds * SPEED_MARGIN * SAMPLE_RATE)
-    clip = round(labels.seconds * SAMPLE_RATE)
-    start = int(rng.integers(max(0, clip - round(seconds * SAMPLE_RATE)) + 1))
-    audio = audio_of(members, "flac", start, length)
-    band = None
-    borrowed = rng.random() < config.swap_band
-    if "band.flac" in members:
-        lender = place.before if borrowed and place.before and "band.flac" in place.before else members
-        band = audio_of(lender, "band.flac", start, length)
-    offset = start / SAMPLE_RATE
-    hits = [Hit(hit.time - offset, hit.drum, hit.velocity) for hit in labels.hits if hit.time >= offset]
-    if place.before and rng.random() < config.augment.hit_mixing_probability:
-        audio, hits = mix_hits(audio, hits, place.before, start, rng)
-    audio, kept = augment(audio, band, hits, rng, config.augment)
-    if not np.isfinite(audio).all():
-        raise BadSample("audio not finite", members["__key__"])
-    onset, velocity = frame_targets(kept, codec)
-    return Example(audio, encode(codec, kept).ids, onset, velocity, members["__key__"])
-
-
-def mix_hits(
-    audio: np.ndarray, hits: Sequence[Hit], other: Mapping[str, Any], start: int, rng: np.random.Generator
-) -> tuple[np.ndarray, list[Hit]]:
-    """The drums of another sample under these, 9 dB quieter to equally loud; strokes of one drum within 20 ms
-    are one.
-
-    Raises:
-        BadSample: the other sample cannot be used.
-    """
-    offset = start / SAMPLE_RATE
-    theirs = [
-        Hit(hit.time - offset, hit.drum, hit.velocity) for hit in labels_of(other).hits if hit.time >= offset
-    ]
-    added = mix(audio, audio_of(other, "flac", start, len(audio)), float(rng.uniform(-9.0, 0.0)))
-    return added, merge_close([*hits, *theirs], SAME_STROKE)
-
-
-def frame_targets(hits: Iterable[Hit], codec: Codec) -> tuple[np.ndarray, np.ndarray]:
-    """Onset and velocity targets [T 26] of the hits of a segment; see `Batch`."""
-    onset = np.zeros((codec.segment_steps, NUM_CLASSES), np.float32)
-    velocity = np.zeros_like(onset)
-    for hit in hits:
-        step = codec.step_of(hit.time)
-        for near, value in ((step - 1, 0.5), (step, 1.0), (step + 1, 0.5)):
-            if 0 <= step < codec.segment_steps and 0 <= near < codec.segment_steps:
-                # Where two hits of a drum share a step, the stronger claim wins.
-                onset[near, hit.drum] = max(onset[near, hit.drum], value)
-                velocity[near, hit.drum] = max(velocity[near, hit.drum], hit.velocity / 127)
-    return onset, velocity
 
 
 def collate(examples: Sequence[Example], bad: dict[str, int]) -> Batch:

@@ -22,9 +22,13 @@ SUFFIX = {
     "csv": ".csv",
     "jams": ".jams",
     "musicxml": ".musicxml",
+    "pdf": ".pdf",
+    "svg": ".svg",
     "tab": ".tab.txt",
     "chart": ".chart.zip",
     "wav": ".mt3drum.wav",
+    "practice-midi": ".practice.mid",
+    "practice-wav": ".practice.mt3drum.wav",
 }
 """Of the result in each format; none that a recording may have."""
 

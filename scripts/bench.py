@@ -4,7 +4,12 @@
         --development $DATA/real/mdb_drums_dev
 
 One thread unless a row says otherwise. CPU seconds are those of the whole command, imports included. With
-`--docs`, the block between the two markers of that file is replaced by the tables; nobody types numbers.
+`--docs`, the blocks between the markers of that file are replaced by the opening and the tables; nobody types
+numbers.
+
+    python scripts/bench.py --device cuda --output gpu.json
+
+measures one device instead, by the clock: decoding greedily and with four beams, and training steps.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -21,9 +27,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.pages.doc_block import replace_block
+from scripts.pages.doc_block import block_in, replace_block
 
 ROOT = Path(__file__).resolve().parent.parent
+TABLE = re.compile(r"^(\*\*(?P<name>.+?)\*\*\n.*?^\*cpu .*?\*$)", re.DOTALL | re.MULTILINE)
+"""A part's table in a page, from its name to the line on the machine."""
 
 
 def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -35,6 +43,9 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     only = "these parts; the others of --output are kept as they are"
     parser.add_argument("--only", nargs="*", default=[], metavar="PART", help=only)
     parser.add_argument("--development", type=Path, metavar="DIR", help="mdb_drums_dev, for `precision`")
+    parser.add_argument(
+        "--device", metavar="DEVICE", help="measure decoding and training on it, nothing else"
+    )
     peer = "another system beside ours on the same recording: its command, with {audio} and {output} in it"
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND", help=peer)
     parser.add_argument("--checkpoint", type=Path, help="another than the bundled one")
@@ -47,13 +58,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 where the arguments are wrong."""
     args = parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"
+    from mt3drum.transcriber import pick_device
+    from scripts.bench_suite.device import PARTS as DEVICE
+    from scripts.bench_suite.growth import PARTS as GROWTH
+    from scripts.bench_suite.headline import PARTS as HEADLINE
     from scripts.bench_suite.parts import PARTS as DECODING
     from scripts.bench_suite.parts import Setting
     from scripts.bench_suite.precision import PARTS as PRECISION
     from scripts.bench_suite.profile import PARTS as PROFILE
     from scripts.bench_suite.training import PARTS as TRAINING
 
-    parts = {**PROFILE, **DECODING, **PRECISION, **TRAINING}
+    parts = {**HEADLINE, **PROFILE, **DECODING, **GROWTH, **PRECISION, **TRAINING}
+    if args.device:
+        try:
+            pick_device(args.device)
+        except ValueError as error:
+            print(f"error: --device: {error}", file=sys.stderr)
+            return 2
+        parts = DEVICE
     unknown = sorted(set(args.only) - set(parts))
     if unknown:
         print(f"error: no such part: {', '.join(unknown)}; there are {', '.join(parts)}", file=sys.stderr)
@@ -66,10 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.only and args.output and args.output.exists():
         report = json.loads(args.output.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        setting = Setting(Path(scratch), args.quick, args.checkpoint, peers, args.development)
+        setting = Setting(
+            Path(scratch), args.quick, args.checkpoint, peers, args.development, args.device or "cpu"
+        )
         for name, part in parts.items():
             if not args.only or name in args.only:
-                about = machine()
+                about = machine() | ({"device": device_name(args.device)} if args.device else {})
                 rows = [{"part": name, **row, "machine": about} for row in part(setting)]
                 report["rows"] = [row for row in report["rows"] if row["part"] != name] + rows
                 if rows:
@@ -79,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     order = list(parts)
     report["rows"].sort(key=lambda row: order.index(row["part"]))
     if args.docs:
-        fill(args.docs, report)
+        fill(args.docs, report, order)
     return 0
 
 
@@ -100,6 +124,13 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "commit": commit.stdout.strip(),
     }
+
+
+def device_name(device: str) -> str:
+    """What a person calls it."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
@@ -127,18 +158,28 @@ def _shown(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def fill(path: Path, report: dict[str, Any]) -> None:
-    """Replace the marked block of a Markdown file.
+def fill(path: Path, report: dict[str, Any], order: Sequence[str] = ()) -> None:
+    """Put tables into a Markdown file: the opening, if it was measured, and in place of its own each part's.
+
+    Args:
+        order: of the parts; tables of parts that are not in the report stay.
 
     Raises:
         ValueError: the markers are not in it.
     """
-    lines: list[str] = []
+    from scripts.bench_suite.headline import opening
+
+    tables = {found["name"]: found[0] for found in TABLE.finditer(block_in(path, "bench"))}
     for part in dict.fromkeys(row["part"] for row in report["rows"]):
         rows = [row for row in report["rows"] if row["part"] == part]
         about = ", ".join(f"{key} {value}" for key, value in rows[0]["machine"].items())
-        lines += [table(part, rows), f"*{about}*", ""]
-    replace_block(path, "bench", "\n".join(lines))
+        text = f"{table(part, rows)}\n*{about}*"
+        if part == "headline":
+            replace_block(path, "headline", f"{opening(rows)}\n\n{text}")
+        else:
+            tables[part] = text
+    known = [*order, *(name for name in tables if name not in order)]
+    replace_block(path, "bench", "\n\n".join(tables[name] for name in known if name in tables))
 
 
 if __name__ == "__main__":

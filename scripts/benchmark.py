@@ -90,6 +90,8 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
     )
     option = "for its reader, such as mix=full_mix, annotation=subclass, split=test"
     given.add_argument("--corpus-option", action="append", default=[], metavar="KEY=VALUE", help=option)
+    by = "a JSON file of track to group: a table of F by group, such as styles (scripts/export_shards.py)"
+    given.add_argument("--groups", type=Path, metavar="FILE", help=by)
     given.add_argument("--tracks", nargs="+", metavar="GLOB", help="only tracks whose name fits one of these")
     systems = parser.add_argument_group("estimates; without any, the bundled checkpoint decodes")
     systems.add_argument(

@@ -38,7 +38,7 @@ def read_captions(path: Path) -> list[dict[str, Any]]:
             {**one, "second": float(one["second"]), "text": " ".join(one["text"].split())} for one in captions
         ]
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: wanted a list of recording, mix, second, text ({error})") from error
+        raise ValueError(f"{path}: expected a list of recording, mix, second, text ({error})") from error
 
 
 def caption_of(captions: Sequence[dict[str, Any]], take: Take, start: float) -> str:

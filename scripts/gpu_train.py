@@ -1,12 +1,13 @@
-"""Train on a rented GPU machine without network that is held for minutes: pack here, work there, join here.
+"""Train on a rented GPU machine without a network, in sessions of minutes: pack, train there, join the
+weights.
 
     python scripts/gpu_train.py pack --data $DATA --wheels wheels -o gpu
     python gpu/code/scripts/gpu_train.py stretch --pack gpu --work work -o out --minutes 9.5     (there)
     python scripts/gpu_train.py join out --name best.safetensors -o runs/base/best.safetensors
 
-A stretch renders shards, then trains `base` in bfloat16 with DeepSpeed; the same command goes on where the
-last one stopped, as long as --work is kept. Weights come back in parts of 16 MB, three a stretch
-(--first-part 3 for the next three). Exit code 3: rendering goes on in the next stretch.
+A session renders shards, then trains `base` in bfloat16 with DeepSpeed. Rerun the command to resume, as long
+as --work is kept. Weights are returned in parts of 16 MB, three per session (--first-part 3 for the next
+three). Exit code 3: rendering is not finished.
 """
 
 from __future__ import annotations

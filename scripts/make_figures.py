@@ -151,7 +151,7 @@ def draw(audio: np.ndarray, truth: Sequence[Hit], estimated: Sequence[Hit], conf
     figure.savefig(target, format="png", dpi=100)
     plt.close(figure)
     if len(target.getvalue()) > MAX_BYTES:
-        raise ValueError(f"the picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are wanted")
+        raise ValueError(f"the picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are allowed")
     return target.getvalue()
 
 

@@ -3,7 +3,8 @@
     python scripts/make_gallery.py --kit $DATA/kits/pearl-master-studio
 
 Writes docs/images/review.png (desktop), review_phone.png (phone, dark), score.png (the MusicXML as verovio
-prints it), chart.png (the Clone Hero chart, drawn from its notes.chart) and the tab in README.md. Needs
+prints it), sheet.png (the SVG with stickings), chart.png (the Clone Hero chart, drawn from its notes.chart)
+and the tab in README.md. Needs
 Chromium and the `dev` extra. The clip is that of `make_figures.py`, its groove played twice.
 """
 
@@ -27,6 +28,7 @@ from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import SUFFIX
 from mt3drum.formats import write
 from mt3drum.formats.chart import RESOLUTION
+from mt3drum.formats.options import ScoreOptions
 from mt3drum.web.page import write_page
 from scripts.make_figures import GROOVE, render
 from scripts.pages.doc_block import replace_block
@@ -61,7 +63,7 @@ def small(png: bytes) -> bytes:
     target = io.BytesIO()
     few.save(target, "PNG", optimize=True)
     if len(target.getvalue()) > MAX_BYTES:
-        raise ValueError(f"a picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are wanted")
+        raise ValueError(f"a picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are allowed")
     return target.getvalue()
 
 
@@ -88,6 +90,16 @@ def score(browser: Any, musicxml: str) -> bytes:
         raise ValueError("verovio does not read the MusicXML")
     page = browser.new_page(viewport={"width": 1000, "height": 420})
     page.set_content(f"<body style='margin:0;background:white'>{toolkit.renderToSVG(1)}</body>")
+    page.wait_for_timeout(300)
+    shot: bytes = page.locator("svg").first.screenshot()
+    page.close()
+    return shot
+
+
+def sheet(browser: Any, svg: Path) -> bytes:
+    """The picture of `--format svg`."""
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    page.goto(svg.as_uri())
     page.wait_for_timeout(300)
     shot: bytes = page.locator("svg").first.screenshot()
     page.close()
@@ -181,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             soundfile.write(folder / "song.flac", audio, SAMPLE_RATE)
             result = transcriber.transcribe_file(folder / "song.flac")
             write.write(result, folder / "song", ("musicxml", "tab", "chart"))
+            write.write(result, folder / "song", ("svg",), "gm", ScoreOptions(stickings="right"))
             write_page(result, folder / "song.flac", folder / "song.html")
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=120_000)
             with zipfile.ZipFile(folder / f"song{SUFFIX['chart']}") as archive:
@@ -189,6 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "review.png": lambda: review(browser, folder / "song.html", PAGE),
                 "review_phone.png": lambda: review(browser, folder / "song.html", PHONE),
                 "score.png": lambda: score(browser, (folder / "song.musicxml").read_text("utf-8")),
+                "sheet.png": lambda: sheet(browser, folder / "song.svg"),
                 "chart.png": lambda: chart(notes),
             }
             for file, draw in pictures.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import xml.etree.ElementTree as ET
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,7 @@ import jams
 import mido
 import music21
 import numpy as np
+import pypdf
 import soundfile
 
 from mt3drum.formats.lanes import LANE_OF
@@ -23,6 +25,7 @@ from tests.mt3drum.formats.test_formats import read_tab
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 
+SVG = "{http://www.w3.org/2000/svg}"
 Row = tuple[float, str, int, float]
 
 
@@ -53,6 +56,21 @@ def midi(data: bytes) -> list[tuple[float, int, int]]:
         if message.type == "note_on" and message.velocity:
             found.append((now, message.note, message.velocity))
     return found
+
+
+def written_bars(svg: bytes) -> list[int]:
+    """Notes in each bar of a picture of a score; a simile mark has those of the bar before."""
+    bars: list[int] = []
+    root = ET.fromstring(svg)
+    systems = [
+        part for part in root.findall(f"{SVG}svg") if part.get("x") == "0"
+    ]  # the others are the legend
+    for group in (group for system in systems for group in system.iter(f"{SVG}g")):
+        if group.get("class") != "measure":
+            continue
+        kinds = Counter(inner.get("class", "").split(" ")[0] for inner in group.iter())
+        bars.append(bars[-1] if kinds["mRpt"] else kinds["note"])
+    return bars
 
 
 def check(name: str, data: bytes, hits: list[Hit], notes: str = "gm") -> None:
@@ -92,6 +110,18 @@ def check(name: str, data: bytes, hits: list[Hit], notes: str = "gm") -> None:
         lanes = [lane for lane in (LANE_OF[hit.drum] for hit in hits) if lane is not None]
         what = Counter(what for _, what, _ in expert.elements())
         assert what == Counter(COLOURS[lane] + (" cymbal" if cymbal else "") for lane, cymbal in lanes)
+    elif name == "svg":
+        assert sum(written_bars(data)) == len(hits)
+    elif name == "pdf":
+        text = " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages)
+        assert all(SIGNS[hit.drum].title in " ".join(text.split()) for hit in hits)
+    elif name == "practice-midi":
+        read = [row for row in midi(data) if row[1] not in (76, 77)]
+        assert len(read) == len(hits)
+        gaps = np.diff(sorted(row[0] for row in read)), np.diff(sorted(hit.time for hit in hits))
+        assert np.abs(gaps[0] - 2 * gaps[1]).max() < 2e-3
+    elif name == "practice-wav":
+        assert soundfile.info(io.BytesIO(data)).duration > 2 * (hits[-1].time - hits[0].time)
     else:
         assert name == "wav" and counts
         audio, rate = soundfile.read(io.BytesIO(data), dtype="float32")

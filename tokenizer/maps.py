@@ -6,7 +6,6 @@ on purpose (the metronome click, MDB's `OT`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tokenizer.drums import CLASS_INDEX, DRUMS, SCHEMES
+from tokenizer.json_object import read_json_object
 
 Label = str | int
 
@@ -177,60 +177,50 @@ LABEL_MAPS: Mapping[str, LabelMap] = MappingProxyType(
     }
 )
 
-MAX_BYTES = 2**20
-"""A larger file is no label map."""
+FORM = '{"36": "kick", "click": null}'
+"""Example of a label map in a JSON file."""
 
 
 def find_label_map(name: str) -> LabelMap:
-    """The label map of that name, or the one in the JSON file of that name.
+    """The built-in label map with this name, or the one in the JSON file with this name.
 
     Raises:
-        ValueError: there is neither, or the file is no label map; the message names it.
+        ValueError: there is neither, or the file is not a label map; the message names it.
     """
     if name in LABEL_MAPS:
         return LABEL_MAPS[name]
     if not Path(name).is_file():
         raise ValueError(
-            f"unknown label map {name!r:.200}; known: {', '.join(LABEL_MAPS)}, or a JSON file such as "
-            '{"36": "kick", "click": null}'
+            f"unknown label map {name!r:.200}; known: {', '.join(LABEL_MAPS)}, or a JSON file such as {FORM}"
         )
     return read_label_map(Path(name))
 
 
 def read_label_map(path: Path) -> LabelMap:
-    """A label map of one's own: `{"KD": "kick", "38": "snare_head", "click": null}`.
+    """A label map from a JSON file: `{"KD": "kick", "38": "snare_head", "click": null}`.
 
-    Labels or MIDI notes to our drums, null for what is left out on purpose; or that under `labels`, with
-    `finest` (a scheme) and `unjudged` (a list of drums) beside it.
+    Maps labels or MIDI notes to class names, or to null to exclude them. The object may instead be under
+    `labels`, with `finest` (a scheme) and `unjudged` (a list of classes) beside it.
 
     Raises:
-        ValueError: the file is no such map; the message names the file and the entry.
+        ValueError: the file is not a label map; the message names the file and the entry.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path}: larger than {MAX_BYTES >> 20} MiB, no label map")
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path}: not a JSON file") from None
-    if not isinstance(document, dict):
-        raise ValueError(f'{path}: not of the form {{"36": "kick", "click": null}}')
+    document = read_json_object(path, FORM)
     given = document.get("labels", document)
     finest: Any = "26"
     unjudged: Any = []
     if given is not document:
         finest, unjudged = document.get("finest", finest), document.get("unjudged", unjudged)
         if unknown := sorted(set(document) - {"labels", "finest", "unjudged"}):
-            raise ValueError(f"{path}: {unknown[0]!r:.50} is none of labels, finest, unjudged")
+            raise ValueError(f"{path}: {unknown[0]!r:.50} is not one of labels, finest, unjudged")
     if not isinstance(given, dict) or not isinstance(finest, str) or not isinstance(unjudged, list):
         raise ValueError(f"{path}: labels must be an object, finest a text, unjudged a list")
     drum_of: dict[Label, str | None] = {}
     for label, drum in given.items():
         if drum is not None and drum not in (names := [each.name for each in DRUMS]):
             raise ValueError(
-                f"{path}: {label:.50}: {drum!r:.50} is no drum; the drums are {', '.join(names)}"
+                f"{path}: {label:.50}: {drum!r:.50} is not a drum; the drums are {', '.join(names)}"
             )
         drum_of[int(label) if label.isdecimal() and len(label) <= 3 else label] = drum
     try:

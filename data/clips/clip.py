@@ -1,6 +1,6 @@
-"""Clips: what one shard sample holds, rendered from performances and kits or cut from recordings.
+"""Clips, the samples of a shard: rendered from performances and kits or cut from recordings.
 
-Everything random comes from a generator handed in, so a clip is a function of its seed alone.
+All random numbers come from the given generator, so a clip is determined by its seed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-import soundfile
-import soxr
 
 from data.band.backing import RECORDED, BackingConfig, render_backing
 from data.band.notes import NoteBank
 from data.band.stems import BackingStem
-from data.corpora.readers import Recording
 from data.grooves.club import ClubConfig, program
 from data.grooves.config import TakeConfig, VaryConfig
 from data.grooves.patterns import Performance, generate, vary
@@ -30,13 +27,11 @@ from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit, within
 
 RING_SECONDS = 4.0
-"""Hits so long before a clip are rendered, not labelled: their cymbals still sound when it starts."""
+"""Hits up to this many seconds before a clip are rendered but not labelled: their cymbals ring into it."""
 STRETCH_MARGIN = 1.35
-"""`vary` plays up to 1 / 0.75 times as fast: so much more than a clip is cut from the performance first."""
+"""`vary` plays up to 1 / 0.75 times as fast, so the excerpt of a performance is longer by this factor."""
 SYNTHESISED = "synthesised"
-"""What every synthesised kit is called in labels and manifest."""
-SHORTEST_REST = 1.0
-"""The rest of a recording shorter than this many seconds does not become a clip."""
+"""Name of every synthesised kit in labels and manifest."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +52,7 @@ class Clip:
     seconds: float
     bpm: float
     unmapped: dict[str, int]
+    style: str = ""
 
     def metadata(self) -> dict[str, Any]:
         """The JSON member of the sample."""
@@ -70,6 +66,7 @@ class Clip:
             "seconds": self.seconds,
             "bpm": round(self.bpm, 3),
             "unmapped": self.unmapped,
+            **({"style": self.style} if self.style else {}),
         }
 
 
@@ -92,11 +89,11 @@ class RenderConfig:
     band: float = 0.75
     """Probability of a backing band beside the drums."""
     negatives: float = 0.2
-    """Probability of a clip with a band and no drums at all: one in twenty was too few."""
+    """Probability of a clip with a band and no drums; 5 % was too little."""
     vary: float = 0.8
-    """Probability of a varied performance (tempo, substitutions, loudness) instead of the one played."""
+    """Probability of varying a performance (tempo, substitutions, dynamics)."""
     backing: BackingConfig = field(default_factory=BackingConfig)
-    """What the band is."""
+    """How the backing is chosen and rendered."""
     drums: DrumsConfig = field(default_factory=DrumsConfig)
     """How kits are played and mixed."""
     takes: TakeConfig = field(default_factory=TakeConfig)
@@ -123,8 +120,8 @@ class RenderConfig:
 
     @classmethod
     def plain(cls, split: str, seconds: float = 12.0) -> RenderConfig:
-        """For validation and test: the performances as played on sampled kits, nothing generated; the bands
-        of a test, where asked for, play recorded notes alone."""
+        """For validation and test: unmodified performances on sampled kits, nothing generated. The bands of a
+        test set, if any, use only recorded notes."""
         return cls(
             split,
             seconds,
@@ -140,7 +137,7 @@ class RenderConfig:
 
 @dataclass(frozen=True)
 class Palette:
-    """What clips are rendered from."""
+    """The material that clips are rendered from."""
 
     performances: tuple[Performance, ...] = ()
     """None: every clip is a generated pattern."""
@@ -149,12 +146,12 @@ class Palette:
     notes: NoteBank | None = None
     """None: no bands."""
     stems: tuple[BackingStem, ...] = ()
-    """Recorded electronic stems without drums, for some of the bands."""
+    """Recorded electronic stems without drums, for some of the backings."""
 
 
 def synthetic_kits(config: RenderConfig, palette: Palette, clips: int, rng: np.random.Generator) -> list[Kit]:
-    """Fresh synthesised kits for so many clips: about one for every eight clips that use one; as many drum
-    machines for the electronic ones. None where `synthetic` is 0 and there are kits."""
+    """New synthesised kits for a number of clips: about one for every eight clips that use one, and likewise
+    drum machines for the electronic ones. Empty if `synthetic` is 0 and there are sampled kits."""
     share = config.synthetic if palette.kits else 1.0
     if not share:
         return []
@@ -168,8 +165,8 @@ def render_clip(
     """One clip: a performance or pattern, a kit, the room around it and a band.
 
     Args:
-        made: synthesised kits, of `synthetic_kits`. The renderer chooses one kit of those it is given as the
-            main one (acoustic ones more often) and borrows what it lacks from the others.
+        made: synthesised kits from `synthetic_kits`. The renderer chooses one of the kits as the main one
+            (acoustic ones more often) and borrows missing classes from the others.
     """
     drumless = palette.notes is not None and rng.random() < config.negatives
     performance = choose_performance(config, palette, rng)
@@ -209,6 +206,7 @@ def render_clip(
         seconds=config.seconds,
         bpm=performance.bpm,
         unmapped={},
+        style="" if drumless else performance.style,
     )
 
 
@@ -219,7 +217,7 @@ def choose_kits(
     performance: Performance,
     rng: np.random.Generator,
 ) -> Sequence[Kit]:
-    """What a performance is played on; programmed ones on drum machines with layered and overdriven kicks."""
+    """The kits for a performance; programmed ones use drum machines with layered and overdriven kicks."""
     kits: Sequence[Kit] = palette.kits
     if not palette.kits or (made and rng.random() < config.synthetic):
         kits = made
@@ -232,7 +230,7 @@ def choose_kits(
 
 
 def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Generator) -> Performance:
-    """What is played in a clip; hit times in seconds from its start, some before it."""
+    """The performance of a clip; hit times in seconds from its start, some before it."""
     if rng.random() < config.electronic:
         return program(rng, config.seconds, config.club)
     if not palette.performances or rng.random() < config.patterns:
@@ -248,7 +246,7 @@ def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Ge
         replace(hit, time=hit.time - start)
         for hit in within(first.hits, start - RING_SECONDS, start + length)
     ]
-    # Most performances of the Groove dataset are fills of a few seconds: others follow to fill the clip.
+    # Most performances of the Groove dataset are fills of a few seconds: append others to fill the clip.
     while (end := max((hit.time for hit in hits), default=0.0)) < length - 1.0:
         after = palette.performances[rng.choice(len(weights), p=weights)]
         begin = end + float(rng.uniform(0.15, 0.8)) - after.hits[0].time
@@ -257,60 +255,3 @@ def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Ge
     if varied:
         performance = vary(performance, rng, config.variations)
     return replace(performance, hits=tuple(within(performance.hits, -RING_SECONDS, config.seconds)))
-
-
-def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
-    """`seconds` of a recording from `start` on, or its rest where that is shorter; mono at 44.1 kHz.
-
-    Raises:
-        ValueError: the recording has no audio, or it cannot be read.
-    """
-    if recording.audio is None:
-        raise ValueError(f"{recording.corpus} {recording.name}: no audio")
-    try:
-        with soundfile.SoundFile(str(recording.audio)) as file:
-            rate = file.samplerate
-            file.seek(min(round(start * rate), file.frames))
-            audio = file.read(round(seconds * rate), dtype="float32", always_2d=True).mean(axis=1)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise ValueError(f"{recording.audio}: cannot read the audio ({error})") from None
-    if not np.isfinite(audio).all():
-        raise ValueError(f"{recording.audio}: samples that are not finite numbers")
-    lasting = len(audio) / rate
-    if rate != SAMPLE_RATE:
-        audio = soxr.resample(audio, rate, SAMPLE_RATE)
-    # The last clip keeps a hit annotated a moment after the end of the audio; loaders pad with silence.
-    hits = within(recording.hits, start, start + seconds)
-    return Clip(
-        np.asarray(audio, np.float32),
-        None,
-        hits=tuple(replace(hit, time=hit.time - start) for hit in hits),
-        corpus=recording.corpus,
-        performance=recording.performance,
-        kits={recording.kit: recording.licence} if recording.kit else {},
-        licence=recording.licence,
-        split=recording.split,
-        seconds=round(lasting, 6),
-        bpm=recording.bpm,
-        unmapped=recording.unmapped,
-    )
-
-
-def audio_seconds(recording: Recording) -> float:
-    """Length of a recording.
-
-    Raises:
-        ValueError: it has no audio, or that cannot be read.
-    """
-    if recording.audio is None:
-        raise ValueError(f"{recording.corpus} {recording.name}: no audio")
-    try:
-        return float(soundfile.info(str(recording.audio)).duration)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise ValueError(f"{recording.audio}: cannot read the audio ({error})") from None
-
-
-def clip_starts(recording: Recording, seconds: float) -> list[float]:
-    """Starts of clips that cover a recording end to end; a short rest is left out."""
-    lasting = audio_seconds(recording)
-    return [start for start in np.arange(0.0, lasting, seconds).tolist() if lasting - start >= SHORTEST_REST]

@@ -1,4 +1,4 @@
-"""What fills shards: clips rendered from a palette, or cut from recordings."""
+"""Makers of the clips in shards: rendered from a palette, or cut from recordings."""
 
 from __future__ import annotations
 
@@ -12,16 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from data.clips.clip import (
-    Clip,
-    Palette,
-    RenderConfig,
-    audio_seconds,
-    clip_starts,
-    cut_recording,
-    render_clip,
-    synthetic_kits,
-)
+from data.clips.clip import Clip, Palette, RenderConfig, render_clip, synthetic_kits
+from data.clips.recorded import audio_seconds, clip_starts, cut_recording
 from data.corpora.readers import SPLITS, Recording, by_performance, draw_by_performance
 from data.grooves.patterns import Performance
 
@@ -34,10 +26,10 @@ class RenderedShards:
     palette: Palette
     seed: int
     number: int
-    """Clips in all."""
+    """Total number of clips."""
     per_shard: int = 64
     corpora: Mapping[str, Any] = field(default_factory=dict)
-    """`describe` of the recordings that the performances were taken from, for the manifest."""
+    """`describe` of the recordings whose performances are used, for the manifest."""
 
     @property
     def split(self) -> str:
@@ -87,8 +79,8 @@ class RecordedShards:
     split: str
     seed: int = 0
     number: int | None = None
-    """Clips in all, drawn by performance (a random cut of a random kit's recording); None: every recording,
-    end to end."""
+    """Total number of clips, drawn by performance (a random excerpt of a random kit's recording); None: every
+    recording completely."""
     seconds: float = 12.0
     per_shard: int = 64
 

@@ -1,8 +1,8 @@
 """Readers of corpora annotated in text or XML: MDB Drums, ENST-Drums, RBMA13, IDMT-SMT-Drums.
 
-Their labels carry no loudness: hits get velocity `COARSE_VELOCITY`. MDB Drums was annotated again in MIDI,
-with velocities. An error names file, row and text.
-None of them comes with a split for training: all their recordings are of split "test".
+Their labels have no velocity: hits get `COARSE_VELOCITY`. MDB Drums also has a second annotation in MIDI,
+with velocities. Errors name file, row and text. These corpora have no training split; all recordings belong
+to the split "test".
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from tokenizer.maps import LABEL_MAPS, LabelMap
 from tokenizer.midi import read_midi
 
 COARSE_VELOCITY = 100
-"""MIDI velocity given to hits of corpora that do not say how hard they were played."""
+"""MIDI velocity of hits in corpora without velocities."""
 _MDB_FILES = {"class": "_class.txt", "subclass": "_subclass.txt", "midi": "_Drum.mid"}
 _MDB_FOLDERS = {"midi": "midi_reannotated"}
 _MDB_AUDIO = {"drum_only": "_Drum", "full_mix": "_MIX", "pseudo_mix": "_PSEUDO"}
 
 
 def read_mdb(root: Path, annotation: str = "class", mix: str = "drum_only") -> list[Recording]:
-    """MDB Drums (Southall et al. 2017): `root` holds annotations/ and audio/, or "MDB Drums/" holding them.
+    """MDB Drums (Southall et al. 2017): `root` contains annotations/ and audio/, or a folder "MDB Drums/"
+    with them.
 
-    The annotation "midi" is a second annotator's (MDB++): annotations/midi_reannotated/<track>_Drum.mid, with
-    velocities. Tracks without audio of that mix are left out. The published corpus has no pseudo mixes.
+    The annotation "midi" is by a second annotator (MDB++), with velocities:
+    annotations/midi_reannotated/<track>_Drum.mid. Tracks without audio of the mix are omitted. The published
+    corpus has no pseudo mixes.
     """
     if annotation not in _MDB_FILES:
         raise ValueError(f"annotation {annotation!r} is not one of {', '.join(_MDB_FILES)}")

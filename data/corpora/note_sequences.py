@@ -1,7 +1,7 @@
-"""NoteSequences, Magenta's format for symbolic music, in TFRecord files or one to a file (extra `note-seq`).
+"""NoteSequences, Magenta's format for symbolic music, in TFRecord files or one per file (extra `note-seq`).
 
-GMD, E-GMD and many others are distributed or preprocessed in this form. TensorFlow is not needed: a TFRecord
-file is a series of length, CRC of the length, payload, CRC of the payload
+GMD, E-GMD and other corpora are distributed or preprocessed in this form. TensorFlow is not needed: a
+TFRecord file is a sequence of length, CRC of the length, payload, CRC of the payload
 (https://www.tensorflow.org/tutorials/load_data/tfrecord).
 """
 
@@ -28,15 +28,15 @@ def read_note_sequences(
 ) -> list[Recording]:
     """Every NoteSequence below a folder: `*.tfrecord*` files, and `*.pb` or `*.binpb` files with one each.
 
-    A sequence belongs to the audio file beside it that has the stem of its `filename`; without one it
-    is a performance without audio.
+    A sequence belongs to the audio file in the same folder with the stem of its `filename`; without one it is
+    a performance without audio.
 
     Args:
         label_map: MIDI notes to classes, or the name of a map.
-        split: of all recordings; NoteSequences do not say.
+        split: split of all recordings; NoteSequences do not contain it.
 
     Raises:
-        ValueError: there is none, a file is damaged or not of this kind, or the map is unknown.
+        ValueError: there are none, a file is damaged or of another type, or the map is unknown.
         MissingExtra: note-seq is not installed.
     """
     labels = find_label_map(label_map) if isinstance(label_map, str) else label_map
@@ -55,7 +55,7 @@ def records(path: Path) -> Iterator[bytes]:
     """The payloads of a TFRecord file, one at a time. Checksums are not compared.
 
     Raises:
-        ValueError: it is cut short, or a record is longer than `MAX_RECORD`.
+        ValueError: the file is truncated, or a record is longer than `MAX_RECORD`.
     """
     with path.open("rb") as file:
         number = 0

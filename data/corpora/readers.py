@@ -1,8 +1,8 @@
-"""Readers: each corpus's published layout, read into one shape.
+"""Readers for the published layouts of corpora.
 
-Every reader returns a list of `Recording`: where the audio is, its hits, and what could not be mapped. Labels
-go through `tokenizer.maps.LABEL_MAPS`; labels in no map are counted in `unmapped`, labels left out on purpose
-in `excluded`. Corpora annotated in MIDI are read here, those in text or XML in `data.corpora.annotated`.
+Every reader returns a list of `Recording` with audio path, hits and unmapped labels. Labels are mapped by
+`tokenizer.maps.LABEL_MAPS`; labels in no map are counted in `unmapped`, labels excluded on purpose in
+`excluded`. Corpora annotated in MIDI are read here, those in text or XML in `data.corpora.annotated`.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def read_egmd(
     """The Expanded Groove MIDI Dataset (Callender et al. 2020) with its official split.
 
     Args:
-        root: folder holding e-gmd-v1.0.0.csv.
-        kits_per_performance: read at most so many of a performance's 43 kits, drawn with `seed`; the whole
-            corpus is 45,537 MIDI files.
+        root: folder with e-gmd-v1.0.0.csv.
+        kits_per_performance: maximum number of a performance's 43 kits to read, drawn with `seed`; the whole
+            corpus has 45,537 MIDI files.
     """
     tables = sorted(root.glob("e-gmd*.csv"))
     if not tables:
@@ -113,11 +113,13 @@ def _groove_recording(root: Path, table: Path, number: int, row: dict[str, str],
         unmapped=counted(score.unmapped),
         excluded=counted(score.excluded),
         bpm=bpm,
+        style=(row.get("style") or "").split("/")[0],
     )
 
 
 def read_folder(root: Path, label_map: str | LabelMap = "gm", split: str = "train") -> list[Recording]:
-    """Every audio file of a folder (and of folders in it) that has a MIDI file of the same stem beside it."""
+    """Every audio file of a folder and its subfolders with a MIDI file of the same stem in the same
+    folder."""
     labels = find_label_map(label_map) if isinstance(label_map, str) else label_map
     recordings = []
     found = (path for path in root.rglob("*") if not is_hidden(path.relative_to(root)))
@@ -202,7 +204,7 @@ READERS: Mapping[str, Callable[..., list[Recording]]] = {
 
 
 def _table_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows of a CSV file with their line numbers, once its columns are known to be there."""
+    """Rows of a CSV file with their line numbers, after checking that the columns exist."""
     if not table.is_file():
         raise ValueError(f"{table} does not exist; give the folder the corpus was unpacked to")
     with table.open(newline="", encoding="utf-8") as file:

@@ -1,9 +1,11 @@
-"""A recording with its hits: what every corpus reader returns, and how recordings are drawn."""
+"""Annotated recordings, as returned by every corpus reader, and how they are sampled."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from mt3drum.files import AUDIO_SUFFIXES
 from tokenizer.hits import Hit
 
 SPLITS = ("train", "validation", "test")
+_TAKE = re.compile(r"[\s_.-]*(take|tk)?[\s_.-]*\(?\d{1,3}\)?$", re.IGNORECASE)
 _SUFFIXES = sorted(
     AUDIO_SUFFIXES, key=lambda suffix: (suffix not in (".wav", ".flac"), suffix)
 )  # lossless first
@@ -24,23 +27,25 @@ class Recording:
     name: str
     audio: Path | None
     hits: tuple[Hit, ...]
-    """Times in seconds from the start of the recording, rising."""
+    """In order of time, in seconds from the start of the recording."""
     split: str
     corpus: str
     performance: str
-    """What was played: recordings of one performance on several kits share it."""
+    """Name of the performance; recordings of one performance on several kits share it."""
     kit: str
     licence: str
     unmapped: dict[str, int] = field(default_factory=dict)
     """Hits whose label is in no map, by label."""
     excluded: dict[str, int] = field(default_factory=dict)
-    """Hits left out on purpose, by label."""
+    """Hits excluded on purpose, by label."""
     bpm: float = 0.0
     """Tempo; 0: unknown."""
+    style: str = ""
+    """Genre, as the corpus names it."""
 
 
 def by_performance(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
-    """Recordings grouped by what was played, both in order of first appearance."""
+    """Recordings grouped by performance, both in order of first appearance."""
     groups: dict[str, list[Recording]] = {}
     for recording in recordings:
         groups.setdefault(recording.performance, []).append(recording)
@@ -48,18 +53,34 @@ def by_performance(recordings: Iterable[Recording]) -> dict[str, list[Recording]
 
 
 def draw_by_performance(groups: Mapping[str, Sequence[Recording]], rng: np.random.Generator) -> Recording:
-    """One recording: every performance equally likely, then every kit it was recorded on.
+    """Draw one recording: a performance with equal probability, then one of its kits.
 
-    E-GMD holds 1,059 performances 43 times each: more kits of one performance teach less than one more
-    performance.
+    E-GMD contains 1,059 performances on 43 kits each; another performance is worth more than another kit.
     """
     names = list(groups)
     chosen = groups[names[int(rng.integers(len(names)))]]
     return chosen[int(rng.integers(len(chosen)))]
 
 
+def split_by_name(recordings: Iterable[Recording], shares: Sequence[float]) -> list[Recording]:
+    """With splits of their own: a hash of what was played, its take number left out, decides, so that takes
+    of one song are never in two splits and more recordings move none.
+
+    Args:
+        shares: of train, validation and test; their sum is 1.
+    """
+    bounds = np.cumsum(shares)
+    found = []
+    for recording in recordings:
+        song = _TAKE.sub("", recording.performance)
+        place = int(hashlib.sha256(song.encode()).hexdigest()[:12], 16) / 16**12
+        split = SPLITS[min(int(np.searchsorted(bounds, place, side="right")), len(SPLITS) - 1)]
+        found.append(replace(recording, split=split))
+    return found
+
+
 def audio_beside(folder: Path, stem: str) -> Path | None:
-    """The audio file of that stem in a folder, if there is one."""
+    """The audio file with this stem in a folder, if there is one."""
     return next((path for suffix in _SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
 
 
@@ -69,7 +90,7 @@ def counted(counts: Mapping[str, int] | Mapping[int, int]) -> dict[str, int]:
 
 
 def at_least_one(recordings: list[Recording], root: Path, wanted: str) -> list[Recording]:
-    """The recordings; an error that says what was looked for where there are none."""
+    """Return the recordings, or raise an error that says what was searched for if there are none."""
     if not recordings:
         raise ValueError(f"{root}: found no {wanted}")
     return recordings

@@ -1,4 +1,4 @@
-"""One sample of a shard, read from where it lies: untrusted bytes to audio and hits."""
+"""Read one sample of a shard in place: untrusted bytes to audio and hits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
 MAX_MEMBER_BYTES = 64 * 2**20
-"""A larger member is not read: a clip of 12 s is one hundredth of that."""
+"""Maximum size of a member: a clip of 12 s has one hundredth of that."""
 
 MAX_SECONDS = 86_400.0
-"""A clip is not longer than a day."""
+"""Maximum length of a clip: one day."""
 
 
 class BadSample(Exception):
-    """A sample that cannot be used. `reason` is a short text, the same for all of a kind."""
+    """A sample that cannot be used. `reason` is a short text that is the same for all samples with this
+    problem."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -39,7 +40,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Labels:
+class ClipLabels:
     """The JSON member of a sample."""
 
     hits: tuple[Hit, ...]
@@ -49,7 +50,7 @@ class Labels:
 
 
 def read_member(member: Member) -> bytes:
-    """Raises BadSample where the file is gone, ends too early, or the member is too large."""
+    """Raises BadSample if the file is missing or truncated, or the member is too large."""
     if not 0 <= member.size <= MAX_MEMBER_BYTES:
         raise BadSample("member too large", f"{member.size} bytes in {member.path}")
     try:
@@ -63,8 +64,8 @@ def read_member(member: Member) -> bytes:
     return content
 
 
-def labels_of(members: Mapping[str, Any]) -> Labels:
-    """Raises BadSample where the JSON is missing, malformed, or names an unknown class."""
+def labels_of(members: Mapping[str, Any]) -> ClipLabels:
+    """Raises BadSample if the JSON is missing, malformed, or names an unknown class."""
     if "json" not in members:
         raise BadSample("json missing")
     try:
@@ -79,11 +80,11 @@ def labels_of(members: Mapping[str, Any]) -> Labels:
         hits = tuple(sorted(Hit(float(row[0]), CLASS_INDEX[row[1]], int(row[2])) for row in rows))
     except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError) as error:
         raise BadSample("json malformed", str(error)) from None
-    return Labels(hits, seconds, meta)
+    return ClipLabels(hits, seconds, meta)
 
 
 def audio_of(members: Mapping[str, Any], suffix: str, start: int, length: int) -> np.ndarray:
-    """Mono float32 [length] from sample `start` on, silence where the file is shorter.
+    """Mono float32 [length] from sample `start` on, padded with silence.
 
     Raises:
         BadSample: missing, unreadable, another sample rate, or not finite.
@@ -100,7 +101,7 @@ def audio_of(members: Mapping[str, Any], suffix: str, start: int, length: int) -
             if wanted > 0:
                 file.seek(start)
                 read = file.read(wanted, dtype="float32", always_2d=True).mean(axis=1)
-                # libsndfile gives what it could decode of a damaged stream: less, and no error.
+                # libsndfile returns the decodable part of a damaged stream without an error.
                 if len(read) != wanted:
                     raise BadSample(f"{suffix} corrupt", f"{len(read)} of {wanted} samples")
                 audio[:wanted] = read

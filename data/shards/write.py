@@ -1,9 +1,9 @@
-"""Shards: tar files of clips in WebDataset's layout, written in parallel, with a manifest of what they hold.
+"""Shards: tar files of clips in WebDataset's layout, written in parallel, with a manifest of their contents.
 
 A sample is `<key>.flac` (mono 16-bit 44.1 kHz: the drums, or the whole recording), sometimes
-`<key>.band.flac` (accompaniment to mix under them), and `<key>.json` (hits and where they come from). A shard
-depends on nothing but the maker's settings and its own number, so an interrupted run goes on where it stopped
-and a repeated one gives the same bytes.
+`<key>.band.flac` (accompaniment for mixing), and `<key>.json` (hits and their source). A shard depends only
+on the maker's settings and its own number, so an interrupted run can resume and a repeated run gives the same
+bytes.
 """
 
 from __future__ import annotations
@@ -29,20 +29,19 @@ import numpy as np
 import soundfile
 
 from data.clips.clip import Clip
+from data.statistics import rare
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import write_whole
 from tokenizer.drums import DRUMS
 from tokenizer.whole_file import whole_file
 
 FORMAT = 1
-"""Of the manifest and the samples; raised when a reader of the old ones would misread the new."""
+"""Format version of manifest and samples; incremented when old readers would misread new files."""
 MANIFEST = "manifest.json"
-RARE_SHARE = 0.001
-"""A class with a smaller share of the hits is listed as rare."""
 
 
 class Maker(Protocol):
-    """Makes the clips of every shard; `data.clips.makers` has two."""
+    """Makes the clips of every shard; implemented in `data.clips.makers`."""
 
     @property
     def split(self) -> str:
@@ -52,10 +51,10 @@ class Maker(Protocol):
         """Number of clips in each shard."""
 
     def clips(self, shard: int) -> Iterator[Clip]:
-        """The clips of one shard: the same whenever and wherever it is called."""
+        """The clips of one shard; every call returns the same clips."""
 
     def settings(self) -> dict[str, Any]:
-        """Everything that decides what clips hold: JSON-like, compared before a run is resumed."""
+        """All settings that determine the clips, as JSON values; compared before a run is resumed."""
 
     def sources(self) -> dict[str, Any]:
         """For the manifest: corpora read, their unmapped and excluded labels, accompaniment, licences."""
@@ -64,16 +63,16 @@ class Maker(Protocol):
 def make_shards(
     output: Path, maker: Maker, workers: int = 1, progress: Callable[[int], object] | None = None
 ) -> dict[str, Any]:
-    """Write the shards that are not there yet, then the manifest.
+    """Write the missing shards, then the manifest.
 
     Args:
         output: folder; created.
         workers: processes; 1 works in this one.
-        progress: called with a number of clips whenever a shard is done or found complete.
+        progress: called with a number of clips whenever a shard is finished or already complete.
     Returns:
         the manifest.
     Raises:
-        ValueError: the folder holds shards made with other settings, or a source cannot be read.
+        ValueError: the folder contains shards made with other settings, or a source cannot be read.
     """
     output.mkdir(parents=True, exist_ok=True)
     settings_hash = _hash(maker.settings())
@@ -101,7 +100,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a folder of shards.
 
     Raises:
-        ValueError: it is missing, malformed or of another format.
+        ValueError: the manifest is missing, malformed or has another format.
     """
     path = folder / MANIFEST
     try:
@@ -124,7 +123,7 @@ def shard_paths(folder: Path) -> list[str]:
 
 
 def write_shard(path: Path, clips: Iterator[Clip]) -> dict[str, Any]:
-    """One tar file, under a temporary name until it is whole; returns its statistics."""
+    """Write one tar file, under a temporary name until it is complete; returns its statistics."""
     seconds, names = 0.0, 0
     hits: Counter[str] = Counter()
     corpora: dict[str, dict[str, Any]] = {}
@@ -157,7 +156,7 @@ def write_shard(path: Path, clips: Iterator[Clip]) -> dict[str, Any]:
 
 
 def add_clip(tar: tarfile.TarFile, key: str, clip: Clip) -> None:
-    """The members of one sample. Owner and time are fixed: the bytes depend on the clip alone."""
+    """Add the members of one sample. Owner and time are fixed, so the bytes depend only on the clip."""
     members = {"flac": encode_flac(clip.audio)}
     if clip.band is not None:
         members["band.flac"] = encode_flac(clip.band)
@@ -170,7 +169,7 @@ def add_clip(tar: tarfile.TarFile, key: str, clip: Clip) -> None:
 
 
 def encode_flac(audio: np.ndarray) -> bytes:
-    """Mono float [n] as 16-bit FLAC, turned down to full scale where it is louder.
+    """Mono float [n] as 16-bit FLAC, scaled down to full scale if louder.
 
     Raises:
         ValueError: a sample is not a finite number.
@@ -184,18 +183,18 @@ def encode_flac(audio: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-_maker: Maker  # of this worker process: handed over once, not with every shard
+_maker: Maker  # of this worker process: passed once, not with every shard
 
 
 def _start_worker(maker: Maker) -> None:
     global _maker
     _maker = maker
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C goes to all: end without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes: exit without a traceback
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot stop its workers: they would wait for jobs for ever."""
+    """Exit when the parent is gone: a killed parent cannot stop its workers, which would wait forever."""
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])
@@ -232,15 +231,15 @@ def _run(
             yield done.result()
     except BrokenProcessPool:
         raise ValueError(
-            f"{output}: a worker was killed (out of memory?); the same command goes on from here, "
-            "perhaps with fewer workers"
+            f"{output}: a worker was killed (out of memory?); rerun the command to resume, perhaps "
+            "with fewer workers"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _complete(output: Path, split: str, shard: int, clips: int, settings_hash: str) -> dict[str, Any] | None:
-    """The record of a shard that is there, whole and made with these settings."""
+    """The record of a shard that exists, is complete and was made with these settings."""
     path = output / _shard_name(split, shard)
     record = _read_record(path.with_suffix(".json"))
     if record is None or record.get("settings") != settings_hash or record.get("clips") != clips:
@@ -255,13 +254,13 @@ def _check_settings(output: Path, settings_hash: str) -> None:
         record = _read_record(path)
         if record is not None and record.get("settings") != settings_hash:
             raise ValueError(
-                f"{output} holds shards made with other settings or sources ({path.name}); "
+                f"{output} contains shards made with other settings or sources ({path.name}); "
                 "choose another output folder or delete it"
             )
 
 
 def _read_record(path: Path) -> dict[str, Any] | None:
-    """A shard's record; None where it is missing or unreadable: the shard is then made again."""
+    """A shard's record; None if it is missing or unreadable, so that the shard is made again."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -277,7 +276,6 @@ def _manifest(maker: Maker, settings_hash: str, records: list[dict[str, Any]]) -
         for kind, counts in merged.items():
             for name, entry in record[kind].items():
                 _count(counts, name, entry["licence"], entry["clips"])
-    total = sum(hits.values())
     return {
         "format": FORMAT,
         "commit": _commit(),
@@ -287,7 +285,7 @@ def _manifest(maker: Maker, settings_hash: str, records: list[dict[str, Any]]) -
         "clips": sum(record["clips"] for record in records),
         "seconds": round(sum(record["seconds"] for record in records), 3),
         "hits": {drum.name: hits[drum.name] for drum in DRUMS},
-        "rare": [drum.name for drum in DRUMS if hits[drum.name] < RARE_SHARE * total or not total],
+        "rare": rare(hits),
         "performances": len({name for record in records for name in record["performances"]}),
         **{kind: dict(sorted(counts.items())) for kind, counts in merged.items()},
         "sources": maker.sources(),
@@ -300,7 +298,7 @@ def _count(table: dict[str, dict[str, Any]], name: str, licence: str, clips: int
 
 
 def _commit() -> str | None:
-    """The git commit of this code, where there is one."""
+    """The git commit of this code, if available."""
     try:
         here = Path(__file__).resolve().parent
         found = subprocess.run(

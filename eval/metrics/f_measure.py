@@ -146,7 +146,7 @@ def f_measure(
     """Score estimates against references, track by track and label by label.
 
     Iterates over the references: a missing estimate scores as empty, an estimate without a reference is
-        ignored.
+    ignored.
 
     Args:
         references: track name to hits.

@@ -258,7 +258,7 @@ def _blocks(path: Path, rate: int, hop: int, fade: int) -> Iterator[tuple[int, i
 
 
 def _read(path: Path) -> Iterator[np.ndarray]:
-    """Blocks [samples, channels]; what is no number is silence."""
+    """Blocks [samples, channels]; what is not a number is silence."""
     notes: list[str] = []  # said when the recording was transcribed
     for block in open_raw(path).blocks(notes):
         yield np.clip(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)

@@ -49,7 +49,7 @@ def convert(args: argparse.Namespace) -> int:
             raise ValueError("--json and -o - both write to standard output; name a folder or a file")
         drums = drum_options.chosen(args)
         output = read_output(args.output, args.format, args.overwrite)
-        notation_options.check_midi(args, output)
+        notation_options.check_formats(args, output)
         tasks = [_task(text, output) for text in args.files]
         check_one(output, tasks, ())
     except (ValueError, OSError) as problem:

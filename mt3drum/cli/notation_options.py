@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mt3drum.cli.parser import meant
+from mt3drum.extras import MissingExtra, need
 from mt3drum.formats.note_map import PRESETS, find_preset, read_note_map
-from mt3drum.formats.options import GRIDS, MidiOptions
+from mt3drum.formats.options import GRIDS, PRACTICE, STYLES, MidiOptions
 from tokenizer.midi_tracks import NOTE_SECONDS, TrackOptions
 
 if TYPE_CHECKING:
@@ -43,6 +44,17 @@ def add_options(parser: Any) -> None:
         "--split",
         choices=("tracks", "files"),
         help="one MIDI track per drum family, or one extra MIDI file per drum family",
+    )
+    add(
+        "--stickings",
+        choices=STYLES,
+        help="hands below the notes of musicxml, pdf and svg: right and left in turn, or right-hand lead",
+    )
+    add(
+        "--practice-tempo",
+        type=float,
+        metavar="X",
+        help=f"tempo of practice-midi and practice-wav, as a share of the recording's (default: {PRACTICE})",
     )
     add_tempo_options(parser)
     add(
@@ -106,18 +118,38 @@ def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
     length = NOTE_SECONDS if args.note_length is None else args.note_length
     tracks = TrackOptions(length, pedal, args.split == "tracks")
     midi = MidiOptions(tracks, args.split == "files")
-    return notes, replace(known, grid=None if args.grid is None else GRIDS[args.grid], midi=midi)
+    practice = PRACTICE if args.practice_tempo is None else args.practice_tempo
+    if not 0.1 <= practice <= 2:
+        raise ValueError(f"--practice-tempo {practice:g} is outside 0.1..2")
+    return notes, replace(
+        known,
+        grid=None if args.grid is None else GRIDS[args.grid],
+        midi=midi,
+        stickings=args.stickings,
+        practice=practice,
+    )
 
 
-def check_midi(args: argparse.Namespace, output: Output) -> None:
-    """Options about MIDI files want one.
+def check_formats(args: argparse.Namespace, output: Output) -> None:
+    """Options about some formats want one of them, and some formats an extra.
 
     Raises:
         ValueError: there is none, or several files and standard output.
     """
-    for option, value in (("--split", args.split), ("--note-length", args.note_length)):
-        if value is not None and "midi" not in output.formats:
-            raise ValueError(f"{option} is about MIDI files, and --format names none")
+    about = {
+        "--split": (args.split, "MIDI files", ("midi",)),
+        "--note-length": (args.note_length, "MIDI files", ("midi", "practice-midi")),
+        "--stickings": (args.stickings, "musicxml, pdf and svg", ("musicxml", "pdf", "svg")),
+        "--practice-tempo": (args.practice_tempo, "practice formats", ("practice-midi", "practice-wav")),
+    }
+    for option, (value, what, formats) in about.items():
+        if value is not None and not set(formats) & set(output.formats):
+            raise ValueError(f"{option} is about {what}, and --format names none")
+    if {"pdf", "svg"} & set(output.formats):
+        try:
+            need("engrave", "verovio", "typst")
+        except MissingExtra as missing:
+            raise ValueError(f"--format {','.join(output.formats)}: {missing}") from None
     if args.split == "files" and output.to_stdout:
         raise ValueError("--split files writes several files: name a folder with -o")
 

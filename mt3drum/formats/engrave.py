@@ -16,7 +16,7 @@ from typing import Any
 from mt3drum.extras import need
 from mt3drum.formats.legend import Entry, entries, entry_musicxml, signs_used
 from mt3drum.formats.musicxml import to_musicxml
-from mt3drum.formats.stickings import Style
+from mt3drum.formats.options import Style
 from mt3drum.rhythm.quantise import Score
 
 WIDTH = 1800
@@ -51,6 +51,8 @@ _ONE_NOTE: dict[str, Any] = _SYSTEMS | {
     "pageMarginBottom": 0,
     "breaks": "none",
 }
+_HEADS = {"slashed": "slash", "triangle": "cross"}
+"""Note heads that verovio has not, and those in their place."""
 _TYPST = """
 #let title = sys.inputs.title
 #set document(title: title)
@@ -170,6 +172,8 @@ def _engrave(musicxml: str, options: dict[str, Any]) -> list[_Picture]:
     """
     import verovio
 
+    for head, other in _HEADS.items():
+        musicxml = musicxml.replace(f">{head}</notehead>", f">{other}</notehead>")
     verovio.enableLog(verovio.LOG_ERROR)
     toolkit = verovio.toolkit(False)
     data = Path(verovio.__file__).parent / "data"

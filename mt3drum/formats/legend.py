@@ -36,7 +36,7 @@ def signs_used(score: Score) -> str:
         "small note: flam, drag or ruff": any(note.grace for note in score.notes),
         "strokes through the stem: roll": any(note.roll for note in score.notes),
     }
-    return "    ".join(text for text, used in found.items() if used)
+    return ", ".join(text for text, used in found.items() if used)
 
 
 def entry_musicxml(entry: Entry) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from mt3drum.formats.marks import mark, marker
 from mt3drum.formats.notation import Bar, ChordRest
+from mt3drum.formats.options import Style
 from mt3drum.formats.staff import SIGNS
-from mt3drum.formats.stickings import Hands, Style, stickings
+from mt3drum.formats.stickings import Hands, stickings
 from mt3drum.rhythm.quantise import Note, Score
 from mt3drum.rhythm.sections import find_form, similes
 

@@ -13,8 +13,9 @@ from fractions import Fraction
 from mt3drum.formats.markings import Markings, find_markings, write_hands, write_markings
 from mt3drum.formats.marks import mark, marker
 from mt3drum.formats.notation import FEET, ChordRest, bars
+from mt3drum.formats.options import Style
 from mt3drum.formats.staff import SIGNS
-from mt3drum.formats.stickings import Hands, Style
+from mt3drum.formats.stickings import Hands
 from mt3drum.rhythm.quantise import Note, Score
 from tokenizer.drums import DRUMS
 

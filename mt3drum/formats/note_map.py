@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from tokenizer.drums import CLASS_INDEX, DRUMS
+from tokenizer.json_object import read_json_object
 
 MAX_BYTES = 65_536
 PRESETS = ("ezdrummer", "superior", "addictive", "ggd", "ssd5", "logic", "roland", "alesis")
@@ -67,20 +68,11 @@ def read_note_map(path: Path) -> tuple[int, ...]:
         ValueError: the file is no such map; the message names the file and the entry.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path}: larger than {MAX_BYTES} bytes, no map of notes")
-    try:
-        entries = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path}: not a JSON file") from None
-    if not isinstance(entries, dict):
-        raise ValueError(f'{path}: not of the form {{"kick": 36, ...}}')
+    entries = read_json_object(path, '{"kick": 36, ...}', MAX_BYTES)
     notes = [drum.gm_note for drum in DRUMS]
     for name, note in entries.items():
         if name not in CLASS_INDEX:
-            raise ValueError(f"{path}: {name!r:.50} is no drum; the drums are {', '.join(CLASS_INDEX)}")
+            raise ValueError(f"{path}: {name!r:.50} is not a drum; the drums are {', '.join(CLASS_INDEX)}")
         if type(note) is not int or not 0 <= note <= 127:
             raise ValueError(f"{path}: {name}: note {note!r:.20} is not a whole number of 0..127")
         notes[CLASS_INDEX[name]] = note

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tokenizer.midi_tracks import TrackOptions
 
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 GRIDS: Mapping[str, Steps] = {"8": 8, "16": 16, "24": 24, "auto": "auto"}
 """Grids by their option values: eighths, sixteenths, sixteenth triplets, or the best fit per beat."""
+
+
+Style = Literal["alternate", "right"]
+"""Of stickings (`mt3drum.formats.stickings`)."""
+STYLES: tuple[Style, ...] = ("alternate", "right")
+PRACTICE = 0.5
+"""Tempo of the practice formats, as a share of the recording's, until told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -40,3 +47,7 @@ class ScoreOptions:
     """Known beats, from a page or a JSON file, to use instead of an estimate; `bpm` and `meter` are
     ignored."""
     midi: MidiOptions = field(default_factory=MidiOptions)
+    stickings: Style | None = None
+    """Hands below the notes of MusicXML, PDF and SVG."""
+    practice: float = PRACTICE
+    """Tempo of the practice formats, as a share of the recording's."""

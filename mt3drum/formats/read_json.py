@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from mt3drum.result import Transcription
 from mt3drum.rhythm.grid import Grid, Meter
 from tokenizer.drums import SCHEMES
 from tokenizer.hits import Hit
+from tokenizer.json_object import parse_json_object
 
 MAX_BYTES = 256 * 2**20
 MAX_BEATS = 200_000
@@ -38,24 +38,19 @@ def read_json(path: Path) -> tuple[Transcription, Grid | None]:
     else:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path}: not a JSON file") from None
-    if not isinstance(values, dict) or not isinstance(values.get("hits"), list):
+    values = parse_json_object(data, path, '{"hits": [...]}', MAX_BYTES)
+    if not isinstance(values.get("hits"), list):
         raise ValueError(f"{path}: not a score in JSON, as mt3drum and its review page write it")
     hits = []
     scheme = values.get("scheme", "26")
     if scheme not in DECODED_SCHEMES:
-        raise ValueError(f"{path}: scheme {scheme!r:.40} is none of {', '.join(DECODED_SCHEMES)}")
+        raise ValueError(f"{path}: scheme {scheme!r:.40} is not one of {', '.join(DECODED_SCHEMES)}")
     drums = dict(zip(SCHEMES[scheme].labels, SCHEMES[scheme].first_class, strict=True))
     for number, row in enumerate(values["hits"], 1):
         try:
             time, confidence = _number(row["time"], 0, MAX_SECONDS), _number(row["confidence"], 0, 1)
             if type(row["velocity"]) is not int:
-                raise ValueError(f"velocity {row['velocity']!r:.40} is no whole number")
+                raise ValueError(f"velocity {row['velocity']!r:.40} is not a whole number")
             hits.append(Hit(time, drums[row["drum"]], row["velocity"], confidence))
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path}: hit {number}: {type(error).__name__}: {error}") from None
@@ -87,7 +82,7 @@ def read_tempo(record: Mapping[str, Any]) -> Grid:
 
 def _number(value: Any, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r:.40} is no number")
+        raise ValueError(f"{value!r:.40} is not a number")
     if not least <= value <= most:
         raise ValueError(f"{value:g} is outside {least:g}..{most:g}")
     return float(value)

@@ -11,15 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from math import lcm
-from typing import Literal
 
 from mt3drum.formats.notation import Bar, ChordRest
+from mt3drum.formats.options import Style
 from mt3drum.rhythm.grid import Meter
 from mt3drum.rhythm.quantise import Note
 from tokenizer.drums import DRUMS
-
-Style = Literal["alternate", "right"]
-STYLES: tuple[Style, ...] = ("alternate", "right")
 
 _TIMEKEEPERS = ("hihat", "ride", "crash", "aux")
 """Played by the right hand, the hi-hat's arm over the snare's, where the other hand has a drum."""

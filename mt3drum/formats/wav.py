@@ -16,20 +16,25 @@ from tokenizer.hits import Hit
 
 CLICK = 0.15
 """Loudness of the click beside a drum struck at velocity 127."""
+PRACTICE_CLICK = 0.4
+"""... and beside a slowed one, to be played along to."""
 _HEADROOM = 0.5
 _FAMILY_GAIN = {"kick": 1.0, "hihat": 0.4, "ride": 0.45, "crash": 0.5, "aux": 0.5}
 _BLOCK = 60 * SAMPLE_RATE
 
 
-def to_wav(hits: Sequence[Hit], seconds: float, grid: Grid | None) -> bytes:
+def to_wav(hits: Sequence[Hit], seconds: float, grid: Grid | None, loudness: float = CLICK) -> bytes:
     """A 16-bit WAV file, mono, 44.1 kHz, at least as long as the recording; without a grid there is no click.
 
     A hi-hat struck or closed stops its open sound. Rendered a minute at a time.
+
+    Args:
+        loudness: of the click.
     """
     events = [(hit.time, kit()[hit.drum], _gain(hit), _choked(hits, i)) for i, hit in enumerate(hits)]
     if grid is not None:
         downbeats = set(grid.downbeats)
-        events += [(beat, click(beat in downbeats), CLICK, np.inf) for beat in grid.beats]
+        events += [(beat, click(beat in downbeats), loudness, np.inf) for beat in grid.beats]
     events.sort(key=lambda event: event[0])
     length = max([seconds, *(time + 2.2 for time, *_ in events)])
     total = int(length * SAMPLE_RATE)

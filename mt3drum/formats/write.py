@@ -5,26 +5,27 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mt3drum.extras import MissingExtra
 from mt3drum.files import result_paths, write_whole
 from mt3drum.formats import tables
 from mt3drum.formats.options import ScoreOptions
 from mt3drum.formats.summary import summary, summary_record, tempo_summary, tempo_text
+from mt3drum.formats.written import NO_GRID, WriteError, Written
 from mt3drum.result import Transcription
 from tokenizer.hits import Hit
 from tokenizer.midi import Notes, note_numbers
 
 if TYPE_CHECKING:
+    from mt3drum.formats.practice import Practice
     from mt3drum.rhythm.grid import Grid
     from mt3drum.rhythm.quantise import Score
     from mt3drum.rhythm.tempo_map import TempoMap
 
 
-NO_GRID = "no steady beat"
 NEAR_TEMPO = 0.08
 """A tempo given as known is not the strokes' if it is farther from it, from its half and from its double."""
 OTHER_TEMPO = 0.01
@@ -55,38 +56,6 @@ def write(
     return list(written.files)
 
 
-class WriteError(OSError):
-    """A file that cannot be written, and those that were written before it."""
-
-    def __init__(self, error: OSError, files: Sequence[Path]) -> None:
-        super().__init__(str(error))
-        self.files = tuple(files)
-
-
-@dataclass(frozen=True)
-class Written:
-    """What became of the formats of one recording."""
-
-    files: tuple[Path, ...]
-    missing: Mapping[str, str]
-    """The formats that are impossible, and why."""
-    warnings: tuple[str, ...]
-    """Those of the transcription, and what is odd about its tempo."""
-
-    @property
-    def lacks(self) -> list[str]:
-        """What is missing and why, a line for each reason."""
-        lines = []
-        for reason in dict.fromkeys(self.missing.values()):
-            names = ", ".join(name for name in self.missing if self.missing[name] == reason)
-            lines.append(
-                f"no steady beat found, so no {names}; if there is one, give its tempo with --bpm"
-                if reason == NO_GRID
-                else f"cannot be written as {names}: {reason}"
-            )
-        return lines
-
-
 class Rendering:
     """What the formats of one recording share, computed when the first of them asks."""
 
@@ -110,7 +79,7 @@ class Rendering:
                 raise WriteError(error, files) from error
             except NoGridError:
                 missing[name] = NO_GRID
-            except ValueError as error:
+            except (ValueError, MissingExtra) as error:
                 missing[name] = str(error)
             else:
                 files += [path, *(also or ())]
@@ -233,7 +202,40 @@ def _jams(rendering: Rendering, path: Path) -> None:
 def _musicxml(rendering: Rendering, path: Path) -> None:
     from mt3drum.formats.musicxml import to_musicxml
 
-    write_whole(path, to_musicxml(rendering.score, rendering.title))
+    write_whole(path, to_musicxml(rendering.score, rendering.title, rendering.options.stickings))
+
+
+def _pdf(rendering: Rendering, path: Path) -> None:
+    from mt3drum.formats.engrave import to_pdf
+
+    write_whole(path, to_pdf(rendering.score, rendering.title, rendering.options.stickings))
+
+
+def _svg(rendering: Rendering, path: Path) -> None:
+    from mt3drum.formats.engrave import to_svg
+
+    write_whole(path, to_svg(rendering.score, rendering.title, rendering.options.stickings))
+
+
+def _practice(rendering: Rendering) -> Practice:
+    from mt3drum.formats.practice import slowed
+
+    if rendering.beats is None:
+        raise NoGridError
+    return slowed(rendering.hits, rendering.beats, rendering.options.practice)
+
+
+def _practice_midi(rendering: Rendering, path: Path) -> None:
+    from mt3drum.formats.practice import write_practice_midi
+
+    write_practice_midi(_practice(rendering), path, rendering.notes, rendering.title, rendering.options.midi)
+
+
+def _practice_wav(rendering: Rendering, path: Path) -> None:
+    from mt3drum.formats.wav import PRACTICE_CLICK, to_wav
+
+    track = _practice(rendering)
+    write_whole(path, to_wav(track.hits, 0.0, track.grid, PRACTICE_CLICK))
 
 
 def _tab(rendering: Rendering, path: Path) -> None:
@@ -279,7 +281,11 @@ _WRITERS: Mapping[str, Callable[[Rendering, Path], Sequence[Path] | None]] = {
     "csv": _csv,
     "jams": _jams,
     "musicxml": _musicxml,
+    "pdf": _pdf,
+    "svg": _svg,
     "tab": _tab,
     "chart": _chart,
     "wav": _wav,
+    "practice-midi": _practice_midi,
+    "practice-wav": _practice_wav,
 }

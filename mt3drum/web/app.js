@@ -10,6 +10,8 @@ class App extends Editor {
     const audio = $("#audio");
     if (audioUrl) audio.src = audioUrl;
     this.bars = new Bars(data.tempo);
+    this.bars.none = data.no_tempo || this.bars.none;
+    this.score.locked = Boolean(data.busy);
     this.view = new View($("#lanes"), $("#overview"), this.score, data, this.bars);
     this.player = new Player(audio, this.score, data.drums);
     this.panel = new Panel(this);
@@ -25,9 +27,7 @@ class App extends Editor {
     listenToKeys(this);
     this.layOut();
     this.started = false; // what was kept is no new edit
-    this.ready = this.store.start().then(() => {
-      this.started = true;
-    });
+    this.ready = data.busy ? null : this.start();
     this.score.listeners.push(() => this.onScore());
     new ResizeObserver(() => this.layOut()).observe($("#lanes-box"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -40,6 +40,22 @@ class App extends Editor {
     this.onTempo();
     this.onScore();
     this.onState();
+  }
+
+  /** Bring back what was kept. */
+  async start() {
+    await this.store.start();
+    this.started = true;
+  }
+
+  /** The transcription is done. @param result its hits, candidates and warnings */
+  finish({ hits, candidates, warnings }) {
+    Object.assign(this.data, { hits, candidates, warnings });
+    this.score.locked = false;
+    this.score.restart(hits, candidates);
+    showResult(this.data);
+    this.onScore();
+    this.ready = this.start();
   }
 
   layOut() {

@@ -3,6 +3,7 @@
 class Bars {
   /** @param tempo what the server or `mt3drum review` found, or null: nothing steady, no grid */
   constructor(tempo) {
+    this.none = "unsteady: no grid"; // what is said where there is no tempo
     this.set(tempo);
     this.shown = true;
     this.division = 0; // hits snap to this many places a beat; 0: nowhere
@@ -14,7 +15,7 @@ class Bars {
   }
 
   get text() {
-    return this.tempo ? this.tempo.text : "unsteady: no grid";
+    return this.tempo ? this.tempo.text : this.none;
   }
 
   /** Beats since the start of the first bar, or null. */

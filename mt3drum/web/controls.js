@@ -1,4 +1,4 @@
-// Buttons, fields and dialogs of the page, and its start.
+// Buttons, fields and dialogs of the page.
 
 function wireControls(app) {
   const on = (selector, event, action) => $(selector).addEventListener(event, action);
@@ -101,25 +101,14 @@ function fillPage(data) {
   for (const element of document.querySelectorAll("[data-needs]")) {
     element.hidden = (element.dataset.needs === "server") !== Boolean(data.server);
   }
-  for (const warning of data.warnings) {
-    const item = document.createElement("li");
-    item.textContent = warning;
-    $("#warnings").append(item);
-  }
-  $("#candidates-count").textContent = data.candidates.length;
+  showResult(data);
   $("#no-audio").hidden = Boolean(data.audio);
   $("#home").hidden = !data.server;
 }
 
-function audioUrl(data) {
-  if (!data.audio) return "";
-  const binary = atob($("#audio-data").textContent.trim());
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  $("#audio-data").remove();
-  return URL.createObjectURL(new Blob([bytes], { type: data.audio }));
+/** What is known once the transcription is done. */
+function showResult(data) {
+  $("#warnings").replaceChildren(...data.warnings.map((warning) =>
+    Object.assign(document.createElement("li"), { textContent: warning })));
+  $("#candidates-count").textContent = data.candidates.length;
 }
-
-const data = JSON.parse($("#data").textContent);
-fillPage(data);
-window.app = new App(data, audioUrl(data)); // named for the tests and for the curious

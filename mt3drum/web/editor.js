@@ -37,14 +37,22 @@ class Editor {
     return `${this.data.drums[hit.drum].label}, ${when}, velocity ${hit.velocity}, ${sureness(hit)}${hit.candidate ? ", a candidate" : ""}`;
   }
 
+  /** Nothing is edited while hits still come. */
+  locked() {
+    if (this.score.locked) this.say("The recording is still being transcribed: edit its hits when that is done");
+    return this.score.locked;
+  }
+
   edit(hit, fields, kind) {
     if (!hit) return this.say("No hit chosen");
+    if (this.locked()) return;
     const next = this.score.change(hit, fields, kind);
     this.select(next, kind === "confirm" ? "Confirmed: " : "");
   }
 
   /** A new hit, on the grid where hits snap to it. One that is there already is chosen instead. */
   addAt(time, drum) {
+    if (this.locked()) return;
     const at = this.bars.snap(time);
     const there = this.score.at(at, drum);
     if (there && (there.candidate || there.confidence < this.score.threshold)) {
@@ -61,6 +69,7 @@ class Editor {
   remove() {
     const hit = this.selected;
     if (!hit) return this.say("No hit chosen");
+    if (this.locked()) return;
     const list = this.score.drawn();
     const at = list.indexOf(hit);
     this.score.remove(hit);

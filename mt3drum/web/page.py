@@ -63,7 +63,7 @@ _COMMON = (
     "crash1",
     "ride",
 )
-_SCRIPTS = (
+SCRIPTS = (
     "score",
     "store",
     "export",
@@ -82,6 +82,7 @@ _SCRIPTS = (
     "app",
     "files",
     "controls",
+    "start",
 )
 
 
@@ -147,7 +148,7 @@ def render_page(data: PageData, server: Mapping[str, Any] | None = None) -> str:
     static = {**page_tables(), "server": server}
     return fill(
         "review.html",
-        _SCRIPTS,
+        SCRIPTS,
         title=escape(source),
         length=f"{seconds // 60}:{seconds % 60:02d}",
         data=json_text({**data.values, **static}),

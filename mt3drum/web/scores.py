@@ -34,6 +34,10 @@ LABELS = {
     "tab": "Drum tab",
     "chart": "Clone Hero (zip)",
     "wav": "WAV: click and drums",
+    "pdf": "PDF: written music",
+    "svg": "SVG: written music",
+    "practice-midi": "MIDI: half tempo, with click",
+    "practice-wav": "WAV: half tempo, with click",
 }
 """Of the formats that the page cannot write itself."""
 _CSP = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
@@ -120,7 +124,7 @@ async def _save_edits(request: Request) -> Response:
     def save() -> int:
         values = json.loads(body)
         if type(values["revision"]) is not int:
-            raise ValueError("revision is no whole number")
+            raise ValueError("revision is not a whole number")
         return work.save_edits(job.id, values["revision"], parse_changes(values, job.seconds))
 
     try:
@@ -237,7 +241,7 @@ def _edit(body: bytes, job: Job) -> Edit:
 
 async def _json(request: Request) -> bytes:
     if request.headers.get("content-type", "").split(";")[0] != "application/json":
-        raise HTTPException(415, "JSON is wanted")
+        raise HTTPException(415, "expected JSON")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,21 +1,42 @@
 """The static site: drum transcription in the browser, without a server.
 
-The graphs are made from a checkpoint, and tables and settings are written beside them.
+The graphs are made from a checkpoint, and tables and settings are written beside them. The bundled scripts
+come with the package (`browser/bundle/`, made by scripts/build_site.py); ONNX Runtime's WebAssembly is
+fetched by npm, at the version and checksum of `package-lock.json`. The review page is that of `mt3drum
+review`, with its data kept in the browser.
 """
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
+import re
+import shutil
+import subprocess
+import tempfile
+from importlib import resources
 from pathlib import Path
 
 from mt3drum.decoding import DecodeConfig
 from mt3drum.files import write_whole
 from mt3drum.model.checkpoint import CheckpointError, load_inference_model
 from mt3drum.model.onnx_graph import decoder_graph, encoder_graph
-from mt3drum.web.rules import site_rules
+from mt3drum.web.page import SCRIPTS
+from mt3drum.web.rules import MAX_SECONDS, site_rules
 
+CSP = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; "
+    "style-src 'self'; img-src 'self' data:; media-src blob:; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'none'"
+)
 GRAPHS = ("encoder.onnx", "decoder.onnx")
-RULES = "rules.json"
+BUNDLES = ("worker.js", "index.js", "page.js")
+_WASM = "node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"
+
+
+class NoPackages(RuntimeError):
+    """npm is not there, or could not fetch a package."""
 
 
 def write_model(checkpoint: Path, folder: Path) -> None:
@@ -37,4 +58,101 @@ def write_model(checkpoint: Path, folder: Path) -> None:
     assert model.decoder is not None
     for name, graph in zip(GRAPHS, (encoder, decoder_graph(model.decoder)), strict=True):
         write_whole(folder / name, graph.SerializeToString())
-    write_whole(folder / RULES, json.dumps(rules, separators=(",", ":")))
+    write_whole(folder / "rules.json", json.dumps(rules, separators=(",", ":")))
+
+
+def write_site(checkpoint: Path, folder: Path, packages: Path | None = None) -> int:
+    """The whole site; makes the folder. Files of other names that are in it stay.
+
+    Args:
+        packages: a folder where `install` has been (default: a temporary one).
+
+    Returns:
+        bytes that a browser fetches.
+
+    Raises:
+        NoPackages: ONNX Runtime's WebAssembly cannot be fetched. CheckpointError, MissingExtra, OSError: as
+        `write_model`.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        if packages is None:
+            packages = Path(scratch)
+            install(packages)
+        write_model(checkpoint, folder)
+        wasm = (packages / _WASM).read_bytes()
+        write_whole(folder / "ort.wasm.gz", gzip.compress(wasm, 9, mtime=0))
+    texts = {
+        "index.html": _asset("browser/index.html").replace("{{csp}}", CSP),
+        "review.html": _review(),
+        "review.js": _review_script(),
+        "review.css": _asset("review.css"),
+        "manifest.webmanifest": _asset("browser/manifest.webmanifest"),
+        "icon.svg": _asset("browser/icon.svg"),
+        "licences.txt": _asset("browser/licences.txt"),
+        **{name: _asset(f"browser/bundle/{name}") for name in BUNDLES},
+    }
+    texts["index.html"] = texts["index.html"].replace("{{minutes}}", f"{MAX_SECONDS / 60:g}")
+    for name, text in texts.items():
+        write_whole(folder / name, text)
+    names = sorted([*texts, *GRAPHS, "rules.json", "ort.wasm.gz"])
+    digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in names)).hexdigest()[:16]
+    worker = _asset("browser/src/sw.js").replace("{{version}}", digest)
+    write_whole(folder / "sw.js", worker.replace('["{{files}}"]', json.dumps(["./", *names])))
+    return sum((folder / name).stat().st_size for name in (*names, "sw.js"))
+
+
+def install(folder: Path, development: bool = False) -> None:
+    """The packages of the lock file into `node_modules` of a folder, and the sources beside them.
+
+    Args:
+        development: those that build and check the scripts, too.
+
+    Raises:
+        NoPackages: npm is not there, or fails.
+    """
+    source = Path(str(resources.files("mt3drum") / "web" / "browser"))
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    npm = shutil.which("npm")
+    if npm is None:
+        raise NoPackages(
+            "npm is not installed: the site needs it once, to fetch ONNX Runtime (https://nodejs.org)"
+        )
+    only = [] if development else ["--omit=dev"]
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *only]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise NoPackages(f"npm could not fetch ONNX Runtime: {' '.join(run.stderr.split())[:300]}")
+
+
+def _review() -> str:
+    """The template of the review page, its style and scripts in files, its data in the browser's store."""
+    text = _asset("review.html")
+    parts = {
+        r"<style>\{\{style\}\}</style>": '<link rel="stylesheet" href="review.css">\n'
+        '<link rel="icon" href="icon.svg" type="image/svg+xml">',
+        r'<script type="application/json" id="data">.*?</script>\n': "",
+        r'<script type="text/plain" id="audio-data">.*?</script>\n': "",
+        r"<script>\{\{script\}\}</script>": '<script src="review.js"></script>\n'
+        '<script type="module" src="page.js"></script>',
+        r'id="home" href="/"': 'id="home" href="index.html"',
+        r"\{\{csp\}\}": CSP,
+        r"\{\{title\}\}": "mt3drum",
+        r"\{\{length\}\}": "0:00",
+    }
+    for pattern, replacement in parts.items():
+        text, count = re.subn(pattern, replacement.replace("\\", r"\\"), text)
+        assert count, pattern
+    return text
+
+
+def _review_script() -> str:
+    """The review page's own scripts, without the start that reads data from the page."""
+    code = "\n".join(_asset(f"{name}.js") for name in SCRIPTS if name != "start")
+    start = "const start = (data, url) => (window.app = new App(data, url));"
+    return (
+        f'(() => {{\n"use strict";\n{code}\n{start}\nwindow.mt3drumReview = {{ fillPage, start }};\n}})();\n'
+    )
+
+
+def _asset(name: str) -> str:
+    return (resources.files("mt3drum") / "web" / name).read_text(encoding="utf-8")

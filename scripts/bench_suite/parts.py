@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class Setting:
     """Name and command of other systems, with {audio} and {output} in it."""
     development: Path | None = None
     """Recordings with annotations (mdb_drums_dev)."""
+    device: str = "cpu"
 
     def repeats(self, quick: int, full: int) -> int:
         return quick if self.quick else full
@@ -111,7 +112,7 @@ def mt3drum(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "mt3drum", *arguments]
 
 
-def _transcribe(setting: Setting, path: Path, *more: str) -> list[str]:
+def transcribe_command(setting: Setting, path: Path, *more: str) -> list[str]:
     model = [] if setting.checkpoint is None else ["--checkpoint", str(setting.checkpoint)]
     out = str(setting.scratch / "out")
     return mt3drum("transcribe", str(path), "-o", out, "--quiet", "--device", "cpu", *model, *more)
@@ -146,9 +147,9 @@ def decoding(setting: Setting) -> list[Row]:
         return lambda: MINUTES * 60 / command(arguments, 1)[0]
 
     work = {
-        "greedy": speed(_transcribe(setting, path, "--beam", "1")),
-        "beam 4": speed(_transcribe(setting, path, "--beam", "4")),
-        "onset head alone": speed(_transcribe(setting, path, "--decoder", "frames")),
+        "greedy": speed(transcribe_command(setting, path, "--beam", "1")),
+        "beam 4": speed(transcribe_command(setting, path, "--beam", "4")),
+        "onset head alone": speed(transcribe_command(setting, path, "--decoder", "frames")),
     }
     for name, text in setting.peers:
         filled = [w.format(audio=path, output=setting.scratch / "peer") for w in shlex.split(text)]
@@ -159,56 +160,13 @@ def decoding(setting: Setting) -> list[Row]:
 def cold_start(setting: Setting) -> list[Row]:
     """A song of three minutes on two threads from a new interpreter, and `--help`: wall and CPU seconds."""
     path = setting.recording(3)
-    song = [command(_transcribe(setting, path), 2) for _ in range(setting.repeats(3, 7))]
+    song = [command(transcribe_command(setting, path), 2) for _ in range(setting.repeats(3, 7))]
     text = [command(mt3drum("--help"), 1) for _ in range(setting.repeats(5, 15))]
     rows = []
     for name, both in (("three minutes, cold, two threads", song), ("--help", text)):
         rows.append({"name": name, "unit": "s of wall time", "values": [wall for _, wall in both]})
         rows.append({"name": name, "unit": "CPU-s", "values": [cpu for cpu, _ in both]})
     return rows
-
-
-def growth(setting: Setting) -> list[Row]:
-    """Speed as work grows, model loaded: length, hits per second, segments a batch, beams; and ranks."""
-    torch.set_num_threads(1)
-    known = setting.transcriber()
-
-    def speed(transcriber: Transcriber, audio: np.ndarray) -> Callable[[], float]:
-        seconds = len(audio) / SAMPLE_RATE
-        return lambda: seconds / cpu_seconds(lambda: transcriber.transcribe_array(audio, SAMPLE_RATE))
-
-    def at(beam: int = 1, batch: int = known.batch) -> Transcriber:
-        return Transcriber(known.model, replace(known.config, beam=beam), batch=batch)
-
-    minute = setting.dense[: 60 * SAMPLE_RATE]
-    work = {"1 min, 10 hits/s, batch 32, beam 1": speed(at(), minute)}
-    for minutes in (3, MINUTES)[: setting.repeats(1, 2)]:
-        work[f"{minutes} min"] = speed(at(), setting.dense[: minutes * 60 * SAMPLE_RATE])
-    work |= {f"{rate} hits/s": speed(at(), setting.music(1, rate)) for rate in (2, 5, 20)}
-    work |= {f"batch {size}": speed(at(batch=size), minute) for size in (1, 8, 64)}
-    work |= {f"beam {beam}": speed(at(beam=beam), minute) for beam in (2, 4, 8)}
-    work["1 min, 10 hits/s, batch 32, beam 1"]()  # warms up
-    return in_turn(work, setting.repeats(2, 5), SPEED)
-
-
-def ranks(setting: Setting) -> list[Row]:
-    """Four recordings of a minute, whole command, one thread a rank: all ranks' CPU seconds together."""
-    folder = setting.scratch / "many"
-    folder.mkdir(exist_ok=True)
-    for index in range(4):
-        soundfile.write(folder / f"{index}.flac", setting.dense[: 60 * SAMPLE_RATE], SAMPLE_RATE)
-    manifests = iter(range(10**6))
-
-    def speed(world: int) -> Callable[[], float]:
-        def once() -> float:
-            ledger = str(setting.scratch / f"manifest-{next(manifests)}")
-            every = [(rank, world) for rank in range(world)]
-            return 240 / command(_transcribe(setting, folder, "--manifest", ledger), 1, every)[0]
-
-        return once
-
-    work = {f"{world} rank{'s' * (world > 1)}": speed(world) for world in (1, 2)}
-    return in_turn(work, setting.repeats(1, 3), SPEED)
 
 
 @torch.inference_mode()
@@ -291,8 +249,6 @@ def decoder_step(setting: Setting) -> list[Row]:
 PARTS: dict[str, Callable[[Setting], list[Row]]] = {
     "decoding": decoding,
     "cold start": cold_start,
-    "growth": growth,
-    "ranks": ranks,
     "encoder": encoder,
     "decoder step": decoder_step,
 }

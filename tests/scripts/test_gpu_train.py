@@ -166,7 +166,7 @@ def test_pack_two_stretches_join_on_the_cpu(tmp_path: Path) -> None:
     for path in (tmp_path / "out").glob("best.safetensors.part-*"):
         assert path.stat().st_size <= parts.PART_BYTES
     assert main(["join", str(tmp_path / "out"), "-o", str(tmp_path / "weights")]) == 0
-    assert 20 <= load_model(tmp_path / "weights")[1]["training"]["step"] <= steps
+    assert 1 <= load_model(tmp_path / "weights")[1]["training"]["step"] <= steps
 
 
 def _wait_for(found: Callable[[], Any], seconds: float = 600.0) -> Any:

@@ -32,6 +32,7 @@ from tokenizer.maps import LABEL_MAPS
 from tokenizer.midi import read_midi
 
 ALL = tuple(SUFFIX)
+NEED_BEATS = ("musicxml", "pdf", "svg", "tab", "practice-midi", "practice-wav")
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +122,12 @@ def test_a_quantised_file_is_exactly_on_its_ticks(tmp_path: Path, grid: Literal[
 def test_without_beats_what_needs_them_is_told_and_the_rest_is_written(
     tmp_path: Path, loose: Transcription
 ) -> None:
-    with pytest.raises(write.NoGridError, match="no steady beat found, so no musicxml, tab; .* --bpm"):
+    with pytest.raises(
+        write.NoGridError, match=f"no steady beat found, so no {', '.join(NEED_BEATS)}; .* --bpm"
+    ):
         write.write(loose, tmp_path / "x", ALL)
     assert {path.name for path in tmp_path.iterdir()} == {
-        f"x{suffix}" for name, suffix in SUFFIX.items() if name not in ("musicxml", "tab")
+        f"x{suffix}" for name, suffix in SUFFIX.items() if name not in NEED_BEATS
     }
     assert json.loads((tmp_path / "x.json").read_text())["tempo"] is None
     assert mido.MidiFile(tmp_path / "x.mid").length
@@ -134,7 +137,7 @@ def test_without_beats_what_needs_them_is_told_and_the_rest_is_written(
 
 
 def test_nothing_heard_can_be_written(tmp_path: Path) -> None:
-    names = tuple(name for name in ALL if name not in ("musicxml", "tab"))
+    names = tuple(name for name in ALL if name not in NEED_BEATS)
     assert len(write.write(Transcription((), 1.0), tmp_path / "x", names)) == len(names)
 
 
@@ -157,10 +160,10 @@ def test_own_notes(tmp_path: Path) -> None:
     [
         ("kick=36", "not a JSON file"),
         ("[36]", "not of the form"),
-        ('{"bongo": 60}', "'bongo' is no drum; the drums are kick"),
+        ('{"bongo": 60}', "'bongo' is not a drum; the drums are kick"),
         ('{"kick": 128}', "kick: note 128 is not a whole number of 0..127"),
         ('{"kick": true}', "kick: note True is not"),
-        ("[" * 70_000, "larger than 65536 bytes"),
+        ("[" * 70_000, "larger than 64 KiB"),
         ("[" * 60_000, "not a JSON file"),
     ],
 )
@@ -178,7 +181,7 @@ def test_a_bad_map_is_one_line(
     ("args", "message"),
     [
         (["--bpm", "0"], "--bpm 0 is outside 20..500"),
-        (["--meter", "5/3"], "meter 5/3 is none of 2/4, 3/4, 4/4"),
+        (["--meter", "5/3"], "meter 5/3 is not one of 2/4, 3/4, 4/4"),
         (["--notes", "absent.json"], "absent.json"),
         (["--meter", "6/8", "--grid", "24"], "--grid 24 (triplets) does not fit the beats of 6/8"),
     ],

@@ -1,0 +1,79 @@
+// The first page: a recording is dropped, kept, and opened on the review page, where it is transcribed.
+
+import { all, problem, read, remove, write } from "./works.js";
+
+const MOST_BYTES = 500 * 2 ** 20;
+// A module that does nothing but use one SIMD instruction.
+const SIMD = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]);
+
+/** @param {string} selector @returns {HTMLElement} */
+const $ = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+
+/** @param {string} text */
+const complain = (text) => ($("#problem").textContent = text);
+
+/** @param {File} file */
+async function take(file) {
+  complain("");
+  if (!file.size) return complain(`${file.name}: the file is empty`);
+  if (file.size > MOST_BYTES) return complain(`${file.name}: larger than ${MOST_BYTES >> 20} MiB; convert it to MP3 or FLAC first`);
+  $("#live").textContent = `Opening ${file.name} …`;
+  try {
+    const bytes = await file.arrayBuffer();
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const id = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 32);
+    const known = await read(id);
+    if (!known) await write({ id, name: file.name, added: Date.now(), file: new Blob([bytes], { type: file.type }) });
+    location.href = `review.html#${id}`;
+  } catch (error) {
+    $("#live").textContent = "";
+    complain(problem(error));
+  }
+}
+
+async function show() {
+  let works;
+  try {
+    works = await all();
+  } catch (error) {
+    return complain(problem(error));
+  }
+  $("#jobs").replaceChildren(...works.map(({ id, name, result }) => {
+    const item = document.createElement("li");
+    const link = Object.assign(document.createElement("a"), { className: "name", textContent: name, href: `review.html#${id}` });
+    const state = Object.assign(document.createElement("span"), { className: "quiet state" });
+    state.textContent = result ? `${result.hits.length} hits in ${Math.round(result.seconds)} s` : "not transcribed yet";
+    const button = Object.assign(document.createElement("button"), { textContent: "Remove" });
+    button.setAttribute("aria-label", `Remove ${name}`);
+    button.addEventListener("click", async () => {
+      if (!confirm(`Remove ${name} with its score and all edits? This cannot be undone.`)) return;
+      await remove(id);
+      await show();
+    });
+    item.append(link, state, button);
+    return item;
+  }));
+}
+
+const input = /** @type {HTMLInputElement} */ ($("#files"));
+if (!WebAssembly.validate(SIMD)) {
+  complain("This browser cannot transcribe: it has no WebAssembly SIMD. Use a browser of 2023 or later.");
+  input.disabled = true;
+} else if (!globalThis.crypto?.subtle) {
+  complain("This page must be served over https (or from localhost): browsers keep nothing for other pages.");
+  input.disabled = true;
+} else {
+  input.addEventListener("change", () => input.files?.[0] && take(input.files[0]));
+  for (const kind of ["dragover", "drop", "dragleave"]) {
+    document.addEventListener(kind, (event) => {
+      event.preventDefault();
+      $("#drop").classList.toggle("over", kind === "dragover");
+      const file = kind === "drop" && /** @type {DragEvent} */ (event).dataTransfer?.files[0];
+      if (file) take(file);
+    });
+  }
+}
+if ("serviceWorker" in navigator) {
+  navigator.serviceWorker.register("sw.js").catch((error) => console.warn(`works on line only: ${error.message}`));
+}
+addEventListener("pageshow", show); // also on the way back from a review

@@ -1,0 +1,144 @@
+// The review page of this site: what is kept is shown; what is not transcribed yet is, while the page shows it.
+
+import { problem, read, write } from "./works.js";
+
+/** @typedef {import("./works.js").Work} Work */
+/** @typedef {import("./works.js").Result} Result */
+/** @typedef {import("./works.js").Row} Row */
+/** @typedef {import("./hypothesis.js").Hit} Hit */
+
+const NO_TEMPO = "tempo not estimated in the browser (MIDI at 120 bpm)";
+const PATIENCE = 8; // seconds before the time that is left is told
+
+/** @type {{fillPage: (data: object) => void, start: (data: object, url: string) => any}} */
+const review = /** @type {any} */ (globalThis).mt3drumReview;
+
+/** @param {string} selector @returns {HTMLElement} */
+const $ = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+
+/** @param {string} text */
+function stop(text) {
+  $("#problem").textContent = text;
+  $("#live").textContent = "";
+  $("#progress").hidden = true;
+}
+
+/** @param {Hit[]} hits @returns {Row[]} as mt3drum/web/page.py rounds them */
+const rows = (hits) => hits.map(({ time, drum, velocity, confidence }) =>
+  [Number(time.toFixed(6)), drum, velocity, Number(confidence.toFixed(4))]);
+
+/** @param {Work} work @param {Result} result @param {boolean} busy it is still being transcribed */
+function open(work, result, busy) {
+  document.title = `${work.name} · mt3drum`;
+  $("#title").textContent = work.name;
+  const seconds = Math.trunc(result.seconds);
+  $("#length").textContent = `${Math.trunc(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const data = { ...result.page, ...result, key: work.id, source: work.name, audio: work.file.type || "audio", tempo: null, no_tempo: NO_TEMPO, server: null, busy };
+  review.fillPage(data);
+  $("#home").hidden = false;
+  return review.start(data, URL.createObjectURL(work.file));
+}
+
+/** Seconds of a recording, or null where the browser cannot say. @param {Blob} file @returns {Promise<number | null>} */
+function duration(file) {
+  const probe = new Audio();
+  probe.preload = "metadata";
+  const url = URL.createObjectURL(file);
+  return new Promise((resolve) => {
+    probe.onloadedmetadata = () => resolve(Number.isFinite(probe.duration) ? probe.duration : null);
+    probe.onerror = () => resolve(null);
+    probe.src = url;
+  }).finally(() => URL.revokeObjectURL(url));
+}
+
+/** @param {Work} work @returns {Promise<Float32Array[] | null>} channels at 44.1 kHz; null and a line where there is no sound */
+async function decoded(work) {
+  const { audio } = await (await fetch("rules.json")).json();
+  const seconds = await duration(work.file);
+  if (seconds !== null && seconds > audio.maxSeconds) {
+    stop(`${work.name}: ${Math.round(seconds / 60)} minutes are too long for a browser's memory. Cut it to ` +
+      `${audio.maxSeconds / 60} minutes, or use the command: mt3drum transcribe`);
+    return null;
+  }
+  try {
+    const sound = await new OfflineAudioContext(1, 1, audio.sampleRate).decodeAudioData(await work.file.arrayBuffer());
+    if (sound.duration > audio.maxSeconds) throw new Error("too long");
+    const channels = [];
+    for (let c = 0; c < sound.numberOfChannels; c++) {
+      const channel = new Float32Array(sound.length);
+      sound.copyFromChannel(channel, c);
+      channels.push(channel);
+      await new Promise((next) => setTimeout(next)); // the page stays quick
+    }
+    return channels;
+  } catch {
+    stop(`${work.name}: no sound in it that this browser can read. Convert it to WAV, FLAC or MP3.`);
+    return null;
+  }
+}
+
+/** @param {Work} work */
+async function transcribe(work) {
+  $("#progress").hidden = false;
+  const bar = /** @type {HTMLProgressElement} */ ($("#progress progress"));
+  const state = $("#progress span");
+  state.textContent = "reading the recording";
+  const channels = await decoded(work);
+  if (!channels) return;
+  state.textContent = "drawing the spectrogram";
+  const worker = new Worker("worker.js", { type: "module", name: "transcribe" });
+  /** @type {Result} */
+  const result = { seconds: 0, spectrogram: {}, page: {}, warnings: [], hits: [], candidates: [] };
+  /** @type {any} */
+  let app;
+  let began = 0;
+  worker.onerror = (event) => stop(`The transcription stopped (${event.message || "its script did not load"}). Reload the page.`);
+  worker.onmessage = async ({ data }) => {
+    if (data.kind === "failed") return stop(`The transcription stopped: ${data.message}. Reload the page to try again.`);
+    if (data.kind === "opened") {
+      if (data.silent) result.warnings.push(`${work.name}: the recording is silent`);
+      Object.assign(result, { seconds: data.seconds, spectrogram: data.spectrogram, page: data.page });
+      app = open(work, result, true);
+      state.textContent = "loading the model";
+      began = performance.now();
+    } else if (data.kind === "progress") {
+      const more = rows(data.hits);
+      result.hits.push(...more);
+      app.score.extend(more);
+      bar.value = data.done;
+      const spent = (performance.now() - began) / 1000;
+      const left = Math.ceil(spent * (1 / data.done - 1));
+      state.textContent = `transcribing${spent > PATIENCE ? `, about ${left} s left` : ""}`;
+    } else {
+      worker.terminate();
+      Object.assign(result, { hits: rows(data.hits), candidates: rows(data.candidates) });
+      result.warnings.push(...data.warnings);
+      app.finish(result);
+      $("#progress").hidden = true;
+      document.body.dataset.threads = data.threads;
+      try {
+        await write({ ...work, result });
+      } catch (error) {
+        $("#problem").textContent = problem(error);
+      }
+    }
+  };
+  worker.postMessage({ name: work.name, channels }, channels.map(({ buffer }) => buffer));
+}
+
+async function main() {
+  const id = location.hash.slice(1);
+  let work;
+  try {
+    work = await read(id);
+  } catch (error) {
+    return stop(problem(error));
+  }
+  $("#home").hidden = false;
+  if (!work) stop("This recording is not kept in this browser. Go back and drop it again.");
+  else if (work.result) open(work, work.result, false);
+  else await transcribe(work);
+}
+
+main();
+addEventListener("hashchange", () => location.reload());
