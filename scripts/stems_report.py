@@ -1,7 +1,7 @@
 """How well stems are separated: SI-SDR on rendered clips whose drum families were rendered one by one.
 
-    python scripts/stems_report.py --clips 12 --update-docs
-    python scripts/stems_report.py --clips 12 --kits $DATA/kits --hits transcribed
+    python scripts/stems_report.py --update-docs
+    python scripts/stems_report.py --kits $DATA/kits --hits transcribed
 
 SI-SDR (Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019) of each family's stem, in dB, beside
 two baselines: the recording itself, and the recording behind a gate that opens at the family's hits. Half of
@@ -59,8 +59,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--clips", type=int, default=12)
-    parser.add_argument("--seconds", type=float, default=12.0, help="of each clip")
+    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each clip")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kits", type=Path, help="folder of sampled kits")
     parser.add_argument(
