@@ -8,7 +8,7 @@ import torch
 from mt3drum.model.loss import LossConfig, class_weights, onset_loss, token_loss, without_weights
 from mt3drum.model.network import EncoderOutput
 from mt3drum.model.stem import FRAMES_PER_STATE
-from tests.mt3drum.model.test_loss import CODEC, rows
+from tests.mt3drum.model.test_loss import CODEC, PLAIN, enumerate_nll, random_logits, rows
 from tokenizer.codec import NUM_SPECIAL
 from tokenizer.drums import NUM_CLASSES
 from tokenizer.hits import Hit
@@ -110,3 +110,12 @@ def test_what_weights_add_to_the_logits_is_given_back() -> None:
 def test_bounds_of_class_weights_are_checked(bounds: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="class_weight_range"):
         LossConfig(class_weight_range=bounds)
+
+
+def test_class_weights_multiply_drum_tokens() -> None:
+    tokens = rows(((Hit(0.05, 4, 64),),))
+    logits = random_logits(tokens)
+    weights = torch.ones(NUM_CLASSES)
+    weights[4] = 3.0
+    extra = token_loss(CODEC, logits, tokens, PLAIN, weights)[0] - token_loss(CODEC, logits, tokens, PLAIN)[0]
+    assert float(extra) == pytest.approx(2 * enumerate_nll(logits, tokens)[0, 1], rel=1e-4)

@@ -182,15 +182,6 @@ def test_focal_factor_by_hand(gamma: float) -> None:
     assert float(token_loss(CODEC, logits, tokens, config)[0]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_class_weights_multiply_drum_tokens() -> None:
-    tokens = rows(((Hit(0.05, 4, 64),),))
-    logits = random_logits(tokens)
-    weights = torch.ones(NUM_CLASSES)
-    weights[4] = 3.0
-    extra = token_loss(CODEC, logits, tokens, PLAIN, weights)[0] - token_loss(CODEC, logits, tokens, PLAIN)[0]
-    assert float(extra) == pytest.approx(2 * enumerate_nll(logits, tokens)[0, 1], rel=1e-4)
-
-
 def test_onset_loss_by_hand() -> None:
     """Two frames of one class set, the rest far from any onset: binary cross-entropy, velocity and scale."""
     config = LossConfig(family_weight=0.0, onset_positive=4.0, velocity_weight=0.5)
