@@ -1,7 +1,7 @@
 """What training data hold: hits and share of every class, rare classes, proposed merges, velocities, company.
 
     python scripts/inspect_data.py datasets/train
-    python scripts/inspect_data.py --corpus gmd --root ../shared/data/midi/groove --plot gmd.svg
+    python scripts/inspect_data.py --corpus gmd --root $DATA/midi/groove --plot gmd.svg
 
 Of shards, or of a corpus before any shards are made of it; no audio is read.
 """
