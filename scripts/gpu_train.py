@@ -40,14 +40,20 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     stretch.add_argument("--validation-clips", type=int, default=96, help="to validate on (default: 96)")
     stretch.add_argument("--config", default="train/configs/base.yaml", help="below code/ of the pack")
     stretch.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="as of train/main.py"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="override a setting, as in train/main.py",
     )
     stretch.add_argument(
-        "--first-part", type=int, default=0, help="of the weights to bring back (default: 0)"
+        "--first-part", type=int, default=0, help="first part of the weights to return (default: 0)"
     )
     join = verbs.add_parser("join", help="here: put weights together that came back in parts")
     join.add_argument("parts", type=Path, help="folder; those in folders inside it, too")
-    join.add_argument("--name", default="best.safetensors", help="of the file (default: best.safetensors)")
+    join.add_argument(
+        "--name", default="best.safetensors", help="name of the file (default: best.safetensors)"
+    )
     join.add_argument("-o", "--output", type=Path, required=True, help="file")
     args = parser.parse_args(arguments)
     if args.verb == "stretch" and min(args.minutes, args.clips, args.validation_clips) <= 0:

@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         (model, header), *others = [load_model(path) for path in args.checkpoint]
         model.load_state_dict(mean_weights([each.state_dict() for each in (model, *(m for m, _ in others))]))
-        config, trials = tune(model, list(read_clips(args.shards, args.clips)), report, args.onset)
+        clips = list(read_clips(args.shards, args.clips))
+        config, trials = tune(model, clips, report, args.onset, header["decoding"])
         args.output.parent.mkdir(parents=True, exist_ok=True)
         tuned = [{"weight": t.onset_weight, "bias": t.onset_bias, "f": t.f} for t in trials]
         record = {"clips": args.clips, "trials": tuned, "settings": read_manifest(args.shards)["settings"]}

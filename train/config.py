@@ -14,10 +14,14 @@ import torch
 import yaml
 
 from data.augment import AugmentConfig
+from mt3drum.cli.drum_options import drum_classes
 from mt3drum.config import PRESETS, ModelConfig
+from mt3drum.decoding import DECODED_SCHEMES
 from mt3drum.model.inference import fastest_dtype
 from mt3drum.model.loss import LossConfig
 from tokenizer.codec import Codec
+from tokenizer.drums import NUM_CLASSES
+from train.tree import flat, merged, nested
 
 MACHINES = ("cpu", "mps", "cuda")
 OVERLAYS = Path(__file__).parent / "configs" / "machine"
@@ -34,6 +38,15 @@ class TrainConfig:
     shards: str
     """Folder of training shards with their manifest (scripts/make_shards.py), several with {a,b} and
     wildcards, tar files, or `pipe:COMMAND`, a shell command that writes a tar file."""
+    shard_weights: tuple[float, ...] = ()
+    """Share of samples from each name in `shards`, in order, such as [3, 1]; empty: every clip is equally
+    likely."""
+    fraction: float = 1.0
+    """Fraction of the shards of each name to use, chosen by a hash of their file names."""
+    classes: tuple[str, ...] = ()
+    """Drums or families to label; others remain in the audio without labels. Empty: all."""
+    scheme: str = "26"
+    """Number of labels to distinguish: 26, 16, 8 or 5; the checkpoint decodes with it."""
     manifest: str = ""
     """Folder of manifest.json if it is not in the folder of the shards; required for `pipe:`."""
     development: str = ""
@@ -49,6 +62,12 @@ class TrainConfig:
     initial: str = ""
     """A checkpoint with the initial weights; its network must match `preset` and `model` if they are given,
     except for dropout."""
+    initial_parts: tuple[str, ...] = ()
+    """Parts of `initial` to load, such as [stem, encoder]; the rest of the network is initialised and may
+    have other sizes. Empty: all."""
+    freeze: tuple[str, ...] = ()
+    """Parts that are not trained in the first `freeze_steps` steps."""
+    freeze_steps: int = 0
     machine: str = "auto"
     """cpu, mps or cuda: the device to train on and the defaults to use from train/configs/machine; auto: the
     best available."""
@@ -96,14 +115,34 @@ class TrainConfig:
         for name in ("steps", "batch", "accumulation", "validate_every", "save_every", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
-        for name in ("warmup_steps", "workers", "weight_decay", "seed"):
+        for name in ("warmup_steps", "workers", "weight_decay", "seed", "freeze_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)} is negative")
+        if bool(self.freeze) != bool(self.freeze_steps):
+            raise ValueError(f"freeze {list(self.freeze)} needs freeze_steps, and freeze_steps needs freeze")
+        if self.initial_parts and not self.initial:
+            raise ValueError("initial_parts are of `initial`, which is not given")
+        if self.scheme not in DECODED_SCHEMES:
+            raise ValueError(f"scheme {self.scheme!r} is not one of {', '.join(DECODED_SCHEMES)}")
+        if not 0 < self.fraction <= 1:
+            raise ValueError(f"fraction {self.fraction} is outside 0..1")
+        if self.shard_weights and min(self.shard_weights) <= 0:
+            raise ValueError(f"shard_weights {list(self.shard_weights)} must be positive")
+        drum_classes(self.classes)  # an unknown name is an error
         for name in ("ema", "spec_augment", "final_learning_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} {getattr(self, name)} is outside 0..1")
         if not 0 < self.learning_rate < 1 or self.clip <= 0:
             raise ValueError(f"learning_rate {self.learning_rate} and clip {self.clip} must be positive")
+
+    @property
+    def labelled(self) -> frozenset[int]:
+        """The classes that are labelled.
+
+        Raises:
+            ValueError: a name is neither a drum's nor a family's.
+        """
+        return drum_classes(self.classes) if self.classes else frozenset(range(NUM_CLASSES))
 
 
 def load_config(
@@ -153,6 +192,8 @@ def from_mapping(values: Mapping[str, Any], where: str = "settings") -> TrainCon
         ValueError: a field is unknown or a value out of range.
     """
     values = dict(values)
+    if type(values.get("scheme")) is int:
+        values["scheme"] = str(values["scheme"])  # YAML takes 8 for a number
     model = _network(f"{where}: model", values.pop("model", {}), values.pop("windows", None))
     if model:
         values["model"] = model
@@ -206,40 +247,6 @@ def detect_machine() -> str:
 def bfloat16_is_fast(machine: str) -> bool:
     """The value of `bfloat16: auto`: whether the machine supports it in hardware."""
     return machine == "cuda" or (machine == "cpu" and fastest_dtype("cpu") == torch.bfloat16)
-
-
-def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested mappings; values of `other` take precedence."""
-    found = dict(one)
-    for name, value in other.items():
-        here = found.get(name)
-        if isinstance(here, Mapping) and isinstance(value, Mapping):
-            value = merged(here, value)
-        found[name] = value
-    return found
-
-
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted names as sections."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        value = nested(value) if isinstance(value, Mapping) else value
-        first, *rest = str(name).split(".")
-        for part in reversed(rest):
-            value = {part: value}
-        found = merged(found, {first: value})
-    return found
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Sections as dotted names; tuples as lists, as in YAML and JSON."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return found
 
 
 def _made(where: str, owner: type, values: Any) -> Any:

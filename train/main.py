@@ -110,6 +110,7 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
 
     from mt3drum import memory
     from train.launch import free_port
+    from train.optim import parameter_groups
     from train.run import build_model
 
     memory.keep()
@@ -120,7 +121,10 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     settings = engine_settings(config, deepspeed_config)
     model = build_model(config)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        parameter_groups(model, config.freeze),
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=config.weight_decay,
     )
     try:
         deepspeed.init_distributed("nccl" if machine == "cuda" else "gloo")
@@ -197,7 +201,7 @@ def overrides(items: list[str]) -> dict[str, Any]:
     """
     import yaml
 
-    from train.config import merged, nested
+    from train.tree import merged, nested
 
     found: dict[str, Any] = {}
     for item in items:

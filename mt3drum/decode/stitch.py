@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mt3drum.audio.recording import AudioSource
+from mt3drum.audio.recording import AudioSource, Segment, segments
 from mt3drum.decode.hypothesis import Hypothesis
 from mt3drum.decode.part import WHOLE, Part
 from mt3drum.decode.velocity import Strength, revise
 from mt3drum.decoding import DecodeConfig
 from mt3drum.result import Failure, Transcription
+from tokenizer.codec import Codec
 from tokenizer.hits import SAME_STROKE, Hit, merge_close, one_way_at_a_time, within
 
 REFINED = 0.05
@@ -54,6 +56,20 @@ class InProgress:
             tuple(self.candidates),
             scheme=self.scheme,
         )
+
+    def segments(self, codec: Codec, margin: int) -> Iterator[Segment]:
+        """Those that the part needs; nothing after it is read.
+
+        Raises:
+            AudioError, OSError: the recording cannot be read.
+        """
+        own = codec.segment_steps - 2 * margin
+        for segment in segments(self.recording, codec, margin) if self.recording else ():
+            start, end = ((segment.start + step) / codec.steps_per_second for step in (margin, margin + own))
+            if self.part.needs(start, end):
+                yield segment
+            elif start > self.part.end:
+                return
 
     def settle(self, config: DecodeConfig, until: float) -> list[Hit]:
         """Join what was heard, up to the last pause that parts it from all that follows, given that nothing

@@ -51,6 +51,12 @@ def test_only_the_marked_block_of_the_page_is_replaced(tmp_path: Path) -> None:
     assert text.endswith("<!-- bench: end -->\nafter\n")
     assert "old" not in text and text.count("| fast |") == 1 and "*cpu x*" in text
     assert "headline" not in text
+    fill(page, {"rows": [{"part": "ranks", "machine": {"cpu": "y"}, **ROWS[0]}]}, ["ranks", "decoding"])
+    both = page.read_text()
+    assert (
+        both.index("**ranks**") < both.index("*cpu y*") < both.index("**decoding**") < both.index("*cpu x*")
+    )
+    assert both.count("| fast |") == 1, "what was not measured anew stays"
     page.write_text("nothing")
     with pytest.raises(ValueError, match=r"page\.md: must hold <!-- bench"):
         fill(page, report)

@@ -51,7 +51,7 @@ def test_set_on_the_command_line(config: Path, tmp_path: Path) -> None:
         ("loss={focal_gamma: -1}", "loss focal_gamma -1.0 is negative"),
         ("loss={gamma: 1}", "loss: unknown settings gamma"),
         ("loss=3", "loss: must hold"),
-        ("augment={speed_range: 1}", "speed_range is 1.0, expected 0..0.06"),
+        ("augment={speed_range: 1}", "speed_range is 1.0, expected 0..0.3"),
         ("bogus=1", "unknown settings bogus"),
         ("shards=nowhere", "nowhere/manifest.json: no usable manifest"),
         ("validation=nowhere", "nowhere/manifest.json: no usable manifest"),

@@ -89,8 +89,8 @@ def test_text_errors_name_file_row_and_text(tmp_path: Path, text: str, message: 
     [
         ("a.json", "[1, 2", "row 1: not JSON"),
         ("a.json", '{"notes": []}', 'object with "hits"'),
-        ("a.json", '[{"time": 1}]', "row 1: .*wanted"),
-        ("a.json", "[[1]]", "row 1: .*wanted an object"),
+        ("a.json", '[{"time": 1}]', "row 1: .*expected"),
+        ("a.json", "[[1]]", "row 1: .*expected an object"),
         ("a.json", '[[NaN, "kick"]]', "row 1: .*not finite"),
         ("a.jams", "{}", "not JAMS"),
         ("a.jams", '{"annotations": [{"namespace": "beat", "data": []}]}', "holds 0 annotations"),

@@ -11,7 +11,7 @@ import torch
 from mt3drum.decode.hypothesis import WINDOW, Hypothesis, TokenPath, framewise, hypotheses
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.stem import EncoderOutput
-from tokenizer.codec import EOS, Codec
+from tokenizer.codec import EOS, PAD, Codec
 from tokenizer.drums import NUM_CLASSES
 
 CODEC = Codec(segment_steps=40)
@@ -63,6 +63,36 @@ def test_what_lies_outside_the_segment_does_not_count() -> None:
     kept = BY_DECODER[2:]
     assert hit.time == pytest.approx(float((kept * np.arange(3)).sum() / kept.sum()) / 100, abs=1e-6)
     assert hit.confidence == pytest.approx(float(kept.sum()) * P_DRUM, abs=1e-6)
+
+
+def test_a_stroke_on_the_last_step() -> None:
+    """Later places exist for neither; what stands for them does not count."""
+    (hit,) = one_hit(DecodeConfig(onset_weight=0.0), step=39).hits
+    kept = BY_DECODER[:3]
+    assert hit.time == pytest.approx(
+        (39 + float((kept * np.arange(-2, 1)).sum() / kept.sum())) / 100, abs=1e-6
+    )
+    by_head = one_hit(DecodeConfig(onset_weight=0.9), step=39).hits[0]
+    assert by_head.confidence == pytest.approx((float(kept.sum()) * P_DRUM) ** 0.1 * 0.25**0.9, abs=1e-6)
+
+
+def test_sequences_are_replaced_whatever_their_length() -> None:
+    """Shorter ones are filled with PAD, longer ones make room; the others stay."""
+    long = TokenPath(
+        np.array([[5, 6, 7, EOS], [8, 9, 10, EOS]]), np.ones((2, 4, 5)), np.ones((2, 4)), np.ones(2)
+    )
+    short = TokenPath(np.array([[EOS]]), np.full((1, 1, 5), 2.0), np.full((1, 1), 2.0), np.array([2.0]))
+    found = long.replaced(np.array([1]), short)
+    assert found.tokens.tolist() == [[5, 6, 7, EOS], [EOS, PAD, PAD, PAD]]
+    assert found.velocity.tolist() == [[1, 1, 1, 1], [2, 0, 0, 0]]
+    assert found.window[..., 0].tolist() == found.velocity.tolist()
+    assert (found.score.tolist(), long.score.tolist()) == ([1.0, 2.0], [1.0, 1.0])
+    back = found.replaced(np.array([0, 1]), long)
+    assert back.tokens.tolist() == long.tokens.tolist()
+    longer = TokenPath(short.tokens, short.window, short.velocity, short.score).replaced(
+        np.array([0]), TokenPath(long.tokens[:1], long.window[:1], long.velocity[:1], long.score[:1])
+    )
+    assert longer.tokens.tolist() == [[5, 6, 7, EOS]]
 
 
 def test_what_a_hypothesis_says_of_itself() -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mt3drum.cli.main import build_parser, decode_options
+from mt3drum.cli.decode_options import decode_options
+from mt3drum.cli.main import build_parser
 from mt3drum.decode import preferences as module
 from mt3drum.decode.beam_search import generate
 from mt3drum.decode.preferences import LAGS, count, counts, log_ratios
