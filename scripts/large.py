@@ -3,8 +3,8 @@
     python scripts/large.py --docs docs/large.md
     python scripts/large.py --hours 20000 --speed 45 --cores 64
 
-Speed is seconds of audio a CPU-second (`mt3drum doctor` measures it; docs/performance.md has 76 for whole songs, greedy).
-The size of a result is measured on the demo clip. Prices are assumptions: give your own.
+Speed is seconds of audio a CPU-second: `mt3drum doctor` measures it; docs/performance.md has 76 for whole
+songs, greedy. The size of a result is measured on the demo clip. Prices are assumptions: give your own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LEDGER_BYTES = 300
 
 
 def bytes_an_hour() -> float:
-    """Of a Parquet file that holds the demo clip's transcription many times, each a row, for an hour of music."""
+    """Of a Parquet file of many rows like the demo clip's transcription, for an hour of music."""
     clip = Path(str(resources.files("mt3drum") / "assets" / "demo.ogg"))
     found = Transcriber.load(device="cpu").transcribe_file(clip)
     with tempfile.TemporaryDirectory() as folder:
