@@ -81,7 +81,7 @@ def test_two_halves_of_a_drum_are_one_hit() -> None:
 def test_a_scheme_without_a_label_for_the_vocabulary_is_refused() -> None:
     with pytest.raises(ValueError, match="scheme 5 has no label"):
         DecodeConfig(scheme="5", classes=frozenset({CLASS_INDEX["aux1"]}))
-    with pytest.raises(ValueError, match="scheme '12' is none"):
+    with pytest.raises(ValueError, match="scheme '12' is not one of"):
         DecodeConfig(scheme="12")
 
 

@@ -8,7 +8,7 @@ from mt3drum.rhythm.grid import Grid, Meter
 
 
 def test_wrong_meters_are_named() -> None:
-    with pytest.raises(ValueError, match="meter 4/3 is none of"):
+    with pytest.raises(ValueError, match="meter 4/3 is not one of"):
         Meter.parse("4/3")
     with pytest.raises(ValueError, match="meter 'four' is not of the form 4/4"):
         Meter.parse("four")
