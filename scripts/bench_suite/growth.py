@@ -26,12 +26,13 @@ from scripts.bench_suite.parts import (
 LENGTHS = (1, 10, 60, 600)
 """Minutes of a recording; the last is for a full run."""
 KIB_A_MB = 1e6 / 1024
-_PROGRAM = """import resource, sys
+# Not getrusage: its peak begins with that of the process that started this one.
+_PROGRAM = """import re, sys
 from pathlib import Path
 from mt3drum.cli.main import main
 
 code = main(sys.argv[2:])
-Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))  # KiB on Linux
+Path(sys.argv[1]).write_text(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 sys.exit(code)
 """
 
@@ -80,7 +81,8 @@ def ranks(setting: Setting) -> list[Row]:
 
 
 def length(setting: Setting) -> list[Row]:
-    """CPU seconds a minute of audio and peak memory of the whole command, by the length of the recording."""
+    """CPU seconds a minute of audio and peak memory of the whole command, by the length of the recording (on
+    Linux)."""
     rows: list[Row] = []
     peak = setting.scratch / "peak.txt"
     for minutes in LENGTHS[: setting.repeats(3, 4)]:
