@@ -63,6 +63,8 @@ def test_a_stroke_a_little_before_the_beat_begins_its_part_of_the_roll() -> None
     assert [hit.time for hit in find_figures(hits, GRID).rolls] == pytest.approx([0.69, 1.01])
     early = strokes(0.67, 0.04, [80] * 12)  # 0.99
     assert [hit.time for hit in find_figures(early, GRID).rolls] == pytest.approx([0.67, 0.99])
+    less = strokes(0.659, 0.04, [80] * 12)  # 0.979: a millisecond nearer to the stroke before
+    assert [hit.time for hit in find_figures(less, GRID).rolls] == pytest.approx([0.659, 1.019])
 
 
 def test_a_roll_in_six_eight_ends_on_a_sixth_of_its_beat() -> None:
