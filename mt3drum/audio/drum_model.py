@@ -71,7 +71,7 @@ class Onset:
 
 
 @dataclass(frozen=True)
-class DrumTemplates:
+class KitTemplates:
     """Templates [frames, bins] of the drums of one recording, by class."""
 
     patches: Mapping[int, np.ndarray]
@@ -99,7 +99,7 @@ def onsets_of(hits: Sequence[Hit], frames_per_second: float, first: int = 0) -> 
     return found[::-1]
 
 
-def learn(spectrogram: np.ndarray, onsets: Sequence[Onset], rate: float, hop: int) -> DrumTemplates:
+def learn(spectrogram: np.ndarray, onsets: Sequence[Onset], rate: float, hop: int) -> KitTemplates:
     """Templates from a magnitude spectrogram [frames, bins] with onsets."""
     patches = _starting_patches(spectrogram, onsets, rate)
     gains = np.array([onset.loudness for onset in onsets])
@@ -112,11 +112,11 @@ def learn(spectrogram: np.ndarray, onsets: Sequence[Onset], rate: float, hop: in
         gains = _update_gains(ratio, onsets, gains, patches)
         ratio = spectrogram / (_sum(spectrogram.shape, onsets, gains, patches) + background + _TINY)
         _update_patches(ratio, onsets, gains, patches)
-    return DrumTemplates(patches)
+    return KitTemplates(patches)
 
 
 def masks(
-    model: DrumTemplates, spectrogram: np.ndarray, onsets: Sequence[Onset], frames_per_second: float
+    model: KitTemplates, spectrogram: np.ndarray, onsets: Sequence[Onset], frames_per_second: float
 ) -> dict[str, np.ndarray]:
     """Share 0..1 of each family with onsets in every cell [frames, bins] of a magnitude spectrogram; together
     1 at most, what is missing is the background's."""

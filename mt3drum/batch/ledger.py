@@ -48,6 +48,20 @@ class Share(NamedTuple):
             raise ValueError(f"{share.world} ranks need --manifest DIR, a folder shared by all of them")
         return share
 
+    @staticmethod
+    def parse(text: str, ledger: bool) -> Share:
+        """`3/16`: the fourth of 16 tasks, counted from 0, as a Slurm array does.
+
+        Raises:
+            ValueError: it is no such share, or there is no ledger.
+        """
+        first, _, second = text.partition("/")
+        if not (first.isdecimal() and second.isdecimal() and int(first) < int(second)):
+            raise ValueError(f"--task {text} is no task of an array: I/N is wanted, with I from 0 to N - 1")
+        if not ledger:
+            raise ValueError(f"--task {text} needs --manifest DIR, a folder that all tasks see")
+        return Share(int(first), int(second))
+
     def of(self, items: Sequence[_Item]) -> list[_Item]:
         """This rank's items; they depend only on the list, so ranks need not start together."""
         return list(items[self.rank :: self.world])

@@ -40,6 +40,8 @@ class TranscribeOptions:
     """Folder of the ledger."""
     output_shards: int | None = None
     """Recordings in one tar file of results."""
+    task: str | None = None
+    """I/N: the share of this process; None: by the environment."""
     skip_existing: bool = False
     quiet: bool = False
     json: bool = False
@@ -76,7 +78,8 @@ def make_plan(options: TranscribeOptions) -> Plan:
     Raises:
         ValueError, OSError: the inputs, the environment or the output cannot be used.
     """
-    share = Share.from_environment(options.manifest is not None)
+    ledger = options.manifest is not None
+    share = Share.parse(options.task, ledger) if options.task else Share.from_environment(ledger)
     texts = inputs.brace_patterns(options.files)
     named = [text for text in texts if not text.startswith(inputs.PIPE)]
     folder = options.output.folder

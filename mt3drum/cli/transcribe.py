@@ -79,6 +79,12 @@ def _add_many(parser: argparse.ArgumentParser) -> None:
         "process this rank's share (RANK and WORLD_SIZE of deepspeed or torchrun)",
     )
     add(
+        "--task",
+        metavar="I/N",
+        help="take the I-th of N shares, I from 0 to N - 1, instead of that by RANK and WORLD_SIZE: for "
+        "Slurm arrays (needs --manifest)",
+    )
+    add(
         "--output-shards",
         type=int,
         metavar="N",
@@ -134,6 +140,7 @@ def transcribe(args: argparse.Namespace) -> int:
             drums=drums,
             list=args.list,
             manifest=args.manifest,
+            task=args.task,
             output_shards=args.output_shards,
             skip_existing=args.skip_existing,
             quiet=args.quiet,
@@ -163,7 +170,13 @@ def _check_watch(args: argparse.Namespace) -> None:
     Raises:
         ValueError: it is no folder, or other options do not go with it.
     """
-    others = {"FILES": args.files, "--list": args.list, "--manifest": args.manifest, "--merge": args.merge}
+    others = {
+        "FILES": args.files,
+        "--list": args.list,
+        "--manifest": args.manifest,
+        "--merge": args.merge,
+        "--task": args.task,
+    }
     if clash := [name for name, value in others.items() if value]:
         raise ValueError(f"--watch {args.watch} cannot be combined with {' and '.join(clash)}")
     if not args.watch.is_dir():

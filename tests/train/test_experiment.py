@@ -218,3 +218,29 @@ def test_a_split_without_recordings_is_refused(
     arguments = [str(songs), "--output", str(tmp_path / "out"), "--replay", str(validation)]
     assert finetune.main([*arguments, "--validation", str(validation), "--split-shares", "1,0,0"]) == 1
     assert "none is for test" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_points_are_trained_tuned_and_compared(
+    tmp_path: Path, validation: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing stands in for anything: two runs of two steps, their decoding tuned, the table of both."""
+    make_shards(tmp_path / "shards", BeepShards(shards=1))
+    base = {"preset": "tiny", "batch": 2, "shards": str(tmp_path / "shards"), "bfloat16": False}
+    plan = written(tmp_path / "plan.yaml", base=base, draws=2, rungs=[2])
+    arguments = [
+        str(plan),
+        "--validation",
+        str(validation),
+        "--output",
+        str(tmp_path / "out"),
+        "--clips",
+        "1",
+    ]
+    assert sweep.main(arguments) == 0
+    assert len(list((tmp_path / "out").glob("draw-*-2-*/tuned.safetensors"))) == 2
+    assert capsys.readouterr().out.count("\n") == 4
+    assert all(
+        0 < found["token_nats"] < 20
+        for found in json.loads((tmp_path / "out" / "results.json").read_text()).values()
+    )

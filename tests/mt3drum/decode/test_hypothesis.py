@@ -120,3 +120,47 @@ def test_the_head_alone_keeps_the_options() -> None:
     assert steps(minimum_gap=0.11) == [(5, 0), (40, 0), (60, 1), (80, 2)]
     assert steps(classes=frozenset({0, 2})) == [(5, 0), (15, 0), (40, 0), (80, 2)]
     assert steps(max_hits_per_second=2) == [(5, 0), (15, 0)]
+
+
+def test_the_head_alone_writes_a_legal_sequence() -> None:
+    """Two strokes at once share a time token; a segment without strokes is its end alone."""
+    logits = torch.full((2, 40, NUM_CLASSES), -9.0)
+    for step, drum in ((5, 1), (5, 3), (20, 0)):
+        logits[0, step, drum] = 4.0
+    nothing = torch.zeros(1, 1, 1)
+    encoded = EncoderOutput(nothing, nothing, logits, torch.zeros_like(logits))
+    config = DecodeConfig(onset_weight=1.0, onset_bias=0.0)
+    struck, silent = framewise(CODEC, torch.sigmoid(logits), encoded, config, 40)
+    loud = CODEC.first_velocity + CODEC.velocity_bin(64)
+    assert struck.tokens == (
+        *(CODEC.first_time + 5, CODEC.first_drum + 1, loud, CODEC.first_drum + 3, loud),
+        *(CODEC.first_time + 20, CODEC.first_drum, loud, EOS),
+    )
+    assert struck.steps == (5, 5, 20) and [hit.velocity for hit in struck.hits] == [64] * 3
+    assert (silent.tokens, silent.hits, silent.steps) == ((EOS,), (), ())
+
+
+def test_each_segment_has_its_own_strokes() -> None:
+    """Sequences of several lengths in one batch; what the decoder finds in one is not another's."""
+
+    def row(*strokes: tuple[int, int]) -> list[int]:
+        tokens = [
+            t
+            for at, drum in strokes
+            for t in (CODEC.first_time + at, CODEC.first_drum + drum, CODEC.first_velocity)
+        ]
+        return [*tokens, EOS, *[PAD] * (6 - len(tokens))]
+
+    tokens = np.array([row((3, 0)), row(), row((7, 2), (9, 1))])
+    window = np.full((3, 7, 2 * WINDOW + 1), -math.inf)
+    window[..., WINDOW] = 0.0
+    path = TokenPath(tokens, window, np.zeros((3, 7)), np.array([-1.0, -2.0, -3.0]))
+    zeros = torch.zeros(3, 40, NUM_CLASSES)
+    found = hypotheses(CODEC, path, zeros, zeros, DecodeConfig(onset_weight=0.0))
+    assert [[(hit.drum, step) for hit, step in zip(h.hits, h.steps, strict=True)] for h in found] == [
+        [(0, 3)],
+        [],
+        [(2, 7), (1, 9)],
+    ]
+    assert [len(h.tokens) for h in found] == [4, 1, 7]
+    assert [h.score for h in found] == [-1.0, -2.0, -3.0]

@@ -64,6 +64,16 @@ def drop(page: Any, address: str, file: Path) -> None:
     page.wait_for_url("**/review.html*")
 
 
+def inaccessible(page: Any) -> list[Any]:
+    """Violations of accessibility that axe-core finds: rule and elements."""
+    axe = fetched() / "node_modules" / "axe-core" / "axe.min.js"
+    page.evaluate(f"{axe.read_text(encoding='utf-8')}; null")
+    found: list[Any] = page.evaluate(
+        "axe.run().then((found) => found.violations.map(({ id, nodes }) => [id, nodes.map((n) => n.html)]))"
+    )
+    return found
+
+
 def test_from_drop_to_export_and_without_a_network(
     page: Any, context: Any, address: str, tmp_path: Path, errors: list[str]
 ) -> None:
@@ -85,6 +95,7 @@ def test_from_drop_to_export_and_without_a_network(
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=most)
     assert page.locator("#title").text_content() == file.name
     until(page, "app.view.tiles.tile(0, 0) !== null")  # the spectrogram is decoded
+    assert inaccessible(page) == []
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Delete")
     assert len(on_page(page)) == len(hits) - 1
@@ -95,6 +106,7 @@ def test_from_drop_to_export_and_without_a_network(
     context.set_offline(True)
     page.goto(address)
     assert f"{len(hits)} hits" in page.locator("#jobs").inner_text()
+    assert inaccessible(page) == []
     page.get_by_role("link", name=file.name).click()
     until(page, "window.app !== undefined && app.started")
     assert len(on_page(page)) == len(hits) - 1  # edits were kept

@@ -1,0 +1,95 @@
+"""Rows of transcriptions in Parquet files (extra `parquet`): a file a chunk, complete or absent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mt3drum.batch.rows import Row
+from mt3drum.extras import need
+from tokenizer.whole_file import whole_file
+
+_SUFFIX = ".parquet"
+
+
+def schema() -> Any:
+    """The pyarrow schema of the rows.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    need("parquet", "pyarrow")
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("status", pa.string(), nullable=False),
+            ("reason", pa.string()),
+            ("seconds", pa.float64()),
+            ("bpm", pa.float64()),
+            ("meter", pa.string()),
+            ("time", pa.list_(pa.float64())),
+            ("drum", pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+            ("velocity", pa.list_(pa.int8())),
+            ("confidence", pa.list_(pa.float32())),
+            ("warnings", pa.list_(pa.string())),
+        ]
+    )
+
+
+def to_table(rows: Sequence[Row]) -> Any:
+    """A pyarrow Table.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    own = schema()
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(list(rows), schema=own)
+
+
+def chunk_file(folder: Path, paths: Iterable[str]) -> Path:
+    """The file of a chunk: named by its paths, so that the same chunk, done twice, is one file."""
+    digest = hashlib.sha256("\0".join(paths).encode("utf-8", "surrogateescape")).hexdigest()
+    return folder / f"chunk-{digest[:20]}{_SUFFIX}"
+
+
+def write_chunk(folder: Path, rows: Sequence[Row]) -> Path:
+    """Write it.
+
+    Raises:
+        MissingExtra: pyarrow is not installed. OSError: it cannot be written.
+    """
+    table = to_table(rows)
+    import pyarrow.parquet as pq
+
+    path = chunk_file(folder, [row["path"] for row in rows])
+    with whole_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return path
+
+
+def done_paths(folder: Path) -> set[str]:
+    """The recordings that the files of a folder hold, without those that failed: they are tried again.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+        OSError, ValueError: a file cannot be read; the message names it.
+    """
+    need("parquet", "pyarrow")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found: set[str] = set()
+    for path in sorted(folder.glob(f"chunk-*{_SUFFIX}")):
+        try:
+            table = pq.read_table(path, columns=["path", "status"])
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{path}: not a Parquet file of results ({error}); move it away") from None
+        pairs = zip(table["path"].to_pylist(), table["status"].to_pylist(), strict=True)
+        found |= {name for name, status in pairs if status == "done"}
+    return found
