@@ -84,7 +84,8 @@ def length(setting: Setting) -> list[Row]:
     """CPU seconds a minute of audio and peak memory of the whole command, by the length of the recording (on
     Linux)."""
     rows: list[Row] = []
-    peak = setting.scratch / "peak.txt"
+    peak, program = setting.scratch / "peak.txt", setting.scratch / "measured.py"
+    program.write_text(_PROGRAM, encoding="utf-8")
     for minutes in LENGTHS[: setting.repeats(3, 4)]:
         path = setting.scratch / f"length-{minutes}.wav"
         with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1) as file:
@@ -93,7 +94,7 @@ def length(setting: Setting) -> list[Row]:
         cpu, peaks = [], []
         for _ in range(1 if minutes > MINUTES else setting.repeats(2, 5)):
             arguments = transcribe_command(setting, path)[3:]  # without `python -m mt3drum`
-            cpu.append(command([sys.executable, "-c", _PROGRAM, str(peak), *arguments], 1)[0] / minutes)
+            cpu.append(command([sys.executable, str(program), str(peak), *arguments], 1)[0] / minutes)
             peaks.append(int(peak.read_text()) / KIB_A_MB)
         path.unlink()
         rows.append({"name": f"{minutes} min", "unit": "CPU-s a minute", "values": cpu})
