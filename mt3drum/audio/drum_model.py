@@ -53,7 +53,7 @@ POWER = 1.5
 """Exponent of the magnitudes in a mask. This, `OUT_OF_BAND`, `BACKGROUND` and `ITERATIONS` were chosen on
 eight clips of `scripts/stems_report.py --seed 100`; the report's own are others."""
 BACKGROUND = 0.7
-"""Share of the median that is background: what of it is a cymbal's is the drums'."""
+"""Share of the median with which the background starts: some of it may be a cymbal's."""
 _TINY = 1e-9
 
 
@@ -103,7 +103,7 @@ def learn(spectrogram: np.ndarray, onsets: Sequence[Onset], rate: float, hop: in
     """Templates from a magnitude spectrogram [frames, bins] with onsets."""
     patches = _starting_patches(spectrogram, onsets, rate)
     gains = np.array([onset.loudness for onset in onsets])
-    background = _background(spectrogram, rate / hop)
+    background = BACKGROUND * _background(spectrogram, rate / hop)
     for number in range(ITERATIONS):
         if number and number % BACKGROUND_EVERY == 0:
             drums = _sum(spectrogram.shape, onsets, gains, patches)
@@ -216,4 +216,4 @@ def _background(spectrogram: np.ndarray, frames_per_second: float) -> np.ndarray
     edges = np.pad(means, ((width // 2, width // 2), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(edges, width, axis=0)
     medians = np.partition(windows, width // 2, axis=-1)[..., width // 2]
-    return (BACKGROUND * np.repeat(medians, step, axis=0)[:frames]).astype(np.float32)
+    return np.repeat(medians, step, axis=0)[:frames].astype(np.float32)

@@ -116,7 +116,7 @@ def test_a_steady_tone_stays_mostly_in_the_rest(
     tone = 0.2 * np.sin(2 * np.pi * 660 * np.arange(int(SECONDS * RATE)) / RATE)
     recording(tmp_path / "a.wav", {**parts, "tone": tone}, 1)
     rest = read(write_stems(tmp_path / "a.wav", hits, tmp_path))[REST][:, 0] / 2**23
-    assert float(rest @ tone) / float(tone @ tone) == pytest.approx(1, abs=0.3)
+    assert 0.6 < float(rest @ tone) / float(tone @ tone) < 1.1
 
 
 def test_families_left_out_stay_in_the_rest(
