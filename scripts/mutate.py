@@ -124,7 +124,7 @@ def _changed(node: ast.expr, source: str) -> str:
         case ast.Constant(value=int() | float()):
             return f"({node.value!r} + 1)"
         case ast.Constant(value=str()) if node.value:
-            return repr("XX" + node.value)
+            return repr(f"XX{node.value}")
     return ""
 
 
