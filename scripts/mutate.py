@@ -123,8 +123,8 @@ def _changed(node: ast.expr, source: str) -> str:
             return str(not node.value)
         case ast.Constant(value=int() | float()):
             return f"({node.value!r} + 1)"
-        case ast.Constant(value=str()) if node.value:
-            return repr(f"XX{node.value}")
+        case ast.Constant(value=str() as words) if words:
+            return repr("XX" + words)
     return ""
 
 
