@@ -123,8 +123,8 @@ def _changed(node: ast.expr, source: str) -> str:
             return str(not node.value)
         case ast.Constant(value=int() | float()):
             return f"({node.value!r} + 1)"
-        case ast.Constant(value=str() as word) if word:
-            return repr("XX" + word)
+        case ast.Constant(value=str() as words) if words:
+            return repr("XX" + words)
     return ""
 
 
@@ -145,15 +145,12 @@ def run_tests(copy: str, tests: Sequence[str], loaded: str) -> None:
     """
     os.chdir(copy)
     os.environ["PYTHONPATH"] = copy
+    sys.path.insert(0, copy)
     if not loaded:
         sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
-    status = int(
-        pytest.main(
-            ["-q", "-x", "-p", "no:cacheprovider", "-o", f"pythonpath={copy}", "-m", "not slow", *tests]
-        )
-    )
+    status = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-m", "not slow", *tests]))
     if loaded:
         names = [name for name in sys.modules if name.split(".")[0] not in (*OURS, "__main__", "__mp_main__")]
         Path(loaded).write_text(json.dumps(names), encoding="utf-8")
