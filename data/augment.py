@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.borders import begin, end
 from data.dsp import effects, tones
 from data.dsp.config import Range
 from data.dsp.harsh import worsen
 from data.dsp.levels import mix
+from data.dsp.separation import separate
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
-
-SPEED_MARGIN = 1.07
-"""A window of seconds * SPEED_MARGIN is long enough for the fastest playback."""
 
 MEDIA = ("low-pass", "telephone", "codec", "crush")
 """Media that limit the bandwidth of a recording."""
@@ -50,7 +49,8 @@ class AugmentConfig:
     speed_probability: float = 0.3
     """Playback between 1 - speed_range and 1 + speed_range times the speed."""
     speed_range: float = 0.06
-    """At most 0.06: see SPEED_MARGIN."""
+    """At most 0.3. Rendered clips vary in tempo already; pitch moves with the speed, so that recorded drums
+    sound like other drums."""
     decoy_probability: float = 0.1
     """Clicks, consonants, coughs: sounds with an attack that are not drums."""
     tone_probability: float = 0.5
@@ -108,6 +108,11 @@ class AugmentConfig:
     """Share of metronomes that beep; the others click."""
     decoys: tuple[int, int] = (1, 9)
     """Number of decoys in a window: at least, fewer than."""
+    separation_probability: float = 0.0
+    """A band is heard through a source separator: what it leaves of the band and takes of the drums."""
+    ramp_batches: int = 0
+    """A curriculum: over this number of batches of a rank all probabilities but that of the level grow from
+    0, and the loudest band from the quietest (of a data set; a resumed run goes on where it was)."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -118,14 +123,34 @@ class AugmentConfig:
                 raise ValueError(f"{item.name} is {value}, expected two rising numbers")
         if self.seconds <= 0:
             raise ValueError(f"seconds is {self.seconds}, expected more than 0")
-        if not 0 <= self.speed_range <= 0.06:
-            raise ValueError(f"speed_range is {self.speed_range}, expected 0..0.06")
+        if not 0 <= self.speed_range <= 0.3:
+            raise ValueError(f"speed_range is {self.speed_range}, expected 0..0.3")
+        if self.ramp_batches < 0:
+            raise ValueError(f"ramp_batches is {self.ramp_batches}, expected 0 or more")
         if not self.band_low <= self.band_high:
             raise ValueError(f"band_low {self.band_low} is above band_high {self.band_high}")
         if len(self.media) != len(MEDIA) or min(self.media) < 0 or abs(sum(self.media) - 1) > 1e-6:
             raise ValueError(f"media is {self.media}, expected {len(MEDIA)} shares with a sum of 1")
         if not self.level_low <= 0:
             raise ValueError(f"level_low is {self.level_low}, expected 0 dB or less")
+
+    @property
+    def speed_margin(self) -> float:
+        """A window of seconds * speed_margin suffices for the fastest playback."""
+        return 1.01 + max(0.06, self.speed_range)
+
+    def at(self, batch: int) -> "AugmentConfig":
+        """What is done in a rank's batch of this number."""
+        if batch >= self.ramp_batches:
+            return self
+        share = batch / self.ramp_batches
+        grown = {
+            item.name: share * getattr(self, item.name)
+            for item in fields(self)
+            if item.name.endswith("_probability") and item.name != "level_probability"
+        }
+        high = self.band_low + share * (self.band_high - self.band_low)
+        return replace(self, band_high=high, **grown)
 
     @classmethod
     def none(cls, seconds: float = 4.0) -> "AugmentConfig":
@@ -139,9 +164,9 @@ def augment(
 ) -> tuple[Audio, tuple[Hit, ...]]:
     """Mix and augment one window.
 
-    drums, band: float32, equal length, at least config.seconds * SPEED_MARGIN long (shorter is padded with
-    silence). hits: times in seconds from the window's start. Returns exactly config.seconds of audio and the
-    hits in [0, config.seconds), in the new time. Raises ValueError when drums and band differ in length.
+    drums, band: float32, equal length, at least config.seconds * config.speed_margin long (shorter is padded
+    with silence). hits: times in seconds from the window's start. Returns exactly config.seconds of audio and
+    the hits in [0, config.seconds), in the new time. Raises ValueError when drums and band differ in length.
     """
     if band is not None and len(band) != len(drums):
         raise ValueError(
@@ -163,7 +188,11 @@ def augment(
         if rng.random() < config.drumless_probability:
             audio, kept = band, ()
         else:
-            audio = mix(audio, band, band_level(rng, config))
+            level = band_level(rng, config)
+            if config.separation_probability and rng.random() < config.separation_probability:
+                audio = separate(audio, mix(audio, band, level), rng)
+            else:
+                audio = mix(audio, band, level)
     if rng.random() < config.decoy_probability:
         audio = add_decoys(audio, rng, config)
     audio = resize(audio, samples) if factor == 1.0 else effects.change_speed(audio, factor, samples)
@@ -172,7 +201,7 @@ def augment(
     audio = colour(audio, rng, config)
     kept = [hit for hit in kept if 0 <= hit.time < config.seconds]
     if rng.random() < config.begin_probability:
-        audio, kept = begin(audio, kept, rng, config)
+        audio, kept = begin(audio, kept, rng, config.begin_seconds, config.trimmed)
     if rng.random() < config.end_probability:
         audio, kept = end(audio, kept, rng)
     return audio, tuple(kept)
@@ -181,42 +210,6 @@ def augment(
 def _heard(drums: Audio, rng: np.random.Generator, probability: float) -> bool:
     """Whether the band is mixed in; always if there are no drums, because silence teaches nothing."""
     return rng.random() < probability or (probability > 0 and not drums.any())
-
-
-ATTACK_SECONDS = 0.03
-"""No recording begins this soon after a stroke, because the rest of the stroke would be ambiguous."""
-
-LEAD_SECONDS = 0.005
-"""Maximum time left before the first stroke."""
-
-
-def begin(
-    audio: Audio, hits: Sequence[Hit], rng: np.random.Generator, config: AugmentConfig
-) -> tuple[Audio, list[Hit]]:
-    """Silence up to a random time, as before the first sample of a recording; earlier hits are removed."""
-    start = float(rng.uniform(0, config.begin_seconds))
-    near = [hit.time for hit in hits if hit.time < config.begin_seconds]
-    if near and rng.random() < config.trimmed:
-        start = near[int(rng.integers(len(near)))] - float(rng.uniform(0, LEAD_SECONDS))
-    # Move it before a stroke that it would cut, and before all strokes at the same time.
-    for time in reversed(near):
-        if time <= start < time + ATTACK_SECONDS:
-            start = time - 0.5 * LEAD_SECONDS
-    out = audio.copy()
-    out[: max(0, round(start * SAMPLE_RATE))] = 0
-    return out, [hit for hit in hits if hit.time >= start]
-
-
-def end(audio: Audio, hits: Sequence[Hit], rng: np.random.Generator) -> tuple[Audio, list[Hit]]:
-    """Silence from a random time in the second half; no stroke is cut."""
-    last = len(audio) / SAMPLE_RATE * float(rng.uniform(0.5, 1.0))
-    for hit in hits:
-        if last - ATTACK_SECONDS < hit.time <= last:
-            last = hit.time - LEAD_SECONDS
-            break
-    out = audio.copy()
-    out[max(0, round(last * SAMPLE_RATE)) :] = 0
-    return out, [hit for hit in hits if hit.time <= last]
 
 
 def colour(audio: Audio, rng: np.random.Generator, config: AugmentConfig) -> Audio:

@@ -13,55 +13,19 @@ from __future__ import annotations
 
 import itertools
 import logging
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from data.augment import SPEED_MARGIN, AugmentConfig, augment
-from data.dsp.levels import mix
-from data.shards.unpack import BadSample, audio_of, labels_of
+from data.example import Example, LoaderConfig, read_example
+from data.shards.unpack import BadSample
 from data.shards.walk import Located, Order, located, summary
-from mt3drum.config import SAMPLE_RATE
 from tokenizer.codec import PAD, Codec
-from tokenizer.drums import NUM_CLASSES
-from tokenizer.encode import encode
-from tokenizer.hits import SAME_STROKE, Hit, merge_close
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LoaderConfig:
-    """How shards become batches.
-
-    Raises:
-        ValueError: a field is outside its range.
-    """
-
-    batch_size: int = 16
-    workers: int = 0
-    """Number of worker processes; 0: none."""
-    seed: int = 0
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """`AugmentConfig.none()` for validation. Its length must be the codec's segment."""
-    swap_band: float = 0.25
-    """Probability that a clip gets the band of the previous sample."""
-    buffer: int = 2000
-    """Samples among which the order is shuffled."""
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.workers < 0 or self.buffer < 1:
-            raise ValueError(
-                f"batch_size {self.batch_size} and buffer {self.buffer} must be at least 1, "
-                f"workers {self.workers} at least 0"
-            )
-        if not 0 <= self.swap_band <= 1:
-            raise ValueError(f"swap_band is {self.swap_band}, expected 0..1")
 
 
 class Batch(NamedTuple):
@@ -78,16 +42,6 @@ class Batch(NamedTuple):
     keys: list[str]
     bad: dict[str, int]
     """Number of bad samples encountered while making this batch, by reason."""
-
-
-class Example(NamedTuple):
-    """One sample of a batch."""
-
-    audio: np.ndarray
-    tokens: list[int]
-    onset: np.ndarray
-    velocity: np.ndarray
-    key: str
 
 
 class Loader:
@@ -122,17 +76,19 @@ class Loader:
 
 
 def make_loader(
-    shards: Sequence[str],
+    shards: Sequence[str] | Sequence[Sequence[str]],
     codec: Codec,
     config: LoaderConfig,
     rank: int = 0,
     world: int = 1,
     start_sample: int = 0,
+    weights: Sequence[float] = (),
 ) -> Loader:
     """Batches of this rank, starting at its `start_sample`-th sample.
 
     Args:
-        shards: tar files on disk (`data.shards.write.shard_paths`), in any order.
+        shards: tar files on disk (`data.shards.write.shard_paths`), in any order; or several lists of them.
+        weights: of several lists, the share of samples that each gives, relative to the others.
         start_sample: number of samples this rank has consumed before: batches * batch size.
     Raises:
         ValueError: there are no shards, or rank, start or segment length is invalid. While iterating: a whole
@@ -150,7 +106,10 @@ def make_loader(
         raise ValueError(
             f"augment.seconds is {config.augment.seconds}, the codec's segments are {codec.segment_seconds} s"
         )
-    order = Order(tuple(sorted(shards)), config.seed, config.buffer)
+    lists = [[one] if isinstance(one, str) else one for one in shards]
+    if not weights:
+        lists = [list(itertools.chain(*lists))]
+    order = Order(tuple(tuple(sorted(one)) for one in lists), config.seed, config.buffer, tuple(weights))
     return Loader(BatchSource(order, codec, config, rank, world, start_sample // config.batch_size))
 
 
@@ -179,18 +138,19 @@ class BatchSource(torch.utils.data.IterableDataset[Batch]):
         for number in itertools.count(self.first):
             places = list(itertools.islice(stream, size))
             if (number - self.first) % workers == worker:
-                examples = self.examples(places, bad) or self.substitutes((number + 1) * size, bad)
+                examples = self.examples(places, bad, number)
+                examples = examples or self.substitutes((number + 1) * size, bad)
                 # Good samples of the batch replace bad ones, so that every batch stays full.
                 filled = list(itertools.islice(itertools.cycle(examples), size))
                 yield collate(filled, dict(bad))
                 bad.clear()
 
-    def examples(self, places: Iterable[Located], bad: Counter[str]) -> list[Example]:
-        """The usable ones of these samples."""
+    def examples(self, places: Iterable[Located], bad: Counter[str], number: int) -> list[Example]:
+        """The usable ones of these samples of batch `number`."""
         found = []
         for place in places:
             try:
-                found.append(read_example(place, self.codec, self.config))
+                found.append(read_example(place, self.codec, self.config, number))
             except BadSample as error:
                 bad[error.reason] += 1
                 log.debug("%s in %s: %s", place.members["__key__"], place.members["__url__"], error)
@@ -202,79 +162,19 @@ class BatchSource(torch.utils.data.IterableDataset[Batch]):
         Raises:
             ValueError: there is none in a whole epoch.
         """
-        last = None
+        last = [-1] * len(self.order.sources)
         for place in located(self.order, self.rank, self.world, start, Counter()):
-            last = place.epoch + 1 if last is None else last
-            if place.epoch > last:
+            if last[place.source] < 0:
+                last[place.source] = place.epoch + 1
+            if all(0 <= end < place.epoch for end in last):
                 break
-            found = self.examples([place], bad)
+            found = self.examples([place], bad, start // self.config.batch_size)
             if found:
                 return found
         raise ValueError(
-            f"no usable sample in a whole epoch of {len(self.order.shards)} shards ({summary(bad)}): "
-            f"{self.order.shards[0]} ..."
+            f"no usable sample in a whole epoch of {sum(map(len, self.order.sources))} shards "
+            f"({summary(bad)}): {self.order.sources[0][0]} ..."
         )
-
-
-def read_example(place: Located, codec: Codec, config: LoaderConfig) -> Example:
-    """Read, cut, mix and encode one sample; random numbers depend only on (seed, epoch, key).
-
-    Raises:
-        BadSample: the sample cannot be used.
-    """
-    members = place.members
-    rng = np.random.default_rng([config.seed, place.epoch, zlib.crc32(members["__key__"].encode())])
-    seconds = codec.segment_seconds
-    labels = labels_of(members)
-    # The seconds are those of the labels' clip; audio may be a few samples shorter.
-    length = round(seconds * SPEED_MARGIN * SAMPLE_RATE)
-    clip = round(labels.seconds * SAMPLE_RATE)
-    start = int(rng.integers(max(0, clip - round(seconds * SAMPLE_RATE)) + 1))
-    audio = audio_of(members, "flac", start, length)
-    band = None
-    borrowed = rng.random() < config.swap_band
-    if "band.flac" in members:
-        lender = place.before if borrowed and place.before and "band.flac" in place.before else members
-        band = audio_of(lender, "band.flac", start, length)
-    offset = start / SAMPLE_RATE
-    hits = [Hit(hit.time - offset, hit.drum, hit.velocity) for hit in labels.hits if hit.time >= offset]
-    if place.before and rng.random() < config.augment.hit_mixing_probability:
-        audio, hits = mix_hits(audio, hits, place.before, start, rng)
-    audio, kept = augment(audio, band, hits, rng, config.augment)
-    if not np.isfinite(audio).all():
-        raise BadSample("audio not finite", members["__key__"])
-    onset, velocity = frame_targets(kept, codec)
-    return Example(audio, encode(codec, kept).ids, onset, velocity, members["__key__"])
-
-
-def mix_hits(
-    audio: np.ndarray, hits: Sequence[Hit], other: Mapping[str, Any], start: int, rng: np.random.Generator
-) -> tuple[np.ndarray, list[Hit]]:
-    """Add the drums of another sample, up to 9 dB quieter; strokes of one drum within 20 ms are merged.
-
-    Raises:
-        BadSample: the other sample cannot be used.
-    """
-    offset = start / SAMPLE_RATE
-    theirs = [
-        Hit(hit.time - offset, hit.drum, hit.velocity) for hit in labels_of(other).hits if hit.time >= offset
-    ]
-    added = mix(audio, audio_of(other, "flac", start, len(audio)), float(rng.uniform(-9.0, 0.0)))
-    return added, merge_close([*hits, *theirs], SAME_STROKE)
-
-
-def frame_targets(hits: Iterable[Hit], codec: Codec) -> tuple[np.ndarray, np.ndarray]:
-    """Onset and velocity targets [T 26] of the hits of a segment; see `Batch`."""
-    onset = np.zeros((codec.segment_steps, NUM_CLASSES), np.float32)
-    velocity = np.zeros_like(onset)
-    for hit in hits:
-        step = codec.step_of(hit.time)
-        for near, value in ((step - 1, 0.5), (step, 1.0), (step + 1, 0.5)):
-            if 0 <= step < codec.segment_steps and 0 <= near < codec.segment_steps:
-                # If two hits of a drum share a step, the larger target is used.
-                onset[near, hit.drum] = max(onset[near, hit.drum], value)
-                velocity[near, hit.drum] = max(velocity[near, hit.drum], hit.velocity / 127)
-    return onset, velocity
 
 
 def collate(examples: Sequence[Example], bad: dict[str, int]) -> Batch:

@@ -99,6 +99,8 @@ class Evaluation:
     false_alarms: FalseAlarms | None
     confusion: np.ndarray
     curve: calibration.Curve | None
+    class_curves: Mapping[str, calibration.Curve]
+    """By label; none where there are no confidences."""
     reliability: calibration.Reliability | None
     findings: Sequence[lint.Finding]
     matches: Sequence[TrackMatch]
@@ -193,6 +195,7 @@ def evaluate(
         false_alarms=false_alarms(silent, lengths),
         confusion=confusion(matches, len(labels), window),
         curve=calibration.precision_recall(matches, window) if confident else None,
+        class_curves=calibration.class_curves(matches, labels, window) if confident else {},
         reliability=calibration.reliability(matches) if confident else None,
         findings=findings,
         matches=matches,

@@ -17,6 +17,8 @@ _FORMER_NAMES = {"prior_weight": "onset_weight", "prior_bias": "onset_bias"}
 """Field names in headers of earlier checkpoints -> current names."""
 DECODED_SCHEMES = ("26", "16", "8", "5")
 """Values of `--scheme`: schemes whose labels are runs of neighbouring classes, as ascending drums require."""
+TAUGHT = ("scheme", "classes")
+"""Settings in a checkpoint's header that say what its weights were taught: no tuning changes them."""
 PLAYABLE = 5.0
 """Nats of `--playable`: a hit that needs a third hand must be 150 times as likely as its absence."""
 DECODERS = ("product", "frames")
@@ -99,7 +101,7 @@ class DecodeConfig:
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} {getattr(self, name)} is outside {low}..{high}")
         if self.scheme not in DECODED_SCHEMES:
-            raise ValueError(f"scheme {self.scheme!r} is none of {', '.join(DECODED_SCHEMES)}")
+            raise ValueError(f"scheme {self.scheme!r} is not one of {', '.join(DECODED_SCHEMES)}")
         if unknown := {family for family, _ in self._least} - set(FAMILIES):
             raise ValueError(f"minimum_confidence names no family of drums: {', '.join(sorted(unknown))}")
         if not all(0 <= least <= 1 for _, least in self._least):
@@ -138,12 +140,14 @@ class DecodeConfig:
         options = dict(options)
         decoder = options.pop("decoder", "product")
         if decoder not in DECODERS:
-            raise ValueError(f"decoder {decoder!r} is none of {', '.join(DECODERS)}")
+            raise ValueError(f"decoder {decoder!r} is not one of {', '.join(DECODERS)}")
         frames = {**_FRAMES, **self.frames} if decoder == "frames" else {}
         base = DecodeConfig.from_dict({**self.to_dict(), **frames})
         if isinstance(least := options.get("minimum_confidence"), Mapping):
             options["minimum_confidence"] = {**dict(base._least), **least}
         chosen = DecodeConfig.from_dict({**base.to_dict(), **options})
+        if DECODED_SCHEMES.index(chosen.scheme) < DECODED_SCHEMES.index(self.scheme):
+            raise ValueError(f"scheme {chosen.scheme}: this checkpoint tells only {self.scheme} labels apart")
         if decoder == "frames" and chosen.onset_weight != 1:
             raise ValueError(f"onset_weight {chosen.onset_weight} is not for the decoder frames, which has 1")
         return chosen
@@ -186,6 +190,8 @@ class DecodeConfig:
                 values["classes"] = frozenset(values["classes"])
             if "confidence_calibration" in values:
                 values["confidence_calibration"] = tuple((x, y) for x, y in values["confidence_calibration"])
+            if "scheme" in values:
+                values["scheme"] = str(values["scheme"])  # YAML and --decode take 8 for a number
             least = values.get("minimum_confidence")
             if isinstance(least, Mapping):
                 values["minimum_confidence"] = tuple(least.items())

@@ -1,7 +1,5 @@
-"""Transcription of arrays, files and many files to hits, and of a file to MIDI.
-
-Segments of several recordings share a batch; results do not depend on batching.
-"""
+"""Transcription of arrays and files; segments of several recordings share a batch without changing the
+results."""
 
 from __future__ import annotations
 
@@ -100,9 +98,9 @@ class Transcriber:
         """
         path = bundled() if checkpoint is None else Path(checkpoint)
         if precision not in PRECISIONS:
-            raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
+            raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
         if runtime not in RUNTIMES:
-            raise ValueError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
+            raise ValueError(f"runtime {runtime!r} is not one of {', '.join(RUNTIMES)}")
         if runtime == "onnx":
             if precision == "bfloat16" or device not in ("auto", "cpu"):
                 raise ValueError(f"runtime onnx works on the cpu in float32, not on {device} in {precision}")
@@ -147,16 +145,14 @@ class Transcriber:
         on_hits: OnHits | None = None,
         part: Part | None = None,
     ) -> Iterator[Transcription | Failure]:
-        """Transcribe many files. Results are yielded in order, each as soon as its last segment is decoded; a
-        file that cannot be read yields a `Failure`.
+        """Yield results in order, each as soon as its last segment is decoded; an unreadable file yields a
+        `Failure`.
 
         Args:
             on_progress: called with a path and the fraction of it that is decoded, 0..1.
-            on_hits: called with a path and its hits as soon as their times and drums are final, in order of
-                time. All calls together give the hits of the result, except for velocities, which the
-                loudness pass revises at the end.
-            part: transcribe only this part of each recording. Times count from the start of the recording,
-                and the strokes are the same as in the whole transcription.
+            on_hits: called with a path and its hits, in order of time, as soon as their times and drums are
+                final. Together they are the hits of the result before the loudness pass revises velocities.
+            part: the part of each recording to transcribe; times count from the start of the recording.
         """
 
         def jobs() -> Iterator[InProgress]:

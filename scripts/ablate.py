@@ -5,7 +5,10 @@ python scripts/make_shards.py --output datasets/ablation-4-kits --data $DATA --c
 python scripts/make_shards.py --output datasets/ablation-16-kits --data $DATA --clips 1600 --max-kits 16
 python scripts/make_shards.py --output datasets/ablation-all-kits --data $DATA --clips 1600
 python scripts/make_shards.py --output datasets/test --data $DATA --split test --clips 300
+python scripts/make_shards.py --output datasets/validation --data $DATA --split validation --clips 96 \\
+    --band 1 --negatives 0
 python scripts/ablate.py --development $DATA/real/mdb_drums_dev --output runs/ablations \\
+    --validation datasets/validation --docs docs/archive/experiments.md
     --docs docs/archive/experiments.md
 
 Finished runs are kept: rerun the command to resume. `--only NAME` runs some of them.
@@ -16,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,9 +29,9 @@ import yaml
 from tqdm import tqdm
 
 from mt3drum.files import write_whole
-from mt3drum.model.checkpoint import read_header
 from scripts.pages.doc_block import replace_block
-from train.config import merged, nested
+from train.experiment import run_training
+from train.tree import merged, nested
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "train" / "configs" / "ablations.yaml"
@@ -45,30 +47,23 @@ def train(name: str, entry: Mapping[str, Any], base: Mapping[str, Any], folder: 
     Raises:
         ValueError: the training failed; its last lines are in the message.
     """
-    place = folder / name.replace(" ", "-").replace(",", "")
-    checkpoint = place / "last.safetensors"
-    if checkpoint.exists() and read_header(checkpoint)["training"]["step"] == base["steps"]:
-        return checkpoint  # a run that was stopped half-way goes on below
-    place.mkdir(parents=True, exist_ok=True)
-    settings = place / "settings.yaml"
-    settings.write_text(yaml.safe_dump(merged(nested(base), nested(entry.get("set", {})))))
-    command = [
-        sys.executable,
-        str(ROOT / "train" / "main.py"),
-        "--config",
-        str(settings),
-        "--output",
-        str(place),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    (place / "log").write_text(done.stdout + done.stderr)
-    if done.returncode or not checkpoint.exists():
-        raise ValueError(f"{name}: {' '.join(done.stderr.strip().splitlines()[-2:])}")
-    return checkpoint
+    settings = merged(nested(base), nested(entry.get("set", {})))
+    if "after" in entry:
+        settings["initial"] = str(place(folder, entry["after"]) / "last.safetensors")
+    return run_training(settings, place(folder, name))
+
+
+def place(folder: Path, name: str) -> Path:
+    """The folder of a run."""
+    return folder / name.replace(" ", "-").replace(",", "")
 
 
 def measure(
-    checkpoint: Path | None, entry: Mapping[str, Any], shards: Path, development: Path
+    checkpoint: Path | None,
+    entry: Mapping[str, Any],
+    shards: Path,
+    development: Path,
+    validation: Path | None = None,
 ) -> dict[str, Any]:
     """Micro F on the development recordings (five classes; by class for drums only) and rendered clips."""
     from data.corpora.readers import read_mdb
@@ -76,9 +71,14 @@ def measure(
     from eval.metrics.f_measure import f_measure
     from mt3drum.transcriber import Transcriber
     from tokenizer.maps import LABEL_MAPS
+    from train.experiment import TUNING_CLIPS, nats, rendered_f, with_tuned_decoding
 
+    likelihood = {}
+    if checkpoint is not None and validation is not None:
+        checkpoint = with_tuned_decoding(checkpoint, validation)
+        likelihood = nats(checkpoint, list(read_clips(validation, TUNING_CLIPS)))
     transcriber = Transcriber.load(checkpoint, **entry.get("decode", {}))
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {**likelihood}
     for mix in ("drum_only", "pseudo_mix"):
         recordings = read_mdb(development, annotation="class", mix=mix)
         estimates = {r.name: transcriber.transcribe_file(r.audio).hits for r in recordings if r.audio}
@@ -90,11 +90,8 @@ def measure(
             if mix == "drum_only" and milliseconds == 50:
                 found["classes"] = {label: scores.classes[label].f for label in CLASSES}
     clips = list(read_clips(shards, RENDERED_CLIPS))
-    estimates = {clip.key: transcriber.transcribe_array(clip.audio).hits for clip in clips}
-    for scheme in ("26", "5"):
-        played = {clip.key: clip.hits for clip in clips}
-        found[f"rendered_{scheme}"] = f_measure(played, estimates, scheme=scheme).micro.f
-    return found
+    rendered = rendered_f(checkpoint, clips, entry.get("decode", {}), ("26", "5"))
+    return found | {f"rendered_{scheme}": f for scheme, f in rendered.items()}
 
 
 def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], base: Mapping[str, Any]) -> str:
@@ -120,8 +117,8 @@ def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], bas
     lines += [
         "| what | why | drums only | difference | "
         + " | ".join(CLASSES)
-        + " | at 20 ms | pseudo mixes | difference | rendered, 26 | 5 | verdict |",
-        "|---|---|---:|---:|" + "---:|" * (len(CLASSES) + 5) + "---|",
+        + " | at 20 ms | pseudo mixes | difference | rendered, 26 | 5 | token nats | onset nats | verdict |",
+        "|---|---|---:|---:|" + "---:|" * (len(CLASSES) + 7) + "---|",
     ]
     for name, entry in runs.items():
         if name not in results:
@@ -142,7 +139,8 @@ def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], bas
             + " | ".join(f"{found['classes'][label]:.3f}" for label in CLASSES)
             + f" | {found['drum_only_20']:.3f} | {found[MIXES[1]]:.3f} | {change[1]} "
             f"| {found['rendered_26']:.3f} | {found['rendered_5']:.3f} "
-            f"| {'' if plain else verdict} |"
+            + "".join(f"| {found[n]:.4f} " if n in found else "| " for n in ("token_nats", "onset_nats"))
+            + f"| {'' if plain else verdict} |"
         )
     return "\n".join(lines)
 
@@ -161,6 +159,12 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="DIR",
         help="MDB Drums, as $DATA/real/mdb_drums_dev",
     )
+    parser.add_argument(
+        "--validation",
+        type=Path,
+        help="rendered validation clips: every trained run is decoded with a weight, bias and bounds of its "
+        "own, chosen on them, and gets its likelihood there (otherwise all have the defaults)",
+    )
     parser.add_argument("--docs", type=Path, help="page that gets the table")
     parser.add_argument("--only", action="append", help="a name; may be given more than once")
     args = parser.parse_args(arguments)
@@ -177,8 +181,10 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             entry = runs[name]
             of = entry.get("of", name)
+            if after := runs.get(of, {}).get("after"):
+                train(after, runs[after], plan["base"], args.output)
             source = None if of == "bundled" else train(of, runs[of], plan["base"], args.output)
-            found = measure(source, entry, args.shards, args.development)
+            found = measure(source, entry, args.shards, args.development, args.validation)
             results = (
                 json.loads(record.read_text()) if record.exists() else {}
             )  # another process may add, too

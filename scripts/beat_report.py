@@ -166,8 +166,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--data", type=Path, required=True, help="folder with real/mdb_drums_dev, midi/groove"
     )
     parser.add_argument("--reports", type=Path, help="folder with drum_only and pseudo_mix of the benchmark")
-    parser.add_argument("--split", default="test,validation", help="of Groove (default: test,validation)")
-    parser.add_argument("--seconds", type=float, default=45.0, help="of each groove (default: 45)")
+    parser.add_argument(
+        "--split", default="test,validation", help="splits of the Groove dataset (default: test,validation)"
+    )
+    parser.add_argument("--seconds", type=float, default=45.0, help="length of each groove (default: 45)")
     parser.add_argument("--page", type=Path, metavar="FILE", help="fill the table in this page")
     parser.add_argument("--quiet", action="store_true", help="only the table")
     return parser.parse_args(arguments)

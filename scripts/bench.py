@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -26,9 +27,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.pages.doc_block import replace_block
+from scripts.pages.doc_block import block_in, replace_block
 
 ROOT = Path(__file__).resolve().parent.parent
+TABLE = re.compile(r"^(\*\*(?P<name>.+?)\*\*\n.*?^\*cpu .*?\*$)", re.DOTALL | re.MULTILINE)
+"""A part's table in a page, from its name to the line on the machine."""
 
 
 def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -100,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     order = list(parts)
     report["rows"].sort(key=lambda row: order.index(row["part"]))
     if args.docs:
-        fill(args.docs, report)
+        fill(args.docs, report, order)
     return 0
 
 
@@ -155,24 +158,28 @@ def _shown(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def fill(path: Path, report: dict[str, Any]) -> None:
-    """Replace the marked blocks of a Markdown file: the opening, if it was measured, and the tables.
+def fill(path: Path, report: dict[str, Any], order: Sequence[str] = ()) -> None:
+    """Put tables into a Markdown file: the opening, if it was measured, and in place of its own each part's.
+
+    Args:
+        order: of the parts; tables of parts that are not in the report stay.
 
     Raises:
         ValueError: the markers are not in it.
     """
     from scripts.bench_suite.headline import opening
 
-    blocks: dict[str, list[str]] = {"headline": [], "bench": []}
+    tables = {found["name"]: found[0] for found in TABLE.finditer(block_in(path, "bench"))}
     for part in dict.fromkeys(row["part"] for row in report["rows"]):
         rows = [row for row in report["rows"] if row["part"] == part]
         about = ", ".join(f"{key} {value}" for key, value in rows[0]["machine"].items())
+        text = f"{table(part, rows)}\n*{about}*"
         if part == "headline":
-            blocks["headline"] = [opening(rows), ""]
-        blocks["headline" if part == "headline" else "bench"] += [table(part, rows), f"*{about}*", ""]
-    for name, lines in blocks.items():
-        if lines:
-            replace_block(path, name, "\n".join(lines))
+            replace_block(path, "headline", f"{opening(rows)}\n\n{text}")
+        else:
+            tables[part] = text
+    known = [*order, *(name for name in tables if name not in order)]
+    replace_block(path, "bench", "\n\n".join(tables[name] for name in known if name in tables))
 
 
 if __name__ == "__main__":

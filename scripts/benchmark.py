@@ -40,16 +40,18 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="LABEL,...",
         help="score only these labels of the scheme, such as KD,HH where the references hold no others",
     )
-    how.add_argument("--window", type=float, default=50.0, metavar="MS", help="of the headline (default: 50)")
     how.add_argument(
-        "--windows", default="20,30,50", metavar="MS,...", help="of the table (default: 20,30,50)"
+        "--window", type=float, default=50.0, metavar="MS", help="window of the headline (default: 50)"
+    )
+    how.add_argument(
+        "--windows", default="20,30,50", metavar="MS,...", help="windows of the table (default: 20,30,50)"
     )
     merge = "two classes that become one are one hit within this (default: 20)"
     how.add_argument("--merge", type=float, default=20.0, metavar="MS", help=merge)
     how.add_argument(
         "--bootstrap", type=int, default=2000, metavar="N", help="resamples of tracks (default: 2000)"
     )
-    how.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    how.add_argument("--seed", type=int, default=0, help="bootstrap seed (default: 0)")
     how.add_argument(
         "--seam", type=float, metavar="SECONDS", help="between two joins of the decoder's segments"
     )
@@ -90,6 +92,8 @@ def _input_options(parser: argparse.ArgumentParser) -> None:
     )
     option = "for its reader, such as mix=full_mix, annotation=subclass, split=test"
     given.add_argument("--corpus-option", action="append", default=[], metavar="KEY=VALUE", help=option)
+    by = "a JSON file of track to group: a table of F by group, such as styles (scripts/export_shards.py)"
+    given.add_argument("--groups", type=Path, metavar="FILE", help=by)
     given.add_argument("--tracks", nargs="+", metavar="GLOB", help="only tracks whose name fits one of these")
     systems = parser.add_argument_group("estimates; without any, the bundled checkpoint decodes")
     systems.add_argument(

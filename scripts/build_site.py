@@ -56,8 +56,8 @@ def build(packages: Path, target: Path) -> None:
 
     run(programs / "tsc", "-p", ".")
     sources = [f"src/{name}" for name in BUNDLES]
-    run(programs / "esbuild", *sources, "--bundle", "--minify", "--format=esm", "--target=es2022",
-        "--legal-comments=eof", f"--outdir={target}")  # fmt: skip
+    options = "--bundle", "--minify", "--format=esm", "--target=es2022", "--legal-comments=eof"
+    run(programs / "esbuild", *sources, *options, f"--outdir={target}")
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

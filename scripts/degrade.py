@@ -37,7 +37,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     meanings = "; ".join(f"{name}: {what}" for name, what in CONDITIONS.items())
     parser.add_argument("--condition", choices=CONDITIONS, required=True, help=meanings)
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder; created")
-    parser.add_argument("--seed", type=int, default=0, help="of rooms and noise (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of rooms and noise (default: 0)")
     args = parser.parse_args(arguments)
     if args.seed < 0:
         parser.error("--seed must not be negative")

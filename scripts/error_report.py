@@ -38,7 +38,7 @@ def read_captions(path: Path) -> list[dict[str, Any]]:
             {**one, "second": float(one["second"]), "text": " ".join(one["text"].split())} for one in captions
         ]
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: wanted a list of recording, mix, second, text ({error})") from error
+        raise ValueError(f"{path}: expected a list of recording, mix, second, text ({error})") from error
 
 
 def caption_of(captions: Sequence[dict[str, Any]], take: Take, start: float) -> str:
@@ -60,7 +60,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--electronic", type=Path, metavar="DIR", help="an electronic song with melodic/, mix/ and ref/"
     )
     parser.add_argument(
-        "--output", type=Path, default=ROOT / "docs", metavar="DIR", help="of errors.md (default: docs)"
+        "--output",
+        type=Path,
+        default=ROOT / "docs",
+        metavar="DIR",
+        help="folder of errors.md (default: docs)",
     )
     return parser.parse_args(arguments)
 

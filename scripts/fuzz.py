@@ -36,12 +36,14 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--cases", type=int, default=1000, help="in all; shared out by weight (default: 1000)"
+        "--cases", type=int, default=1000, help="total number, distributed by weight (default: 1000)"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[], metavar="TARGET")
     parser.add_argument("--failures", type=Path, help="folder for the files of cases that fail")
-    parser.add_argument("--guided", action="store_true", help="by atheris, in a process a target")
+    parser.add_argument(
+        "--guided", action="store_true", help="guide the fuzzing with atheris, one process per target"
+    )
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into the page's block")
     return parser.parse_args(arguments)
 

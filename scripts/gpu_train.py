@@ -1,12 +1,13 @@
-"""Train on a rented GPU machine without network that is held for minutes: pack here, work there, join here.
+"""Train on a rented GPU machine without a network, in sessions of minutes: pack, train there, join the
+weights.
 
     python scripts/gpu_train.py pack --data $DATA --wheels wheels -o gpu
     python gpu/code/scripts/gpu_train.py stretch --pack gpu --work work -o out --minutes 9.5     (there)
     python scripts/gpu_train.py join out --name best.safetensors -o runs/base/best.safetensors
 
-A stretch renders shards, then trains `base` in bfloat16 with DeepSpeed; the same command goes on where the
-last one stopped, as long as --work is kept. Weights come back in parts of 16 MB, three a stretch
-(--first-part 3 for the next three). Exit code 3: rendering goes on in the next stretch.
+A session renders shards, then trains `base` in bfloat16 with DeepSpeed. Rerun the command to resume, as long
+as --work is kept. Weights are returned in parts of 16 MB, three per session (--first-part 3 for the next
+three). Exit code 3: rendering is not finished.
 """
 
 from __future__ import annotations
@@ -39,14 +40,20 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     stretch.add_argument("--validation-clips", type=int, default=96, help="to validate on (default: 96)")
     stretch.add_argument("--config", default="train/configs/base.yaml", help="below code/ of the pack")
     stretch.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="as of train/main.py"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="override a setting, as in train/main.py",
     )
     stretch.add_argument(
-        "--first-part", type=int, default=0, help="of the weights to bring back (default: 0)"
+        "--first-part", type=int, default=0, help="first part of the weights to return (default: 0)"
     )
     join = verbs.add_parser("join", help="here: put weights together that came back in parts")
     join.add_argument("parts", type=Path, help="folder; those in folders inside it, too")
-    join.add_argument("--name", default="best.safetensors", help="of the file (default: best.safetensors)")
+    join.add_argument(
+        "--name", default="best.safetensors", help="name of the file (default: best.safetensors)"
+    )
     join.add_argument("-o", "--output", type=Path, required=True, help="file")
     args = parser.parse_args(arguments)
     if args.verb == "stretch" and min(args.minutes, args.clips, args.validation_clips) <= 0:

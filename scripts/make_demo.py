@@ -87,8 +87,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with kits, midi and accompaniment")
     parser.add_argument("--output", type=Path, default=ASSET, help="default: mt3drum/assets/demo.ogg")
-    parser.add_argument("--first-bar", type=int, default=8, help="of the performance (default: 8)")
-    parser.add_argument("--seed", type=int, default=1, help="of room, band and mix (default: 1)")
+    parser.add_argument("--first-bar", type=int, default=8, help="first bar of the performance (default: 8)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of room, band and mix (default: 1)")
     return parser.parse_args(argv)
 
 

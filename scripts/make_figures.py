@@ -151,7 +151,7 @@ def draw(audio: np.ndarray, truth: Sequence[Hit], estimated: Sequence[Hit], conf
     figure.savefig(target, format="png", dpi=100)
     plt.close(figure)
     if len(target.getvalue()) > MAX_BYTES:
-        raise ValueError(f"the picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are wanted")
+        raise ValueError(f"the picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are allowed")
     return target.getvalue()
 
 
@@ -163,7 +163,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=PICTURE, help="default: docs/images/transcription.png")
     parser.add_argument("--kit", type=Path, metavar="DIR", help="a sampled kit (default: a synthesised one)")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="write the clip, too")
-    parser.add_argument("--seed", type=int, default=0, help="of kit, room and band (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of kit, room and band (default: 0)")
     return parser.parse_args(arguments)
 
 

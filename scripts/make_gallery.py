@@ -63,7 +63,7 @@ def small(png: bytes) -> bytes:
     target = io.BytesIO()
     few.save(target, "PNG", optimize=True)
     if len(target.getvalue()) > MAX_BYTES:
-        raise ValueError(f"a picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are wanted")
+        raise ValueError(f"a picture has {len(target.getvalue())} bytes, at most {MAX_BYTES} are allowed")
     return target.getvalue()
 
 
@@ -169,7 +169,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
     parser.add_argument("--kit", type=Path, metavar="DIR", help="a sampled kit (default: a synthesised one)")
-    parser.add_argument("--seed", type=int, default=0, help="of kit, room and band (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of kit, room and band (default: 0)")
     parser.add_argument("--output", type=Path, default=IMAGES, help="folder (default: docs/images)")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="default: README.md")
     return parser.parse_args(arguments)

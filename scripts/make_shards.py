@@ -29,24 +29,31 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the shards; created")
     parser.add_argument("--split", choices=("train", "validation", "test"), default="train")
-    parser.add_argument("--clips", type=int, help="total (recordings: default, all of them end to end)")
+    parser.add_argument("--clips", type=int, help="total number (default for recordings: all, completely)")
     parser.add_argument("--clips-per-shard", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=12.0, help="length of a clip (default: 12)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)"
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)"
     )
     _rendered_options(parser)
     recorded = parser.add_argument_group("recordings")
     recorded.add_argument("--corpus", choices=CORPORA, help="cut clips from this corpus instead of rendering")
-    recorded.add_argument("--root", type=Path, help="where the corpus lies")
+    recorded.add_argument("--root", type=Path, help="folder of the corpus")
     recorded.add_argument(
         "--label-map",
         default="gm",
-        help="of --corpus folder and note_sequences: MIDI notes to drums, name or JSON file (default: gm)",
+        help="for --corpus folder and note_sequences: label map, a name or a JSON file (default: gm)",
     )
     recorded.add_argument(
-        "--kits-per-performance", type=int, default=4, help="of --corpus egmd (default: 4 of 43)"
+        "--kits-per-performance", type=int, default=4, help="for --corpus egmd (default: 4 of 43)"
+    )
+    recorded.add_argument(
+        "--split-shares",
+        type=split_shares,
+        metavar="T,V,E",
+        help="for --corpus folder and note_sequences: divide the recordings into train, validation and test "
+        "by a hash of their names, such as 70,15,15; takes of one song (song-1, song take 2) stay together",
     )
     args = parser.parse_args(arguments)
     if args.clips is None and args.corpus is None:
@@ -57,6 +64,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--stems are bands of rendered clips for training and validation; test bands play notes")
     if args.corpus is not None and args.root is None:
         parser.error("--corpus needs --root")
+    if args.split_shares and args.corpus not in ("folder", "note_sequences"):
+        parser.error("--split-shares is for --corpus folder and note_sequences; others have their splits")
     for name in ("clips", "clips_per_shard", "workers", "max_kits", "kits_per_performance"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
@@ -83,7 +92,7 @@ def _rendered_options(parser: argparse.ArgumentParser) -> None:
         help="more recordings without drums to use as bands, with their SOURCE.txt; may be repeated",
     )
     rendered.add_argument("--no-data", action="store_true", help="synthesised kits, notes and patterns only")
-    rendered.add_argument("--max-kits", type=int, help="use only so many kits, drawn with the seed")
+    rendered.add_argument("--max-kits", type=int, help="maximum number of kits, drawn with the seed")
     for name, what in (
         ("patterns", "of a generated pattern"),
         ("electronic", "of programmed drums on a drum machine"),
@@ -96,6 +105,17 @@ def _rendered_options(parser: argparse.ArgumentParser) -> None:
     rendered.add_argument(
         "--no-band", action="store_true", help="no bands at all (same as --band 0 --negatives 0)"
     )
+
+
+def split_shares(text: str) -> tuple[float, ...]:
+    """Three numbers that are not negative, as shares of their sum."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 3 or min(numbers) < 0 or not 0 < sum(numbers) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected three numbers, such as 70,15,15")
+    return tuple(number / sum(numbers) for number in numbers)
 
 
 def render_config(args: argparse.Namespace) -> RenderConfig:
@@ -166,7 +186,7 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
         names = sorted(rng.permutation(names)[: args.max_kits].tolist())
     recordings = read_gmd(args.data / "midi" / "groove", args.split)
     performances = tuple(
-        Performance(one.name, one.split, one.corpus, one.licence, one.bpm, one.hits)
+        Performance(one.name, one.split, one.corpus, one.licence, one.bpm, one.hits, style=one.style)
         for one in recordings
         if one.hits
     )
@@ -178,6 +198,7 @@ def recorded_shards(args: argparse.Namespace) -> RecordedShards:
     """Read the corpus; of corpora with an official split, only that split."""
     from data.clips.makers import RecordedShards
     from data.corpora.readers import READERS, read_egmd
+    from data.corpora.recording import split_by_name
 
     if args.corpus == "egmd":
         recordings = read_egmd(args.root, args.split, args.kits_per_performance, args.seed)
@@ -185,6 +206,8 @@ def recorded_shards(args: argparse.Namespace) -> RecordedShards:
         recordings = READERS[args.corpus](args.root, args.label_map, args.split)
     else:
         recordings = READERS[args.corpus](args.root)
+    if args.split_shares:
+        recordings = split_by_name(recordings, args.split_shares)
     recordings = [recording for recording in recordings if recording.split == args.split]
     if not recordings:
         raise ValueError(f"{args.root}: {args.corpus} has no recordings of split {args.split}")

@@ -1,6 +1,6 @@
 """Write mt3drum/assets/transitions.npz: what human drummers strike after what, for `--transitions`.
 
-python scripts/make_transitions.py --data ../shared/data
+python scripts/make_transitions.py --data $DATA
 
 Counts of the training split of the Groove MIDI Dataset (CC BY 4.0, Gillick et al. 2019).
 """
@@ -26,7 +26,7 @@ LICENCE = "Groove MIDI Dataset, training split; CC BY 4.0; Gillick et al. 2019, 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="holds midi/groove/")
+    parser.add_argument("--data", type=Path, required=True, help="folder with midi/groove/")
     return parser.parse_args(argv)
 
 

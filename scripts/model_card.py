@@ -325,7 +325,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--data", type=Path, required=True, help="folder with kits/, midi/ and accompaniment/"
     )
     parser.add_argument(
-        "--stems", type=Path, action="append", default=[], metavar="DIR", help="as of make_shards.py"
+        "--stems", type=Path, action="append", default=[], metavar="DIR", help="as for make_shards.py"
     )
     parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: docs/results")

@@ -6,8 +6,8 @@
 Recordings are taken in chunks; a chunk is one task and one file, chunk-*.parquet, complete or absent. A
 worker that is killed has its chunk done again by another, into the same file. To resume after the whole run
 was killed, run it again: what the files hold is left out, what failed is tried again. No recording is done
-twice; of one that failed before, the row whose status is done counts. Needs the extra:
-pip install 'mt3drum[ray]'.
+twice; of one that failed before, the row whose status is done counts. Needs the extra: pip install
+'mt3drum[ray]'.
 """
 
 from __future__ import annotations

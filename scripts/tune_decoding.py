@@ -5,8 +5,7 @@ python scripts/make_shards.py --output datasets/validation --data $DATA --split 
 python scripts/tune_decoding.py --checkpoint runs/small/best.safetensors --shards datasets/validation \\
     --output mt3drum/assets/small.safetensors
 
-Of several checkpoints it takes the mean of the weights: the record stays the first one's, with those of the
-others.
+The weights of several checkpoints are averaged; the record is that of the first, with those of the others.
 """
 
 from __future__ import annotations
@@ -24,14 +23,20 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--checkpoint", type=Path, nargs="+", required=True, metavar="FILE")
     parser.add_argument("--shards", type=Path, required=True, help="rendered validation clips")
-    parser.add_argument("--output", type=Path, required=True, help="where the tuned checkpoint goes")
+    parser.add_argument("--output", type=Path, required=True, help="tuned checkpoint to write")
     parser.add_argument(
         "--development",
         type=Path,
         help="recordings like MDB Drums: score the tuned checkpoint, for its header",
     )
-    parser.add_argument("--onset", type=float, nargs=2, metavar=("WEIGHT", "BIAS"), help="no search: these")
-    parser.add_argument("--clips", type=int, default=96, help="use only so many (default: 96)")
+    parser.add_argument(
+        "--onset",
+        type=float,
+        nargs=2,
+        metavar=("WEIGHT", "BIAS"),
+        help="use these values instead of searching",
+    )
+    parser.add_argument("--clips", type=int, default=96, help="maximum number of clips (default: 96)")
     args = parser.parse_args(arguments)
 
     from data.shards.read import read_clips
@@ -49,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         (model, header), *others = [load_model(path) for path in args.checkpoint]
         model.load_state_dict(mean_weights([each.state_dict() for each in (model, *(m for m, _ in others))]))
-        config, trials = tune(model, list(read_clips(args.shards, args.clips)), report, args.onset)
+        clips = list(read_clips(args.shards, args.clips))
+        config, trials = tune(model, clips, report, args.onset, header["decoding"])
         args.output.parent.mkdir(parents=True, exist_ok=True)
         tuned = [{"weight": t.onset_weight, "bias": t.onset_bias, "f": t.f} for t in trials]
         record = {"clips": args.clips, "trials": tuned, "settings": read_manifest(args.shards)["settings"]}
@@ -67,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     chosen = f"weight {config.onset_weight}, bias {config.onset_bias}"
     least = config.to_dict()["minimum_confidence"]
-    print(f"{args.output}: {chosen}, least confidence {least}")
+    print(f"{args.output}: {chosen}, confidence threshold {least}")
     return 0
 
 

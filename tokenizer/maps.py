@@ -213,14 +213,14 @@ def read_label_map(path: Path) -> LabelMap:
     if given is not document:
         finest, unjudged = document.get("finest", finest), document.get("unjudged", unjudged)
         if unknown := sorted(set(document) - {"labels", "finest", "unjudged"}):
-            raise ValueError(f"{path}: {unknown[0]!r:.50} is none of labels, finest, unjudged")
+            raise ValueError(f"{path}: {unknown[0]!r:.50} is not one of labels, finest, unjudged")
     if not isinstance(given, dict) or not isinstance(finest, str) or not isinstance(unjudged, list):
         raise ValueError(f"{path}: labels must be an object, finest a text, unjudged a list")
     drum_of: dict[Label, str | None] = {}
     for label, drum in given.items():
         if drum is not None and drum not in (names := [each.name for each in DRUMS]):
             raise ValueError(
-                f"{path}: {label:.50}: {drum!r:.50} is no drum; the drums are {', '.join(names)}"
+                f"{path}: {label:.50}: {drum!r:.50} is not a drum; the drums are {', '.join(names)}"
             )
         drum_of[int(label) if label.isdecimal() and len(label) <= 3 else label] = drum
     try:

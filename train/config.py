@@ -1,4 +1,5 @@
-"""What a training run is: one frozen dataclass, from YAML files and overrides, checked at construction."""
+"""Settings of a training run: one frozen dataclass, from YAML files and overrides, validated at
+construction."""
 
 from __future__ import annotations
 
@@ -13,10 +14,14 @@ import torch
 import yaml
 
 from data.augment import AugmentConfig
+from mt3drum.cli.drum_options import drum_classes
 from mt3drum.config import PRESETS, ModelConfig
+from mt3drum.decoding import DECODED_SCHEMES
 from mt3drum.model.inference import fastest_dtype
 from mt3drum.model.loss import LossConfig
 from tokenizer.codec import Codec
+from tokenizer.drums import NUM_CLASSES
+from train.tree import flat, merged, nested
 
 MACHINES = ("cpu", "mps", "cuda")
 OVERLAYS = Path(__file__).parent / "configs" / "machine"
@@ -24,33 +29,48 @@ OVERLAYS = Path(__file__).parent / "configs" / "machine"
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A run.
+    """Settings of a run.
 
     Raises:
         ValueError: a value is out of range; the message names it.
     """
 
     shards: str
-    """Folder of training shards with their manifest (scripts/make_shards.py); with {a,b} and wildcards
-    several, or tar files; or `pipe:COMMAND`, a shell command that writes one."""
+    """Folder of training shards with their manifest (scripts/make_shards.py), several with {a,b} and
+    wildcards, tar files, or `pipe:COMMAND`, a shell command that writes a tar file."""
+    shard_weights: tuple[float, ...] = ()
+    """Share of samples from each name in `shards`, in order, such as [3, 1]; empty: every clip is equally
+    likely."""
+    fraction: float = 1.0
+    """Fraction of the shards of each name to use, chosen by a hash of their file names."""
+    classes: tuple[str, ...] = ()
+    """Drums or families to label; others remain in the audio without labels. Empty: all."""
+    scheme: str = "26"
+    """Number of labels to distinguish: 26, 16, 8 or 5; the checkpoint decodes with it."""
     manifest: str = ""
-    """Folder of manifest.json, where it is not beside the shards; wanted for `pipe:`."""
+    """Folder of manifest.json if it is not in the folder of the shards; required for `pipe:`."""
     development: str = ""
-    """Folder of annotated recordings in the layout of MDB Drums; the best checkpoint is chosen on it."""
+    """Folder of annotated recordings in the layout of MDB Drums, on which the best checkpoint is chosen."""
     development_mixes: tuple[str, ...] = ("drum_only", "pseudo_mix")
     validation: str = ""
-    """Folder of rendered validation shards; chooses the checkpoint where no `development` is given."""
+    """Folder of rendered validation shards, on which the checkpoint is chosen if `development` is empty."""
     preset: str = ""
-    """Sizes of the network: tiny, mini, small, base or large; without one, small or those of `initial`."""
+    """Size of the network: tiny, mini, small, base or large; default: that of `initial`, else small."""
     model: dict[str, Any] = field(default_factory=dict)
-    """Changes to the preset, as in `mt3drum.config.ModelConfig`: dropout, encoder_layers, width, windows
-    (samples), segment_seconds ..."""
+    """Changes to the preset, as fields of `mt3drum.config.ModelConfig`: dropout, encoder_layers, width,
+    windows (samples), segment_seconds ..."""
     initial: str = ""
-    """A checkpoint to start the weights from; its network must be that of `preset` and `model` where they are
-    given. Dropout may change."""
+    """A checkpoint with the initial weights; its network must match `preset` and `model` if they are given,
+    except for dropout."""
+    initial_parts: tuple[str, ...] = ()
+    """Parts of `initial` to load, such as [stem, encoder]; the rest of the network is initialised and may
+    have other sizes. Empty: all."""
+    freeze: tuple[str, ...] = ()
+    """Parts that are not trained in the first `freeze_steps` steps."""
+    freeze_steps: int = 0
     machine: str = "auto"
-    """cpu, mps or cuda: what to train on, and which defaults of train/configs/machine to take; auto: what is
-    there."""
+    """cpu, mps or cuda: the device to train on and the defaults to use from train/configs/machine; auto: the
+    best available."""
     steps: int = 10_000
     batch: int = 8
     """Segments per rank and micro-batch."""
@@ -61,22 +81,23 @@ class TrainConfig:
     """Floor of the cosine, as a fraction of `learning_rate`."""
     weight_decay: float = 0.01
     clip: float = 1.0
-    """Greatest norm of the gradient."""
+    """Maximum norm of the gradient."""
     ema: float = 0.999
-    """Decay of the averaged weights that are validated and shipped; 0: off."""
+    """Decay of the averaged weights, which are validated and saved; 0: off."""
     spec_augment: float = 0.3
-    """Chance that a segment has a band of frequencies and a stretch of time blanked (Park et al. 2019)."""
+    """Probability that a frequency band and a time interval of a segment are masked (Park et al. 2019)."""
     bfloat16: bool = True
-    """Autocast matrix products: 1.8 times as fast a step on a CPU with avx512_bf16, and on GPUs; auto: where
-    that is so."""
+    """Autocast matrix products to bfloat16: steps are 1.8 times as fast on a CPU with avx512_bf16, and faster
+    on GPUs; auto: if it is faster."""
     checkpointing: bool = False
-    """Keep no activations within layers, compute them again on the way back: less memory, a slower step."""
+    """Activation checkpointing: recompute activations within layers in the backward pass; saves memory, slows
+    the step."""
     seed: int = 0
     workers: int = 0
     validate_every: int = 1000
     save_every: int = 250
     patience: int = 20
-    """Validations without a better F before the run stops."""
+    """Number of validations without a better F after which the run stops."""
     loss: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
@@ -94,14 +115,34 @@ class TrainConfig:
         for name in ("steps", "batch", "accumulation", "validate_every", "save_every", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
-        for name in ("warmup_steps", "workers", "weight_decay", "seed"):
+        for name in ("warmup_steps", "workers", "weight_decay", "seed", "freeze_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)} is negative")
+        if bool(self.freeze) != bool(self.freeze_steps):
+            raise ValueError(f"freeze {list(self.freeze)} needs freeze_steps, and freeze_steps needs freeze")
+        if self.initial_parts and not self.initial:
+            raise ValueError("initial_parts are of `initial`, which is not given")
+        if self.scheme not in DECODED_SCHEMES:
+            raise ValueError(f"scheme {self.scheme!r} is not one of {', '.join(DECODED_SCHEMES)}")
+        if not 0 < self.fraction <= 1:
+            raise ValueError(f"fraction {self.fraction} is outside 0..1")
+        if self.shard_weights and min(self.shard_weights) <= 0:
+            raise ValueError(f"shard_weights {list(self.shard_weights)} must be positive")
+        drum_classes(self.classes)  # an unknown name is an error
         for name in ("ema", "spec_augment", "final_learning_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} {getattr(self, name)} is outside 0..1")
         if not 0 < self.learning_rate < 1 or self.clip <= 0:
             raise ValueError(f"learning_rate {self.learning_rate} and clip {self.clip} must be positive")
+
+    @property
+    def labelled(self) -> frozenset[int]:
+        """The classes that are labelled.
+
+        Raises:
+            ValueError: a name is neither a drum's nor a family's.
+        """
+        return drum_classes(self.classes) if self.classes else frozenset(range(NUM_CLASSES))
 
 
 def load_config(
@@ -109,8 +150,8 @@ def load_config(
 ) -> TrainConfig:
     """Settings from YAML files and overrides, merged deeply: later ones win, value by value.
 
-    Below them all lies the overlay of the machine (train/configs/machine). A name may be dotted:
-    `loss.focal_gamma` is `focal_gamma` of the section `loss`.
+    The overlay of the machine (train/configs/machine) has the lowest precedence. Names may be dotted:
+    `loss.focal_gamma` is `focal_gamma` in the section `loss`.
 
     Raises:
         ValueError: a file is unreadable, a field is unknown or a value out of range.
@@ -145,12 +186,14 @@ def from_mapping(values: Mapping[str, Any], where: str = "settings") -> TrainCon
     """Settings from nested plain values.
 
     Args:
-        where: where they stand, for messages.
+        where: source of the values, for messages.
 
     Raises:
         ValueError: a field is unknown or a value out of range.
     """
     values = dict(values)
+    if type(values.get("scheme")) is int:
+        values["scheme"] = str(values["scheme"])  # YAML takes 8 for a number
     model = _network(f"{where}: model", values.pop("model", {}), values.pop("windows", None))
     if model:
         values["model"] = model
@@ -165,7 +208,7 @@ def from_mapping(values: Mapping[str, Any], where: str = "settings") -> TrainCon
 
 
 def _network(where: str, model: Any, windows: Any) -> dict[str, Any]:
-    """The section `model` in the shape of `ModelConfig.to_dict`; `windows` had a setting of its own once."""
+    """The section `model` in the form of `ModelConfig.to_dict`; `windows` was a separate setting once."""
     if not isinstance(model, Mapping):
         raise ValueError(f"{where}: must hold `name: value` lines")
     model = dict(model)
@@ -185,7 +228,7 @@ def _network(where: str, model: Any, windows: Any) -> dict[str, Any]:
 
 
 def model_config(config: TrainConfig, base: ModelConfig | None = None) -> ModelConfig:
-    """The network of a run: its preset's, or `base`, with the changes of the section `model`.
+    """The network of a run: that of its preset, or `base`, with the changes of the section `model`.
 
     Raises:
         ValueError: a value is unknown or out of range.
@@ -195,49 +238,15 @@ def model_config(config: TrainConfig, base: ModelConfig | None = None) -> ModelC
 
 
 def detect_machine() -> str:
-    """What `machine: auto` means here."""
+    """The machine that `machine: auto` selects."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def bfloat16_is_fast(machine: str) -> bool:
-    """What `bfloat16: auto` means: whether the machine multiplies it."""
+    """The value of `bfloat16: auto`: whether the machine supports it in hardware."""
     return machine == "cuda" or (machine == "cpu" and fastest_dtype("cpu") == torch.bfloat16)
-
-
-def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as one; where both have a value, that of `other`."""
-    found = dict(one)
-    for name, value in other.items():
-        here = found.get(name)
-        if isinstance(here, Mapping) and isinstance(value, Mapping):
-            value = merged(here, value)
-        found[name] = value
-    return found
-
-
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted names as sections."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        value = nested(value) if isinstance(value, Mapping) else value
-        first, *rest = str(name).split(".")
-        for part in reversed(rest):
-            value = {part: value}
-        found = merged(found, {first: value})
-    return found
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Sections as dotted names; tuples as the lists that YAML and JSON know."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return found
 
 
 def _made(where: str, owner: type, values: Any) -> Any:
@@ -249,10 +258,10 @@ def _made(where: str, owner: type, values: Any) -> Any:
 
 
 def _checked(where: str, owner: type, values: Any) -> dict[str, Any]:
-    """`values` as the fields of a dataclass want them.
+    """`values` converted to the types of a dataclass's fields.
 
     Raises:
-        ValueError: a field is unknown or of the wrong kind; the message names it.
+        ValueError: a field is unknown or of the wrong type; the message names it.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{where}: must hold `name: value` lines")
@@ -265,7 +274,7 @@ def _checked(where: str, owner: type, values: Any) -> dict[str, Any]:
 def _as(kind: Any, value: Any, where: str) -> Any:
     if kind is float:
         try:
-            # YAML takes 1e-3, without a dot, for a text.
+            # YAML reads 1e-3, without a dot, as text.
             number = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
             number = math.nan

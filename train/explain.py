@@ -1,4 +1,4 @@
-"""Settings as YAML with what each means, from the docstrings of their fields."""
+"""Settings as YAML with descriptions from the docstrings of their fields."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from train.config import TrainConfig, flat, from_mapping
+from train.config import TrainConfig, from_mapping
+from train.tree import flat
 
 RECORDED = ("settings", "commit", "clips", "seconds", "hits", "kits", "corpora", "sources")
 """Of a manifest, in states and checkpoints."""

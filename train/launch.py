@@ -1,4 +1,4 @@
-"""A rank and its launcher: who is who, which port they meet at, when to stop, and who reports an error."""
+"""Ranks and their launcher: identification, rendezvous port, stopping, and error reporting."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def set_up_ranks() -> tuple[int, int]:
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody uses now."""
+    """A free TCP port of this machine."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -62,7 +62,7 @@ def ranks_share_a_machine() -> bool:
 
 
 def launcher_chain() -> list[int]:
-    """Process ids from this process's parent up to the topmost launcher; empty where none started it."""
+    """Process ids from this process's parent up to the topmost launcher; empty if there is no launcher."""
     chain, length = [], 0
     for process in psutil.Process().parents():
         chain.append(process.pid)
@@ -78,8 +78,8 @@ def launcher_chain() -> list[int]:
 def watch_launcher() -> None:
     """Send SIGTERM to this process once one of its launchers has ended.
 
-    A signal to the command `deepspeed` ends that alone: the process between it and the ranks lives on, and
-    so would they.
+    A signal to the command `deepspeed` ends only that process: the process between it and the ranks survives,
+    and so would the ranks.
     """
     chain = launcher_chain()
     if not chain:

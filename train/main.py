@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 LOST_RANK = (
-    "another rank has ended (killed, or out of memory); the same command goes on from the last saved state"
+    "another rank has ended (killed, or out of memory); rerun the command to resume from the last saved state"
 )
 
 
@@ -24,32 +24,43 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="FILE",
-        help="YAML of train.config.TrainConfig fields; given again, the later file's values win",
+        help="YAML file with TrainConfig fields; may be repeated, later files take precedence",
     )
-    parser.add_argument("--output", type=Path, help="folder of the run; a run found there goes on")
+    parser.add_argument("--output", type=Path, help="folder of the run; an existing run is resumed")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="as loss.focal_gamma=2"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="override a setting, such as loss.focal_gamma=2",
     )
     parser.add_argument(
-        "--print-config", action="store_true", help="print every setting with what it means, and stop"
+        "--print-config", action="store_true", help="print every setting with its description and exit"
     )
     parser.add_argument("--deepspeed_config", type=Path, help="JSON for DeepSpeed: ZeRO stage, bf16")
     parser.add_argument("--local_rank", type=int, default=None, help="given by the launcher")
     parser.add_argument(
         "--accept-changes",
         action="store_true",
-        help="go on in the folder of a run with other settings or data",
+        help="resume the run in the folder with other settings or data",
     )
-    parser.add_argument("--quick-test", action="store_true", help="the whole chain, tiny, in a minute")
-    parser.add_argument("--example", type=Path, metavar="DIR", help="only write one training segment")
+    parser.add_argument(
+        "--quick-test", action="store_true", help="run the whole pipeline with a tiny model, about a minute"
+    )
+    parser.add_argument(
+        "--example",
+        type=Path,
+        metavar="DIR",
+        help="only write one training segment as audio, picture and MIDI",
+    )
     return parser.parse_args(arguments)
 
 
 def engine_settings(config: Any, path: Path | None) -> dict[str, Any]:
-    """DeepSpeed's settings: those of a JSON file, where ours do not decide.
+    """DeepSpeed's settings: those of a JSON file, overridden by ours.
 
     Raises:
-        ValueError: the file is unreadable, or asks for what states and checkpoints cannot hold.
+        ValueError: the file is unreadable, or sets what states and checkpoints cannot represent.
     """
     settings: dict[str, Any] = {"zero_optimization": {"stage": 0}}
     if path is not None:
@@ -67,7 +78,7 @@ def engine_settings(config: Any, path: Path | None) -> dict[str, Any]:
             )
     if settings.get("zero_optimization", {}).get("stage", 0) > 2:
         raise ValueError(
-            f"{path}: ZeRO stage 3 divides the weights, which checkpoints need whole; use 0, 1 or 2"
+            f"{path}: ZeRO stage 3 partitions the weights, which checkpoints need complete; use 0, 1 or 2"
         )
     if config.bfloat16:
         # The engine's own autocast: on CUDA it switches off any other. No "safe" modules: their
@@ -99,6 +110,7 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
 
     from mt3drum import memory
     from train.launch import free_port
+    from train.optim import parameter_groups
     from train.run import build_model
 
     memory.keep()
@@ -109,7 +121,10 @@ def make_engine(config: Any, deepspeed_config: Path | None) -> Any:
     settings = engine_settings(config, deepspeed_config)
     model = build_model(config)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        parameter_groups(model, config.freeze),
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=config.weight_decay,
     )
     try:
         deepspeed.init_distributed("nccl" if machine == "cuda" else "gloo")
@@ -141,12 +156,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         if rank == 0:
-            print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
+            print("interrupted; rerun the command to resume from the last saved state", file=sys.stderr)
         return 130
 
 
 def command(args: argparse.Namespace, rank: int, world: int) -> int:
-    """What the command line asks for.
+    """Run the task given on the command line.
 
     Raises:
         ValueError: an argument or a setting is wrong.
@@ -186,7 +201,7 @@ def overrides(items: list[str]) -> dict[str, Any]:
     """
     import yaml
 
-    from train.config import merged, nested
+    from train.tree import merged, nested
 
     found: dict[str, Any] = {}
     for item in items:
@@ -208,11 +223,11 @@ def run(
     world: int = 1,
     accept_changes: bool = False,
 ) -> int:
-    """Train one rank to the end; of the errors of all ranks the first is printed.
+    """Train one rank to the end; prints the first error of all ranks.
 
     Raises:
         ValueError: the folder belongs to another run.
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
     """
     from train.folder import claim, report
     from train.launch import is_lost_rank

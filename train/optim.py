@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from train.config import TrainConfig
 
 _MAX_BAND = 0.12  # of the mel bands (about the prototype's 15 of 128)
+FROZEN = "frozen"
+"""Of a group of parameters: whether `freeze` names its part."""
 _MAX_STRETCH = 16  # frames: 160 ms; longer would hide hits that no context can give back
 
 
@@ -22,6 +25,40 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     floor = config.final_learning_rate
     return config.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def parameter_groups(model: nn.Module, freeze: Sequence[str]) -> list[dict[str, Any]]:
+    """For the optimizer: the parameters, and apart from them those of the frozen parts. Groups stay what they
+    are for a whole run, whatever learns: states and ZeRO's partitions are laid out by them.
+
+    Raises:
+        ValueError: a part is none of the network's.
+    """
+    groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+    parts = dict.fromkeys(name.split(".")[0] for name, _ in model.named_parameters())
+    if unknown := [part for part in freeze if part not in parts]:
+        raise ValueError(f"freeze: no part {unknown[0]!r}; there are {', '.join(parts)}")
+    for name, parameter in model.named_parameters():
+        groups[name.split(".")[0] in freeze].append(parameter)
+    if not groups[False]:
+        raise ValueError("freeze leaves nothing to learn")
+    return [{"params": group, FROZEN: frozen} for frozen, group in groups.items() if group]
+
+
+def set_rates(model: nn.Module, groups: Sequence[dict[str, Any]], config: TrainConfig, step: int) -> float:
+    """Set the learning rates of a step and let frozen parts stand still, their running statistics too.
+
+    Returns:
+        the rate of what learns.
+    """
+    rate, frozen = learning_rate(config, step), step < config.freeze_steps
+    for group in groups:
+        group["lr"] = 0.0 if frozen and group[FROZEN] else rate
+    for part in config.freeze:
+        for module in getattr(model, part).modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train(not frozen)
+    return rate
 
 
 class Average:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from data.clips.clip import Palette, RenderConfig
 from data.clips.makers import RenderedShards
-from data.loader import LoaderConfig, make_loader
+from data.loader import make_loader
 from data.shards.find import find_shards
 from data.shards.write import make_shards
 from mt3drum.audio.log_mel import LogMel
@@ -18,7 +19,7 @@ from mt3drum.model.checkpoint import load_model
 from tokenizer.codec import PAD
 from train.board import write_example
 from train.config import TrainConfig
-from train.run import build_model
+from train.run import build_model, loader_config
 
 log = logging.getLogger("train")
 
@@ -82,9 +83,9 @@ def write_one_example(config: TrainConfig, folder: Path) -> None:
         ValueError: there are no shards.
     """
     model = build_model(config).config
-    loader = LoaderConfig(config.batch, 0, config.seed, config.augment)
-    shards = find_shards(config.shards, config.manifest, folder / "shards").paths
-    batch = next(iter(make_loader(shards, model.codec, loader)))
+    loader = replace(loader_config(config), workers=0)
+    shards = find_shards(config.shards, config.manifest, folder / "shards").part(config.fraction)
+    batch = next(iter(make_loader(shards, model.codec, loader, weights=config.shard_weights)))
     with torch.no_grad():
         mel = LogMel(model.audio)(batch.audio[:1])[0].numpy()
     ids = [token for token in batch.tokens[0].tolist() if token != PAD]

@@ -53,9 +53,7 @@ def write_checkpoint(run: Run, name: str, result: dict[str, Any]) -> bool:
     if run.history.initial is not None:
         training["initial"] = run.history.initial
     try:
-        save_checkpoint(
-            run.output / name, run.model.config, run.average.weights, run.history.decoding, training
-        )
+        save_checkpoint(run.output / name, run.model.config, run.decoded_weights, run.decoding, training)
     except (OSError, SafetensorError) as error:
         log.error("could not write %s: %s; the one before is kept", run.output / name, error)
         return False
@@ -71,8 +69,8 @@ def validate_run(run: Run, groups: Sequence[Group], board: Board | None, stop: S
     enough, owed = False, False
     if run.rank == 0 and groups:
         model = DrumModel(run.model.config)
-        model.load_state_dict({k: v.cpu() for k, v in run.average.weights.items()})
-        decoding = DecodeConfig.from_dict(run.history.decoding)
+        model.load_state_dict({k: v.cpu() for k, v in run.decoded_weights.items()})
+        decoding = DecodeConfig.from_dict(run.decoding)
         try:
             keep_best(run, validate(model.eval().to(run.device), groups, decoding, lambda: stop.asked), board)
         except StopValidation:

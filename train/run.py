@@ -13,17 +13,19 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from data.loader import Loader, LoaderConfig, make_loader
+from data.example import LoaderConfig
+from data.loader import Loader, make_loader
 from data.shards.find import find_shards
 from mt3drum.audio.log_mel import LogMel
-from mt3drum.model.checkpoint import load_model, read_header
-from mt3drum.model.loss import class_weights
+from mt3drum.model.checkpoint import read_header
+from mt3drum.model.loss import class_weights, without_weights
 from mt3drum.model.network import DrumModel
-from tokenizer.drums import DRUMS
-from train.config import TrainConfig, flat, model_config
+from tokenizer.drums import DRUMS, NUM_CLASSES, SCHEMES
+from train.config import TrainConfig, model_config
 from train.history import DataUse, History, data_use, from_state, going_on
 from train.optim import Average
 from train.state import load_state, newest_state, save_state
+from train.transfer import model_of
 
 log = logging.getLogger("train")
 
@@ -63,8 +65,9 @@ class Run:
     """Outside the engine and its autocast: sums of squares in bf16 would blur quiet frames."""
     average: Average
     class_weights: Tensor | None
-    """[c], of the onset head's loss."""
-    shards: Sequence[str]
+    """[c], of the loss."""
+    shards: Sequence[Sequence[str]]
+    """By the names that the settings give."""
     manifest: Mapping[str, Any]
     history: History
     progress: Progress = dataclasses.field(default_factory=Progress)
@@ -73,6 +76,19 @@ class Run:
     def model(self) -> DrumModel:
         model: DrumModel = self.engine.module
         return model
+
+    @property
+    def decoded_weights(self) -> dict[str, Tensor]:
+        """The averaged weights as they are validated and shipped."""
+        return without_weights(self.average.weights, self.class_weights, self.config.loss)
+
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """Decode settings of its checkpoints."""
+        before, config = self.history.decoding, self.config
+        usual: dict[str, Any] = {"scheme": "26", "classes": list(range(NUM_CLASSES))}
+        taught = {"scheme": config.scheme, "classes": sorted(config.labelled)}
+        return before | {n: value for n, value in taught.items() if n in before or value != usual[n]}
 
     @property
     def device(self) -> torch.device:
@@ -87,8 +103,14 @@ def start_run(config: TrainConfig, engine: Any, output: Path, rank: int, world: 
     """
     model: DrumModel = engine.module
     device = next(model.parameters()).device
-    shards, manifest = find_shards(config.shards, config.manifest, output / "shards", rank, world)
-    counts = [manifest["hits"].get(drum.name, 0) for drum in DRUMS]
+    found = find_shards(config.shards, config.manifest, output / "shards", rank, world)
+    shards, manifest = found.part(config.fraction), found.manifest
+    if config.shard_weights and len(config.shard_weights) != len(shards):
+        raise ValueError(
+            f"shard_weights has {len(config.shard_weights)} numbers, shards {config.shards} "
+            f"{len(shards)} names"
+        )
+    counts = labelled_counts(config, manifest["hits"])
     return Run(
         config,
         engine,
@@ -97,11 +119,23 @@ def start_run(config: TrainConfig, engine: Any, output: Path, rank: int, world: 
         world,
         features=LogMel(model.config.audio).to(device),
         average=Average(model, config.ema),
-        class_weights=class_weights(counts, config.loss.class_weight, device),
+        class_weights=class_weights(counts, config.loss, device),
         shards=shards,
         manifest=manifest,
-        history=_new_history(config, data_use(config.shards, shards, manifest)),
+        history=_new_history(
+            config, data_use(config.shards, [path for group in shards for path in group], manifest)
+        ),
     )
+
+
+def labelled_counts(config: TrainConfig, hits: Mapping[str, int]) -> list[int]:
+    """[26] hits of each class as they are labelled: those of a label count for its first class."""
+    counts, scheme = [0] * NUM_CLASSES, SCHEMES[config.scheme]
+    for drum in DRUMS:
+        label = scheme.of_class[drum.index]
+        if drum.index in config.labelled and label >= 0:
+            counts[scheme.first_class[label]] += hits.get(drum.name, 0)
+    return counts
 
 
 def _new_history(config: TrainConfig, data: DataUse) -> History:
@@ -158,9 +192,22 @@ def save(run: Run) -> bool:
 def loader_of(run: Run) -> Loader:
     """The endless stream of this rank's batches, from where the run stands."""
     config = run.config
-    settings = LoaderConfig(config.batch, config.workers, config.seed, config.augment)
+    settings = loader_config(config)
     start = run.progress.samples - run.history.data[-1].first_sample
-    return make_loader(run.shards, run.model.config.codec, settings, run.rank, run.world, start)
+    weights = config.shard_weights
+    return make_loader(run.shards, run.model.config.codec, settings, run.rank, run.world, start, weights)
+
+
+def loader_config(config: TrainConfig) -> LoaderConfig:
+    """How a run reads its shards."""
+    return LoaderConfig(
+        config.batch,
+        config.workers,
+        config.seed,
+        config.augment,
+        classes=config.labelled,
+        scheme=config.scheme,
+    )
 
 
 def build_model(config: TrainConfig) -> DrumModel:
@@ -170,20 +217,7 @@ def build_model(config: TrainConfig) -> DrumModel:
         ValueError: `initial` cannot be loaded, or its network is another than the settings ask for.
     """
     torch.manual_seed(config.seed)
-    if not config.initial:
-        model = DrumModel(model_config(config))
-    else:
-        first = load_model(Path(config.initial))[0]
-        wanted = model_config(config, None if config.preset else first.config)
-        has, wants = flat(first.config.to_dict()), flat(wanted.to_dict())
-        other = [f"{name} {has[name]} -> {value}" for name, value in wants.items() if value != has[name]]
-        if any(not each.startswith("dropout ") for each in other):
-            raise ValueError(
-                f"{config.initial}: another network than `preset` and `model` ask for ({'; '.join(other)}); "
-                "leave them out, or `initial`"
-            )
-        model = DrumModel(wanted)
-        model.load_state_dict(first.state_dict())
+    model = model_of(config) if config.initial else DrumModel(model_config(config))
     if config.checkpointing:
         recompute_layers(model)
     return model.train()

@@ -11,7 +11,7 @@ from data.loader import Batch
 from mt3drum.model.loss import LossSums, losses
 from tokenizer.codec import PAD
 from train.board import KINDS
-from train.optim import blank, learning_rate
+from train.optim import blank, set_rates
 from train.run import Run, TrainingError
 from train.state import any_rank, sum_over_ranks
 
@@ -50,9 +50,7 @@ def training_step(run: Run, micro_batches: list[Batch], stop: StopRequest) -> St
     counts = torch.tensor([float(tokens), float(segments), float(stop.asked)], device=run.device)
     totals = sum_over_ranks(counts, run.world)
     sums = torch.zeros(2 + 2 * len(KINDS), device=run.device, dtype=torch.float64)
-    rate = learning_rate(config, run.progress.step)
-    for group in engine.optimizer.param_groups:
-        group["lr"] = rate
+    rate = set_rates(run.model, engine.optimizer.param_groups, config, run.progress.step)
     zero = bool(engine.zero_optimization_stage() > 0)  # ranks divide gradients or the optimizer's state
     norm = 0.0
     for micro, batch in enumerate(micro_batches):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from scipy.optimize import isotonic_regression
@@ -18,7 +19,7 @@ from data.dsp.levels import mix
 from data.shards.read import StoredClip
 from eval.metrics.f_measure import f_measure
 from eval.metrics.match import match_tracks
-from mt3drum.decoding import DecodeConfig
+from mt3drum.decoding import TAUGHT, DecodeConfig
 from mt3drum.model.network import DrumModel
 from mt3drum.transcriber import Transcriber
 from tokenizer.drums import DRUMS, FAMILIES
@@ -71,15 +72,21 @@ def tune(
     clips: list[StoredClip],
     report: Callable[[Trial], object],
     given: tuple[float, float] | None = None,
+    taught: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[DecodeConfig, list[Trial]]:
     """Search bias, then weight, then bias, unless both are `given` (weight, bias); returns the best
-    configuration, calibrated, and all trials."""
+    configuration, calibrated, and all trials.
+
+    Args:
+        taught: decode settings of the checkpoint, of which `TAUGHT` are kept.
+    """
+    base = DecodeConfig.from_dict({name: taught[name] for name in TAUGHT if name in taught})
     audio, references = mixed(clips), {clip.key: clip.hits for clip in clips}
     trials: dict[tuple[float, float], Trial] = {}
 
     def trial(weight: float, bias: float) -> Trial:
         if (weight, bias) not in trials:
-            found = transcribe(model, replace(DecodeConfig(), onset_weight=weight, onset_bias=bias), audio)
+            found = transcribe(model, replace(base, onset_weight=weight, onset_bias=bias), audio)
             f = {scheme: f_measure(references, found, scheme=scheme).micro.f for scheme in SCHEMES}
             trials[weight, bias] = Trial(weight, bias, f)
             report(trials[weight, bias])
@@ -96,7 +103,7 @@ def tune(
     frames = max((trial(1.0, bias) for bias in BIASES), key=lambda t: t.mean_f)
 
     def calibrated(chosen: Trial) -> DecodeConfig:
-        config = replace(DecodeConfig(), onset_weight=chosen.onset_weight, onset_bias=chosen.onset_bias)
+        config = replace(base, onset_weight=chosen.onset_weight, onset_bias=chosen.onset_bias)
         points = calibration(references, transcribe(model, config, audio))
         config = replace(config, confidence_calibration=points)
         least = least_confidence(references, transcribe(model, config, audio))

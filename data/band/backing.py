@@ -109,7 +109,7 @@ def render_backing(
     """What plays beside the drums of a clip: float32 [seconds * 44100], peak 0.9.
 
     Args:
-        kicks: times in seconds of the kick drum, as of `render_band`.
+        kicks: times in seconds of the kick drum, as in `render_band`.
         drumless: there are no drums beside it.
         machines: the drums are programmed.
     """

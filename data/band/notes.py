@@ -15,72 +15,14 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from data.band.held_out import loop_is_held_out, note_is_held_out
+from data.band.roles import EXCLUDED, EXCLUDED_LOOPS, SUSTAINED, role_of
 from data.dsp import tones
 from data.dsp.tones import Audio
 from mt3drum.config import SAMPLE_RATE
 
 NOTE_FOLDERS = ("discord-gm-notes", "freepats-notes", "guitars-notes")
 LOOP_FOLDERS = ("sonicpi", "stargate-loops", "librosa-examples")
-EXCLUDED = (
-    "helicopter",
-    "seashore",
-    "timpani",
-    "steel_drum",
-    "taiko",
-    "woodblock",
-    "synth_drum",
-    "reverse_cymbal",
-    "gunshot",
-    "applause",
-    "xylophone",
-    "glockenspiel",
-    "tubular",
-    "melodic_tom",
-    "agogo",
-    "tinkle",
-)
-"""Parts of instrument names that are percussion or sound effects: never played in a drumless band."""
-EXCLUDED_LOOPS = ("fishin", "drum", "perc", "beat", "bass_hit", "bass_drop", "voxy_hit")
-"""Parts of file names left out of the clips: "Lets Go Fishin" may hold percussion (README of the data), and a
-single low hit could pass for a kick drum."""
-
 NOTE_SECONDS = 3.0
-ROLES = ("bass", "guitar", "muted", "keys", "organ", "pad", "brass", "lead", "pluck", "voice")
-_ROLE_OF: tuple[tuple[str, str], ...] = (
-    ("bassoon", "lead"),
-    ("bass", "bass"),
-    ("muted_electric", "muted"),
-    ("_stac", "muted"),
-    ("charang", "lead"),
-    ("guit", "guitar"),
-    ("organ", "organ"),
-    ("accordion", "organ"),
-    ("piano", "keys"),
-    ("harpsichord", "keys"),
-    ("clavinet", "keys"),
-    ("celesta", "keys"),
-    ("pizzicato", "pluck"),
-    ("harp", "pluck"),
-    ("dulcimer", "pluck"),
-    ("sitar", "pluck"),
-    ("string", "pad"),
-    ("violin", "lead"),
-    ("cello", "pad"),
-    ("pad", "pad"),
-    ("new_age", "pad"),
-    ("goblins", "pad"),
-    ("crystal", "pluck"),
-    ("voice", "voice"),
-    ("choir", "voice"),
-    ("trumpet", "brass"),
-    ("trombone", "brass"),
-    ("tuba", "brass"),
-    ("horn", "brass"),
-    ("brass", "brass"),
-    ("sax", "brass"),
-)
-"""Part of an instrument's name -> role; the first that fits."""
-_SUSTAINED = ("organ", "pad", "brass", "lead", "voice")
 
 
 @dataclass(frozen=True)
@@ -160,12 +102,6 @@ def join(*banks: NoteBank) -> NoteBank:
     )
 
 
-def role_of(name: str) -> str:
-    """Role of an instrument by its name ("lead" when nothing better is known)."""
-    lowered = name.lower()
-    return next((role for part, role in _ROLE_OF if part in lowered), "lead")
-
-
 def load_notes(
     root: Path, exclude: Sequence[str] = EXCLUDED, loops: bool = True, held_out: bool = False
 ) -> NoteBank:
@@ -192,7 +128,7 @@ def load_notes(
             if "fret_noise" in name:
                 noises["squeak"] = (*noises.get("squeak", ()), tones.normalise(audio))
                 continue
-            if role_of(name) in _SUSTAINED or "overdriven" in name or "distortion" in name:
+            if role_of(name) in SUSTAINED or "overdriven" in name or "distortion" in name:
                 audio = sustain(audio, row["midi_note"], NOTE_SECONDS)
             grouped.setdefault(name, []).append(NoteSample(float(row["midi_note"]), to_int16(audio)))
         instruments += [make_instrument(name, folder, notes) for name, notes in grouped.items()]
@@ -210,7 +146,7 @@ def load_notes(
 
 
 def used(folder: str, instrument: str, exclude: Sequence[str], held_out: bool = False) -> bool:
-    """Whether notes of an instrument are played, as of `load_notes`."""
+    """Whether the notes of an instrument are used, as in `load_notes`."""
     left_out = any(part in instrument.lower() for part in exclude)
     return not left_out and note_is_held_out(folder, instrument) == held_out
 

@@ -10,13 +10,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-import soundfile
-import soxr
 
 from data.band.backing import RECORDED, BackingConfig, render_backing
 from data.band.notes import NoteBank
 from data.band.stems import BackingStem
-from data.corpora.readers import Recording
 from data.grooves.club import ClubConfig, program
 from data.grooves.config import TakeConfig, VaryConfig
 from data.grooves.patterns import Performance, generate, vary
@@ -35,8 +32,6 @@ STRETCH_MARGIN = 1.35
 """`vary` plays up to 1 / 0.75 times as fast, so the excerpt of a performance is longer by this factor."""
 SYNTHESISED = "synthesised"
 """Name of every synthesised kit in labels and manifest."""
-SHORTEST_REST = 1.0
-"""The rest of a recording shorter than this many seconds does not become a clip."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +52,7 @@ class Clip:
     seconds: float
     bpm: float
     unmapped: dict[str, int]
+    style: str = ""
 
     def metadata(self) -> dict[str, Any]:
         """The JSON member of the sample."""
@@ -70,6 +66,7 @@ class Clip:
             "seconds": self.seconds,
             "bpm": round(self.bpm, 3),
             "unmapped": self.unmapped,
+            **({"style": self.style} if self.style else {}),
         }
 
 
@@ -209,6 +206,7 @@ def render_clip(
         seconds=config.seconds,
         bpm=performance.bpm,
         unmapped={},
+        style="" if drumless else performance.style,
     )
 
 
@@ -257,60 +255,3 @@ def choose_performance(config: RenderConfig, palette: Palette, rng: np.random.Ge
     if varied:
         performance = vary(performance, rng, config.variations)
     return replace(performance, hits=tuple(within(performance.hits, -RING_SECONDS, config.seconds)))
-
-
-def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
-    """`seconds` of a recording from `start`, or the rest of it if shorter; mono at 44.1 kHz.
-
-    Raises:
-        ValueError: the recording has no audio, or the audio cannot be read.
-    """
-    if recording.audio is None:
-        raise ValueError(f"{recording.corpus} {recording.name}: no audio")
-    try:
-        with soundfile.SoundFile(str(recording.audio)) as file:
-            rate = file.samplerate
-            file.seek(min(round(start * rate), file.frames))
-            audio = file.read(round(seconds * rate), dtype="float32", always_2d=True).mean(axis=1)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise ValueError(f"{recording.audio}: cannot read the audio ({error})") from None
-    if not np.isfinite(audio).all():
-        raise ValueError(f"{recording.audio}: samples that are not finite numbers")
-    lasting = len(audio) / rate
-    if rate != SAMPLE_RATE:
-        audio = soxr.resample(audio, rate, SAMPLE_RATE)
-    # The last clip keeps a hit annotated a moment after the end of the audio; loaders pad with silence.
-    hits = within(recording.hits, start, start + seconds)
-    return Clip(
-        np.asarray(audio, np.float32),
-        None,
-        hits=tuple(replace(hit, time=hit.time - start) for hit in hits),
-        corpus=recording.corpus,
-        performance=recording.performance,
-        kits={recording.kit: recording.licence} if recording.kit else {},
-        licence=recording.licence,
-        split=recording.split,
-        seconds=round(lasting, 6),
-        bpm=recording.bpm,
-        unmapped=recording.unmapped,
-    )
-
-
-def audio_seconds(recording: Recording) -> float:
-    """Length of a recording in seconds.
-
-    Raises:
-        ValueError: the recording has no audio, or the audio cannot be read.
-    """
-    if recording.audio is None:
-        raise ValueError(f"{recording.corpus} {recording.name}: no audio")
-    try:
-        return float(soundfile.info(str(recording.audio)).duration)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise ValueError(f"{recording.audio}: cannot read the audio ({error})") from None
-
-
-def clip_starts(recording: Recording, seconds: float) -> list[float]:
-    """Start times of consecutive clips that cover a recording; a short rest is omitted."""
-    lasting = audio_seconds(recording)
-    return [start for start in np.arange(0.0, lasting, seconds).tolist() if lasting - start >= SHORTEST_REST]

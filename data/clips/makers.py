@@ -12,16 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from data.clips.clip import (
-    Clip,
-    Palette,
-    RenderConfig,
-    audio_seconds,
-    clip_starts,
-    cut_recording,
-    render_clip,
-    synthetic_kits,
-)
+from data.clips.clip import Clip, Palette, RenderConfig, render_clip, synthetic_kits
+from data.clips.recorded import audio_seconds, clip_starts, cut_recording
 from data.corpora.readers import SPLITS, Recording, by_performance, draw_by_performance
 from data.grooves.patterns import Performance
 

@@ -113,6 +113,7 @@ def _groove_recording(root: Path, table: Path, number: int, row: dict[str, str],
         unmapped=counted(score.unmapped),
         excluded=counted(score.excluded),
         bpm=bpm,
+        style=(row.get("style") or "").split("/")[0],
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from mt3drum.files import AUDIO_SUFFIXES
 from tokenizer.hits import Hit
 
 SPLITS = ("train", "validation", "test")
+_TAKE = re.compile(r"[\s_.-]*(take|tk)?[\s_.-]*\(?\d{1,3}\)?$", re.IGNORECASE)
 _SUFFIXES = sorted(
     AUDIO_SUFFIXES, key=lambda suffix: (suffix not in (".wav", ".flac"), suffix)
 )  # lossless first
@@ -37,6 +40,8 @@ class Recording:
     """Hits excluded on purpose, by label."""
     bpm: float = 0.0
     """Tempo; 0: unknown."""
+    style: str = ""
+    """Genre, as the corpus names it."""
 
 
 def by_performance(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
@@ -55,6 +60,23 @@ def draw_by_performance(groups: Mapping[str, Sequence[Recording]], rng: np.rando
     names = list(groups)
     chosen = groups[names[int(rng.integers(len(names)))]]
     return chosen[int(rng.integers(len(chosen)))]
+
+
+def split_by_name(recordings: Iterable[Recording], shares: Sequence[float]) -> list[Recording]:
+    """With splits of their own: a hash of what was played, its take number left out, decides, so that takes
+    of one song are never in two splits and more recordings move none.
+
+    Args:
+        shares: of train, validation and test; their sum is 1.
+    """
+    bounds = np.cumsum(shares)
+    found = []
+    for recording in recordings:
+        song = _TAKE.sub("", recording.performance)
+        place = int(hashlib.sha256(song.encode()).hexdigest()[:12], 16) / 16**12
+        split = SPLITS[min(int(np.searchsorted(bounds, place, side="right")), len(SPLITS) - 1)]
+        found.append(replace(recording, split=split))
+    return found
 
 
 def audio_beside(folder: Path, stem: str) -> Path | None:

@@ -77,6 +77,12 @@ class EffectsConfig:
     """dB below the loudest cell at which all vanish."""
     codec_high: Range = (7000.0, 16_000.0)
     """Hz at which the codec ends."""
+    separation_error: Range = (0.0, 6.0)
+    """dB (standard deviation) by which a separator misjudges a time-frequency cell."""
+    separation_sharpness: Range = (0.5, 2.0)
+    """Exponent of the power ratio of drums and band: 1 is a Wiener mask."""
+    separation_leak: Range = (12.0, 40.0)
+    """dB by which a separator lowers what is not drums."""
     noise_level: Range = (-70.0, -30.0)
     """dB of background noise relative to the peak: converter to cheap preamplifier."""
     noise_white: float = 0.5

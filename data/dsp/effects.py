@@ -194,23 +194,37 @@ def codec(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECT
     """A low-bitrate codec: time-frequency cells far below their neighbours in the frame vanish (spectral
     holes).
     """
-    window, hop = 1024, 512
-    frames = len(audio) // hop + 2
-    padded = np.zeros(frames * hop + window, dtype=np.float32)
-    padded[hop : hop + len(audio)] = audio
-    shape_ = np.sin(np.pi * (np.arange(window) + 0.5) / window).astype(np.float32)
-    cells = rfft(np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * shape_, axis=1)
+    window = 1024
+    cells = cells_of(audio, window)
     power = np.abs(cells[:, :512]) ** 2
     around = power.reshape(len(power), 32, 16).mean(axis=2)
     threshold = np.repeat(around, 16, axis=1) * np.float32(10 ** (-rng.uniform(*config.codec_holes) / 10))
     floor = power.max() * 10 ** (-rng.uniform(*config.codec_floor) / 10)
     cells[:, :512][power < np.maximum(threshold, floor)] = 0
     cells[:, int(rng.uniform(*config.codec_high) / SAMPLE_RATE * window) :] = 0
-    pieces = irfft(cells, window, axis=1) * shape_
+    return joined(cells, window, len(audio))
+
+
+def cells_of(audio: Audio, window: int) -> NDArray[np.complex64]:
+    """[frames window / 2 + 1]: sine windows that overlap by half; `joined` gives the audio back."""
+    hop = window // 2
+    frames = len(audio) // hop + 2
+    padded = np.zeros(frames * hop + window, dtype=np.float32)
+    padded[hop : hop + len(audio)] = audio
+    return rfft(np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * _sine(window), axis=1)
+
+
+def joined(cells: NDArray[np.complex64], window: int, samples: int) -> Audio:
+    hop = window // 2
+    pieces = irfft(cells, window, axis=1) * _sine(window)
     out = np.zeros((len(pieces) + 1, hop), dtype=np.float32)
     out[:-1] += pieces[:, :hop]
     out[1:] += pieces[:, hop:]
-    return out.reshape(-1)[hop : hop + len(audio)].astype(np.float32)
+    return out.reshape(-1)[hop : hop + samples].astype(np.float32)
+
+
+def _sine(window: int) -> Audio:
+    return np.sin(np.pi * (np.arange(window) + 0.5) / window).astype(np.float32)
 
 
 @lru_cache(maxsize=4)

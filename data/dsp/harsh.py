@@ -184,7 +184,7 @@ def overdrive(audio: Audio, decibels: float) -> Audio:
 
 
 def add_noise(audio: Audio, rng: np.random.Generator, snr: float, white: float) -> Audio:
-    """White (with that probability) or pink noise so many dB under the recording (RMS to RMS)."""
+    """Add white (with probability `white`) or pink noise, `snr` dB below the recording (RMS to RMS)."""
     colour = "white" if rng.random() < white else "pink"
     noise = effects.noise_slice(rng, len(audio), colour)
     return (audio + np.float32(_rms(audio) * 10 ** (-snr / 20)) * noise).astype(np.float32)

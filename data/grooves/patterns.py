@@ -41,7 +41,7 @@ def generate(rng: np.random.Generator, seconds: float, config: TakeConfig = TAKE
     kinds = (_groove_take, _random_take, _solo_take, _percussion_take, _swell_take, _sparse_take)
     take = kinds[rng.choice(len(kinds), p=config.kinds)]
     style, bpm, swing, grid, events = take(rng, seconds, config)
-    hits = _play(events, bpm, swing, grid, seconds, rng, config.hands)
+    hits = perform(events, bpm, swing, grid, seconds, rng, config.hands)
     number = int(rng.integers(1 << 48))
     return Performance(f"{style.replace(' ', '-')}-{number:012x}", "train", "generated", "CC0-1.0", bpm, hits)
 
@@ -153,7 +153,7 @@ def _sparse_take(rng: np.random.Generator, seconds: float, config: TakeConfig) -
     return "sparse", bpm, 0.5, 0.25, events
 
 
-def _play(
+def perform(
     events: list[Stroke],
     bpm: float,
     swing: float,

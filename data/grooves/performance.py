@@ -20,3 +20,5 @@ class Performance:
     hits: tuple[Hit, ...]
     electronic: bool = False
     """Programmed: played on drum machines, beside electronic music, which it ducks."""
+    style: str = ""
+    """Genre, where the corpus names one."""

@@ -49,7 +49,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
 GROUP_OF: Mapping[int, int] = {CLASS_INDEX[name]: i for i, names in enumerate(GROUPS) for name in names}
 
 BRIGHTNESS_STEPS = 4
-LAYERED = 3  # a series with at least so many velocity layers brings its own brightness
+LAYERED = 3  # a series with at least this many velocity layers has its own brightness
 SWELLING = frozenset(
     drum.name for drum in DRUMS if drum.family == "crash" or drum.name.startswith("hihat_open")
 )

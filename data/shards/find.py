@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import itertools
+import math
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +24,17 @@ class ShardSet(NamedTuple):
     paths: list[str]
     manifest: dict[str, Any]
     """Of one folder, or of several, added up; of a pattern, that of the whole folder."""
+    groups: list[list[str]]
+    """The paths by the name that gave them, where the setting has several; of commands, all together."""
+
+    def part(self, fraction: float) -> list[list[str]]:
+        """Of each group this share, at least one: those whose names have the lowest hashes, so that a larger
+        share holds a smaller one."""
+        chosen = []
+        for group in self.groups:
+            order = sorted(group, key=lambda path: (zlib.crc32(Path(path).name.encode()), path))
+            chosen.append(sorted(order[: math.ceil(fraction * len(order))]))
+        return chosen
 
 
 def find_shards(
@@ -38,21 +52,25 @@ def find_shards(
     Raises:
         ValueError: nothing is found, a command fails, or there is no manifest.
     """
-    paths, folders = [], []
+    groups: list[list[str]] = []
+    folders = []
     urls = [name for name in brace_patterns([text]) if name.startswith(PIPE)]
     for name in brace_patterns([text]) if not urls else ():
         found = [name] if Path(name).exists() or not glob.has_magic(name) else sorted(glob.glob(name))
         if not found:
             raise ValueError(f"shards {name}: nothing matches")
+        group: list[str] = []
         for path in map(Path, found):
             folders.append(path if path.is_dir() or path.suffix != ".tar" else path.parent)
-            paths += [str(path)] if folders[-1] != path else shard_paths(path)
+            group += [str(path)] if folders[-1] != path else shard_paths(path)
+        groups.append(group)
     if urls and not manifest:
         raise ValueError(f"shards {text}: of a command, `manifest` must name the folder of manifest.json")
     if manifest:
         folders = [Path(manifest)]
     merged = _merged([read_manifest(folder) for folder in dict.fromkeys(folders)])
-    return ShardSet(paths or _fetched(urls, cache, rank / world), merged)
+    groups = groups or [_fetched(urls, cache, rank / world)]
+    return ShardSet(list(itertools.chain(*groups)), merged, groups)
 
 
 def _fetched(urls: list[str], cache: Path, turn: float) -> list[str]:

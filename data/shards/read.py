@@ -6,7 +6,7 @@ Unlike the loader, which skips and counts, this stops at the first damage: a val
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import webdataset
 
-from data.shards.unpack import BadSample, audio_of, labels_of
+from data.shards.unpack import BadSample, ClipLabels, audio_of, labels_of
 from data.shards.walk import find_members, summary
 from data.shards.write import shard_paths
 from mt3drum.config import SAMPLE_RATE
@@ -34,6 +34,7 @@ class StoredClip(NamedTuple):
     """The backing band beside it, of the same length, where there is one."""
     hits: list[Hit]
     performance: str
+    style: str = ""
 
 
 def read_clips(folder: Path, limit: int | None = None) -> Iterator[StoredClip]:
@@ -59,7 +60,30 @@ def read_clips(folder: Path, limit: int | None = None) -> Iterator[StoredClip]:
         except BadSample as error:
             raise ValueError(f"{members['__url__']}: sample {members['__key__']}: {error}") from None
         yield StoredClip(
-            members["__key__"], audio, band, list(labels.hits), str(labels.meta.get("performance", ""))
+            members["__key__"],
+            audio,
+            band,
+            list(labels.hits),
+            str(labels.meta.get("performance", "")),
+            str(labels.meta.get("style", "")),
         )
     if bad:
         raise ValueError(f"{folder}: {summary(bad)}; make the shards again")
+
+
+def read_labels(paths: Sequence[str]) -> Iterator[ClipLabels]:
+    """The labels of every sample of some shards; no audio is read.
+
+    Raises:
+        ValueError: a shard is missing or broken, or a sample has no usable labels.
+    """
+    bad: Counter[str] = Counter()
+    for members in webdataset.tariterators.group_by_keys(
+        find_members(({"url": path} for path in paths), bad)
+    ):
+        try:
+            yield labels_of(members)
+        except BadSample as error:
+            raise ValueError(f"{members['__url__']}: sample {members['__key__']}: {error}") from None
+    if bad:
+        raise ValueError(f"{paths[0]} ...: {summary(bad)}; make the shards again")

@@ -40,7 +40,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Labels:
+class ClipLabels:
     """The JSON member of a sample."""
 
     hits: tuple[Hit, ...]
@@ -64,7 +64,7 @@ def read_member(member: Member) -> bytes:
     return content
 
 
-def labels_of(members: Mapping[str, Any]) -> Labels:
+def labels_of(members: Mapping[str, Any]) -> ClipLabels:
     """Raises BadSample if the JSON is missing, malformed, or names an unknown class."""
     if "json" not in members:
         raise BadSample("json missing")
@@ -80,7 +80,7 @@ def labels_of(members: Mapping[str, Any]) -> Labels:
         hits = tuple(sorted(Hit(float(row[0]), CLASS_INDEX[row[1]], int(row[2])) for row in rows))
     except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError) as error:
         raise BadSample("json malformed", str(error)) from None
-    return Labels(hits, seconds, meta)
+    return ClipLabels(hits, seconds, meta)
 
 
 def audio_of(members: Mapping[str, Any], suffix: str, start: int, length: int) -> np.ndarray:

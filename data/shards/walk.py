@@ -11,12 +11,16 @@ import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import webdataset
 
 from data.shards.unpack import Member
+
+BLOCK = 100
+"""Samples of all ranks within which weighted sources have their shares."""
 
 
 class Located(NamedTuple):
@@ -27,15 +31,20 @@ class Located(NamedTuple):
     """`Member` by suffix, with WebDataset's `__key__` and `__url__`."""
     before: dict[str, Any] | None
     """The previous sample of the epoch, whose band may be used."""
+    source: int = 0
+    """Index into `Order.sources`."""
 
 
 class Order(NamedTuple):
     """The parameters that determine the order of samples."""
 
-    shards: tuple[str, ...]
+    sources: tuple[tuple[str, ...], ...]
+    """Shards; with `weights`, several lists of them."""
     seed: int
     buffer: int
     """Samples among which the order is shuffled."""
+    weights: tuple[float, ...] = ()
+    """The share of samples of each source."""
 
 
 def located(order: Order, rank: int, world: int, start: int, bad: Counter[str]) -> Iterator[Located]:
@@ -44,36 +53,82 @@ def located(order: Order, rank: int, world: int, start: int, bad: Counter[str]) 
     With the samples of all epochs numbered consecutively, a rank gets those whose number modulo `world` is
     `rank`.
 
+    Of weighted sources each has epochs of its own; which one a sample comes from is decided by its number
+    (`source_of`), whatever the rank.
+
     Args:
         bad: counts missing or damaged shards, once per encounter.
     Raises:
         ValueError: an epoch contains no sample.
     """
+    if len(order.sources) == 1:
+        yield from _of_one(order, 0, rank, world, start, bad)
+        return
+    first = start * world + rank
+    begun = [taken(order, source, first) for source in range(len(order.sources))]
+    streams = [_of_one(order, source, 0, 1, at, bad) for source, at in enumerate(begun)]
+    for number in itertools.count(first):
+        place = next(streams[source_of(order, number)])
+        if (number - rank) % world == 0:
+            yield place
+
+
+def source_of(order: Order, number: int) -> int:
+    """The source of a sample: in every block of `BLOCK` each has its share, in the block's own order."""
+    block, at = divmod(number, BLOCK)
+    return int(_block(order.weights, order.seed, block)[at])
+
+
+def taken(order: Order, source: int, number: int) -> int:
+    """How many samples of a source come before the sample `number`."""
+    block, at = divmod(number, BLOCK)
+    whole = int((_block(order.weights, order.seed, 0) == source).sum())
+    return block * whole + int((_block(order.weights, order.seed, block)[:at] == source).sum())
+
+
+@lru_cache(maxsize=8)
+def _block(weights: tuple[float, ...], seed: int, block: int) -> np.ndarray:
+    """[BLOCK] the source of each sample of a block: the shares of the weights, rounded so that the largest
+    remainders get what is left and no source gets nothing."""
+    share = np.array(weights) / sum(weights) * BLOCK
+    counts = np.maximum(share.astype(int), 1)
+    order = np.argsort(counts - share, kind="stable")
+    for at in itertools.cycle(order.tolist()):
+        if counts.sum() == BLOCK:
+            break
+        counts[at] += 1 if counts.sum() < BLOCK else -int(counts[at] > 1)
+    sources = np.repeat(np.arange(len(weights)), counts)
+    return np.random.default_rng([seed, block]).permutation(sources)
+
+
+def _of_one(
+    order: Order, source: int, rank: int, world: int, start: int, bad: Counter[str]
+) -> Iterator[Located]:
+    shards = order.sources[source]
     first_epoch, number = 0, start * world + rank
     if start:
         # Whole epochs are skipped by arithmetic: every epoch has as many samples as the first.
-        length = sum(1 for _ in walk(order, 0, Counter()))
+        length = sum(1 for _ in walk(order, 0, Counter(), source))
         first_epoch, number = divmod(number, max(1, length))
     for epoch in itertools.count(first_epoch):
         length, before = 0, None
-        for members in walk(order, epoch, bad):
+        for members in walk(order, epoch, bad, source):
             if length == number:
-                yield Located(epoch, members, before)
+                yield Located(epoch, members, before, source)
                 number += world
             before = members
             length += 1
         if length == 0:
-            raise ValueError(
-                f"no sample found in {len(order.shards)} shards ({summary(bad)}): {order.shards[0]} ..."
-            )
+            raise ValueError(f"no sample found in {len(shards)} shards ({summary(bad)}): {shards[0]} ...")
         number -= length
 
 
-def walk(order: Order, epoch: int, bad: Counter[str]) -> Iterator[dict[str, Any]]:
+def walk(order: Order, epoch: int, bad: Counter[str], source: int = 0) -> Iterator[dict[str, Any]]:
     """The samples of one epoch in order, as locations in tar files: a WebDataset pipeline."""
+    shards = order.sources[source]
     pipeline = webdataset.DataPipeline(
-        webdataset.SimpleShardList(list(order.shards)),
-        webdataset.detshuffle(len(order.shards), len(order.shards), seed=_seed(order.seed, epoch, "shards")),
+        webdataset.SimpleShardList(list(shards)),
+        webdataset.detshuffle(len(shards), len(shards), seed=_seed(order.seed, epoch, "shards")),
         partial(find_members, bad=bad),
         partial(webdataset.tariterators.group_by_keys, handler=partial(_count_duplicate, bad=bad)),
         webdataset.detshuffle(order.buffer, order.buffer, seed=_seed(order.seed, epoch, "samples")),

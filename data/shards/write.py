@@ -29,6 +29,7 @@ import numpy as np
 import soundfile
 
 from data.clips.clip import Clip
+from data.statistics import rare
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.files import write_whole
 from tokenizer.drums import DRUMS
@@ -37,8 +38,6 @@ from tokenizer.whole_file import whole_file
 FORMAT = 1
 """Format version of manifest and samples; incremented when old readers would misread new files."""
 MANIFEST = "manifest.json"
-RARE_SHARE = 0.001
-"""Classes with a smaller share of the hits are listed as rare."""
 
 
 class Maker(Protocol):
@@ -277,7 +276,6 @@ def _manifest(maker: Maker, settings_hash: str, records: list[dict[str, Any]]) -
         for kind, counts in merged.items():
             for name, entry in record[kind].items():
                 _count(counts, name, entry["licence"], entry["clips"])
-    total = sum(hits.values())
     return {
         "format": FORMAT,
         "commit": _commit(),
@@ -287,7 +285,7 @@ def _manifest(maker: Maker, settings_hash: str, records: list[dict[str, Any]]) -
         "clips": sum(record["clips"] for record in records),
         "seconds": round(sum(record["seconds"] for record in records), 3),
         "hits": {drum.name: hits[drum.name] for drum in DRUMS},
-        "rare": [drum.name for drum in DRUMS if hits[drum.name] < RARE_SHARE * total or not total],
+        "rare": rare(hits),
         "performances": len({name for record in records for name in record["performances"]}),
         **{kind: dict(sorted(counts.items())) for kind, counts in merged.items()},
         "sources": maker.sources(),

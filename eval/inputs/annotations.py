@@ -208,7 +208,7 @@ def _read_text(path: Path, label_map: LabelMap) -> Annotation:
             continue
         if not 2 <= len(cells) <= len(columns):
             raise rows.error(
-                row, line, f"{len(cells)} columns; wanted: seconds label [velocity [confidence]]"
+                row, line, f"{len(cells)} columns; expected: seconds label [velocity [confidence]]"
             )
         values = dict(zip(columns, [*cells, None, None], strict=False))
         if "label" not in values:
@@ -243,7 +243,7 @@ def _columns(path: Path, header: list[str]) -> list[str]:
     names = [name.lower() for name in header]
     label = next((key for key in _LABEL_KEYS if key in names), None)
     if label is None:
-        raise ValueError(f"{path}: row 1: no column of drums; wanted one of {', '.join(_LABEL_KEYS)}")
+        raise ValueError(f"{path}: row 1: no drum column; expected one of {', '.join(_LABEL_KEYS)}")
     ours = {label: "label", names[0]: "time"}
     return [ours.get(name, name) for name in names]
 
@@ -263,19 +263,19 @@ def _read_json(path: Path, label_map: LabelMap) -> Annotation:
     document = _parse_json(path)
     listed = document.get("hits") if isinstance(document, Mapping) else document
     if not isinstance(listed, list):
-        raise ValueError(f'{path}: row 1: wanted a list of hits, or an object with "hits"')
+        raise ValueError(f'{path}: row 1: expected a list of hits, or an object with "hits"')
     rows = _HitRows(path, label_map)
     for row, item in enumerate(listed, start=1):
         if isinstance(item, Mapping):
             label = next((item[key] for key in _LABEL_KEYS if key in item), None)
             if label is None or "time" not in item:
-                raise rows.error(row, item, f'wanted "time" and one of {", ".join(_LABEL_KEYS)}')
+                raise rows.error(row, item, f'expected "time" and one of {", ".join(_LABEL_KEYS)}')
             rows.add(item["time"], label, item.get("velocity"), item.get("confidence"), row, item)
         elif isinstance(item, list) and 2 <= len(item) <= 4:
             time, label, velocity, confidence = [*item, None, None][:4]
             rows.add(time, label, velocity, confidence, row, item)
         else:
-            raise rows.error(row, item, "wanted an object or [time, label, velocity, confidence]")
+            raise rows.error(row, item, "expected an object or [time, label, velocity, confidence]")
     return rows.annotation()
 
 
@@ -291,7 +291,7 @@ def _read_jams(path: Path, label_map: LabelMap) -> Annotation:
     fitting = [one for one in listed if isinstance(one, Mapping) and one.get("namespace") in JAMS_NAMESPACES]
     if len(fitting) != 1:
         raise ValueError(
-            f"{path}: holds {len(fitting)} annotations in {', '.join(JAMS_NAMESPACES)}; wanted exactly one"
+            f"{path}: holds {len(fitting)} annotations in {', '.join(JAMS_NAMESPACES)}; expected exactly one"
         )
     data = fitting[0].get("data")
     if isinstance(data, Mapping):  # the dense form: one list per field
@@ -307,7 +307,7 @@ def _read_jams(path: Path, label_map: LabelMap) -> Annotation:
     rows = _HitRows(path, label_map)
     for row, item in enumerate(data, start=1):
         if not isinstance(item, Mapping) or "time" not in item or "value" not in item:
-            raise rows.error(row, item, "wanted time and value")
+            raise rows.error(row, item, "expected time and value")
         value, velocity = item["value"], None
         if isinstance(value, Mapping):
             velocity = value.get("velocity")

@@ -12,6 +12,8 @@ from eval.metrics.timing import matched_at
 
 THRESHOLDS = 60
 """Maximum number of thresholds, at quantiles of the observed confidences."""
+CLASS_THRESHOLDS = 20
+"""The same for the curve of one label."""
 BINS = 10
 
 
@@ -56,15 +58,35 @@ def has_confidence(matches: Sequence[TrackMatch]) -> bool:
     return len(values) > 1 and bool(np.ptp(values) > 0)
 
 
-def precision_recall(matches: Sequence[TrackMatch], window: float) -> Curve:
+def class_curves(matches: Sequence[TrackMatch], labels: Sequence[str], window: float) -> dict[str, Curve]:
+    """A curve for every label that is both played and heard."""
+    curves = {}
+    for number, label in enumerate(labels):
+        own = [
+            replace(
+                match,
+                references=_kept(match.references, match.references.label == number),
+                estimates=_kept(match.estimates, match.estimates.label == number),
+            )
+            for match in matches
+        ]
+        if any(len(one.references) for one in own) and any(len(one.estimates) for one in own):
+            curves[label] = precision_recall(own, window, CLASS_THRESHOLDS)
+    return curves
+
+
+def precision_recall(matches: Sequence[TrackMatch], window: float, thresholds: int = THRESHOLDS) -> Curve:
     """The curve, with a new matching at every threshold, so that each point is the score of the remaining
     estimates."""
     values = np.concatenate([match.estimates.confidence for match in matches])
     references = sum(len(match.references) for match in matches)
-    levels = np.unique(np.quantile(values, np.linspace(0, 1, THRESHOLDS), method="lower"))[::-1]
+    levels = np.unique(np.quantile(values, np.linspace(0, 1, thresholds), method="lower"))[::-1]
     precision, recall = [], []
     for level in levels:
-        kept = [replace(match, estimates=_above(match.estimates, level)) for match in matches]
+        kept = [
+            replace(match, estimates=_kept(match.estimates, match.estimates.confidence >= level))
+            for match in matches
+        ]
         found = sum(matched_at(match, window) for match in kept)
         precision.append(found / max(1, sum(len(match.estimates) for match in kept)))
         recall.append(found / max(1, references))
@@ -87,6 +109,5 @@ def reliability(matches: Sequence[TrackMatch]) -> Reliability:
     return Reliability(count, confidence, share, float((gap * count).sum() / total), brier)
 
 
-def _above(events: Events, level: float) -> Events:
-    kept = events.confidence >= level
+def _kept(events: Events, kept: np.ndarray) -> Events:
     return Events(events.time[kept], events.label[kept], events.velocity[kept], events.confidence[kept])

@@ -200,6 +200,33 @@ def precision_recall_plot(evaluations: Sequence[Evaluation]) -> str | None:
     return _svg(figure)
 
 
+def class_curves_plot(evaluations: Sequence[Evaluation]) -> str | None:
+    """A small precision-recall plot for every label, all systems in each; None without confidences."""
+    labels = [
+        label for label in evaluations[0].settings.labels if any(label in e.class_curves for e in evaluations)
+    ]
+    if not labels:
+        return None
+    from matplotlib.figure import Figure
+
+    columns = min(5, len(labels))
+    rows = -(-len(labels) // columns)
+    figure = Figure(figsize=(1.8 * columns, 1.9 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat
+    for axes, label in zip(panels, labels, strict=False):
+        for number, e in enumerate(evaluations):
+            if curve := e.class_curves.get(label):
+                axes.plot(curve.recall, curve.precision, color=f"C{number}", label=e.name)
+        found = [e.class_curves[label].average_precision for e in evaluations if label in e.class_curves]
+        axes.set_title(f"{label}, AP {', '.join(f'{ap:.2f}' for ap in found)}", fontsize=8)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    for axes in list(figure.axes)[len(labels) :]:
+        axes.set_axis_off()
+    figure.supxlabel("recall", fontsize=8)
+    figure.supylabel("precision", fontsize=8)
+    return _svg(figure)
+
+
 def reliability_plot(evaluations: Sequence[Evaluation]) -> str | None:
     """Share of correct hits per confidence bin, or None."""
     found = [(e.name, e.reliability) for e in evaluations if e.reliability]

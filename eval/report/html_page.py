@@ -69,7 +69,11 @@ def _pictures_after(name: str, evaluations: Sequence[Evaluation]) -> list[str]:
     if name == "calibration":
         return [
             p
-            for p in (figures.precision_recall_plot(evaluations), figures.reliability_plot(evaluations))
+            for p in (
+                figures.precision_recall_plot(evaluations),
+                figures.reliability_plot(evaluations),
+                figures.class_curves_plot(evaluations),
+            )
             if p
         ]
     return []

@@ -28,6 +28,7 @@ def json_text(report: Report) -> str:
         "settings": _settings(report.settings),
         "unmapped": dict(report.unmapped),
         "excluded": dict(report.excluded),
+        "groups": dict(report.groups),
         "names": {system: dict(names) for system, names in report.names.items()},
         "systems": {evaluation.name: _system(evaluation) for evaluation in report.evaluations},
         "comparisons": [
@@ -87,6 +88,7 @@ def _system(e: Evaluation) -> dict[str, Any]:
         "false_alarms": alarms,
         "confusion": {"labels": [*labels, "nothing"], "matrix": e.confusion},
         "precision_recall": asdict(e.curve) if e.curve else None,
+        "precision_recall_by_class": {label: asdict(curve) for label, curve in e.class_curves.items()},
         "reliability": asdict(e.reliability) if e.reliability else None,
         "lint": [asdict(finding) for finding in e.findings],
         "unmapped": e.unmapped,

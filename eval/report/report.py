@@ -59,6 +59,8 @@ class Report:
     """Per system, reference name to estimate name if they differ."""
     command: str = ""
     """The command that made the report."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Track to group, such as its style."""
 
 
 def text(cell: Cell) -> str:

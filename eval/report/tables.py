@@ -10,6 +10,7 @@ from eval.metrics.bootstrap import FEW_TRACKS
 from eval.metrics.recall import Bin
 from eval.metrics.timing import QUANTILES
 from eval.report.alarms import alarms_table
+from eval.report.groups import group_table
 from eval.report.report import Cell, Report, Table, span
 
 
@@ -25,6 +26,8 @@ def all_tables(report: Report) -> list[Table]:
         offsets_table(report),
         recall_table(report),
     ]
+    if report.groups:
+        tables.append(group_table(report))
     if any(e.false_alarms for e in report.evaluations):
         tables.append(alarms_table(report))
     if any(e.velocity for e in report.evaluations):

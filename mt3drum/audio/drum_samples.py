@@ -24,7 +24,7 @@ RING_SECONDS = 1.5
 PREROLL = 44  # samples kept before the attack: 1 ms, so that it does not click
 _BLOCK = SAMPLE_RATE // 100  # samples: 10 ms
 _SOFTEST = 0.06  # a stroke peaks at this share of its file's peak (-24 dB) or more
-_RISE = 3.0  # ... and at so many times what was heard in the 50 ms before it
+_RISE = 3.0  # ... and at this multiple of the level in the 50 ms before it
 _GAP = 25  # blocks: strokes are at least 0.25 s apart
 
 

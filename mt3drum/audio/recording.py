@@ -94,8 +94,8 @@ def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> AudioSource
     """
     if audio.ndim not in (1, 2) or not np.issubdtype(audio.dtype, np.floating):
         raise AudioError(
-            f"audio array of shape {audio.shape} and {audio.dtype}: floats [samples] or "
-            "[samples channels] are wanted"
+            f"audio array of shape {audio.shape} and {audio.dtype}: expected floats [samples] or "
+            "[samples channels]"
         )
     frames = audio if audio.ndim == 2 else audio[:, None]
     check(sample_rate, frames.shape[1], "audio array")

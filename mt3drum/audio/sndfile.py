@@ -135,7 +135,7 @@ class SoundFile:
 
 
 def _read(file: _Forward, frames: int) -> np.ndarray:
-    """[n c]: at most so many of the next frames.
+    """[n c]: the next frames, at most the given number.
 
     Raises:
         RuntimeError: they are damaged.

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from mt3drum.audio.drum_model import DrumModel, Onset, learn, masks, onsets_of
+from mt3drum.audio.drum_model import KitTemplates, Onset, learn, masks, onsets_of
 from mt3drum.audio.recording import open_raw
 from tokenizer.drums import DRUMS, FAMILIES
 from tokenizer.hits import Hit, within
@@ -117,7 +117,7 @@ def write_stems(
 
 
 def _separated(
-    path: Path, hits: Sequence[Hit], frames: _Frames, model: DrumModel, names: Sequence[str]
+    path: Path, hits: Sequence[Hit], frames: _Frames, model: KitTemplates, names: Sequence[str]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """(first sample, integers of 24 bits [stems and rest, samples, channels]) of one block after another."""
     rate = frames.rate
@@ -151,7 +151,7 @@ def _stems(
     first: int,
     hits: Sequence[Hit],
     frames: _Frames,
-    model: DrumModel,
+    model: KitTemplates,
     names: Sequence[str],
 ) -> np.ndarray:
     """[stems, samples, channels] of a stretch [samples, channels] that begins at sample `first`."""
@@ -173,7 +173,7 @@ def _loudness(spectra: Sequence[np.ndarray]) -> np.ndarray:
     return np.sqrt(np.mean([np.abs(spectrum) ** 2 for spectrum in spectra], axis=0)).astype(np.float32)
 
 
-def _learn(path: Path, hits: Sequence[Hit], frames: _Frames) -> DrumModel:
+def _learn(path: Path, hits: Sequence[Hit], frames: _Frames) -> KitTemplates:
     """From the stretches where most is struck, most of all what is seldom struck."""
     chosen = _stretches(hits)
     spectrograms: list[np.ndarray] = []
@@ -191,7 +191,7 @@ def _learn(path: Path, hits: Sequence[Hit], frames: _Frames) -> DrumModel:
         spectrograms.append(spectrogram)
         at += len(spectrogram)
     if not onsets:
-        return DrumModel({})
+        return KitTemplates({})
     return learn(np.concatenate(spectrograms), onsets, frames.rate, frames.hop)
 
 
@@ -258,7 +258,7 @@ def _blocks(path: Path, rate: int, hop: int, fade: int) -> Iterator[tuple[int, i
 
 
 def _read(path: Path) -> Iterator[np.ndarray]:
-    """Blocks [samples, channels]; what is no number is silence."""
+    """Blocks [samples, channels]; what is not a number is silence."""
     notes: list[str] = []  # said when the recording was transcribed
     for block in open_raw(path).blocks(notes):
         yield np.clip(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)

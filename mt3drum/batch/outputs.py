@@ -51,10 +51,10 @@ class Output:
         for path in () if self.to_stdout else self.paths(task).values():
             if path.exists() and task.source.exists() and path.samefile(task.source):
                 known = identify(task.source)  # a MIDI file is no recording, wherever the result goes
-                return f"{task.source}: {known or 'would be written over; name another place with -o'}"
+                return f"{task.source}: {known or 'would be overwritten; name another place with -o'}"
             if path.exists() and not self.replaces:
                 return (
-                    f"{task.source}: {path} is there already; --overwrite replaces it, --skip-existing "
+                    f"{task.source}: {path} already exists; --overwrite replaces it, --skip-existing "
                     "leaves it, and -o names another place"
                 )
         return None

@@ -72,7 +72,7 @@ class Files:
     def holds(self, task: Task, record: Record) -> bool:
         """Whether all files of a result are there, but those that are impossible."""
         missing = record.get("missing", {})
-        return all(path.exists() for name, path in self.paths(task).items() if name not in missing)
+        return all(os.path.exists(path) for name, path in self.paths(task).items() if name not in missing)
 
     def put(self, task: Task, result: Transcription) -> list[Outcome]:
         """Write it, at once."""

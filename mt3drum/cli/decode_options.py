@@ -17,7 +17,7 @@ def _confidence(text: str) -> float | dict[str, float]:
         pairs = [item.split("=") for item in drum_options.names(text)]
         return {family.strip(): float(bound) for family, bound in pairs}
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: a number, or family=number,... are wanted") from None
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, or family=number,...") from None
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:

@@ -73,9 +73,9 @@ def review(args: argparse.Namespace) -> int:
         if page.is_dir():
             raise ValueError(f"-o {page}: is a folder; name the page, as in {page / 'song.html'}")
         if page.exists() and args.file.exists() and page.samefile(args.file):
-            raise ValueError(f"{page}: would be written over; name another page with -o")
+            raise ValueError(f"{page}: would be overwritten; name another page with -o")
         if args.output is None and page.exists() and not args.overwrite:
-            raise ValueError(f"{page} is there already; --overwrite replaces it, and -o names another page")
+            raise ValueError(f"{page} already exists; --overwrite replaces it, and -o names another page")
     except ValueError as error:
         return _error(str(error), EXIT_USAGE)
     transcriber = _load(args)

@@ -106,8 +106,7 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
         "--runtime",
         choices=("torch", "onnx"),
         default="torch",
-        help="inference engine; onnx: ONNX Runtime on the CPU in float32, faster if the processor does not "
-        "support bfloat16 (default: torch)",
+        help="inference engine; onnx: ONNX Runtime on the CPU in float32 (default: torch)",
     )
 
 

@@ -52,7 +52,7 @@ class Draft:
         """Of each of them, the last step and drum before it."""
 
     def propose(self, most: int) -> list[int]:
-        """At most so many tokens that may come next."""
+        """The next tokens of the draft, at most the given number."""
         tokens, before, at = [], [], self.at
         if self.first_drum <= self.last < self.first_velocity:
             tokens.append(self._velocity(at))

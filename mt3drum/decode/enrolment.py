@@ -71,7 +71,7 @@ def enrol(model: InferenceModel, folder: Path) -> EnrolledKit:
     if len(families) == len(set(families)):
         names = ", ".join(DRUMS[drum].name for drum in sorted(strokes))
         raise KitError(
-            f"{folder}: samples of {names} only; at least two drums of one family are wanted, "
+            f"{folder}: samples of {names} only; expected at least two drums of one family, "
             "such as tom1_head and tom2_head, to tell them apart"
         )
     audio, struck = practice(strokes, model.config.codec.segment_steps, np.random.default_rng(0))

@@ -20,7 +20,7 @@ from tokenizer.grammar import State
 _TINY = 1e-30  # of a probability: no logarithm is infinite
 
 
-class Labels:
+class LabelSums:
     """The labels of `config.scheme`, made of the classes that may be heard."""
 
     def __init__(self, config: DecodeConfig, device: torch.device) -> None:
@@ -62,6 +62,6 @@ class Labels:
         return State(state.phase, state.last_time, drum)
 
 
-def labels_of(config: DecodeConfig, device: torch.device) -> Labels | None:
+def labels_of(config: DecodeConfig, device: torch.device) -> LabelSums | None:
     """None where every class is a label of its own."""
-    return None if config.scheme == "26" else Labels(config, device)
+    return None if config.scheme == "26" else LabelSums(config, device)

@@ -106,12 +106,13 @@ def greedy(
         rounding = CLOSE * logits.abs().amax(-1).clamp(1) if decoder.dtype == torch.float32 else None
         before = narrowing.before(tokens, first, size)
         must_end = _to(place >= config.max_tokens - TO_FINISH, device)
-        scores = score(logits, before, tables.select(_to(batch, device)), config, until, must_end)
+        scores = score(logits, before, tables, config, until, must_end)
         _take(settled, drafts, batch, drafted, scores, before, rounding)
         kept = _smaller(~settled.done[batch])
         if len(kept) < len(batch):
-            keep_segments(cache, _to(kept, device), decoder.heads)
-            batch = batch[kept]
+            rows = _to(kept, device)
+            keep_segments(cache, rows, decoder.heads)
+            tables, batch = tables.select(rows), batch[kept]
     return settled
 
 

@@ -21,7 +21,7 @@ BEFORE = (-4, -2)
 """First and last frame of what sounded before it."""
 FEWEST = 8
 """Strokes of a drum below which its mean and spread say too little: they keep the model's velocities."""
-_LEAST = 1e-3
+LEAST = 1e-3
 """Least share of the energy that is the stroke's own: -30 dB."""
 
 
@@ -47,7 +47,7 @@ def measure(bands: np.ndarray, steps: Sequence[int]) -> list[Strength]:
     after = bands[(at + np.arange(ATTACK[0], ATTACK[1] + 1)).clip(0, last)].max(1)  # [n m]
     before = bands[(at + np.arange(BEFORE[0], BEFORE[1] + 1)).clip(0, last)].mean(1)
     loud = np.exp(2.0 * after).sum(1)
-    rise = 10.0 * np.log10(np.maximum(loud - np.exp(2.0 * before).sum(1), _LEAST * loud))
+    rise = 10.0 * np.log10(np.maximum(loud - np.exp(2.0 * before).sum(1), LEAST * loud))
     flux = np.maximum(after - before, 0.0).mean(1)
     return [Strength(*pair) for pair in zip(rise.tolist(), flux.tolist(), strict=True)]
 

@@ -89,7 +89,7 @@ _GROUPINGS: Mapping[int, tuple[tuple[int, ...], ...]] = {
     5: ((2, 3), (3, 2)),
     7: ((2, 2, 3), (3, 2, 2), (2, 3, 2)),
 }
-"""Eighths of a bar of so many, as they are beamed, the usual way first."""
+"""Beaming of a bar by its number of eighths, the usual grouping first."""
 
 
 def _groups(score: Score) -> tuple[int, ...]:

@@ -72,7 +72,7 @@ def read_note_map(path: Path) -> tuple[int, ...]:
     notes = [drum.gm_note for drum in DRUMS]
     for name, note in entries.items():
         if name not in CLASS_INDEX:
-            raise ValueError(f"{path}: {name!r:.50} is no drum; the drums are {', '.join(CLASS_INDEX)}")
+            raise ValueError(f"{path}: {name!r:.50} is not a drum; the drums are {', '.join(CLASS_INDEX)}")
         if type(note) is not int or not 0 <= note <= 127:
             raise ValueError(f"{path}: {name}: note {note!r:.20} is not a whole number of 0..127")
         notes[CLASS_INDEX[name]] = note

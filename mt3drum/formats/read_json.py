@@ -44,13 +44,13 @@ def read_json(path: Path) -> tuple[Transcription, Grid | None]:
     hits = []
     scheme = values.get("scheme", "26")
     if scheme not in DECODED_SCHEMES:
-        raise ValueError(f"{path}: scheme {scheme!r:.40} is none of {', '.join(DECODED_SCHEMES)}")
+        raise ValueError(f"{path}: scheme {scheme!r:.40} is not one of {', '.join(DECODED_SCHEMES)}")
     drums = dict(zip(SCHEMES[scheme].labels, SCHEMES[scheme].first_class, strict=True))
     for number, row in enumerate(values["hits"], 1):
         try:
             time, confidence = _number(row["time"], 0, MAX_SECONDS), _number(row["confidence"], 0, 1)
             if type(row["velocity"]) is not int:
-                raise ValueError(f"velocity {row['velocity']!r:.40} is no whole number")
+                raise ValueError(f"velocity {row['velocity']!r:.40} is not a whole number")
             hits.append(Hit(time, drums[row["drum"]], row["velocity"], confidence))
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path}: hit {number}: {type(error).__name__}: {error}") from None
@@ -82,7 +82,7 @@ def read_tempo(record: Mapping[str, Any]) -> Grid:
 
 def _number(value: Any, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r:.40} is no number")
+        raise ValueError(f"{value!r:.40} is not a number")
     if not least <= value <= most:
         raise ValueError(f"{value:g} is outside {least:g}..{most:g}")
     return float(value)

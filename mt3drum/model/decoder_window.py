@@ -21,7 +21,7 @@ from mt3drum.model.decoder_step import CachedDecoder, Layer, apply_rotary
 from mt3drum.model.stem import EncoderOutput
 from tokenizer.codec import NUM_SPECIAL
 
-_ROOM = 64  # positions: the cache grows by so many
+_ROOM = 64  # positions by which the cache grows
 
 
 @dataclass

@@ -6,7 +6,7 @@ not depend on how a batch is split.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from mt3drum.model.network import EncoderOutput
+from mt3drum.model.stem import FRAMES_PER_STATE
 from tokenizer import grammar
-from tokenizer.codec import EOS, PAD, Codec
+from tokenizer.codec import EOS, NUM_SPECIAL, PAD, Codec
 from tokenizer.drums import FAMILIES, FAMILY_OF
 
 _ILLEGAL = -1e4  # finite, so that a masked neighbour of a soft target costs no NaN
@@ -41,7 +42,11 @@ class LossConfig:
     focal_gamma: float = 0.0
     """Exponent of the focal factor (1 - p)^gamma on drums and onsets (Lin et al. 2017, arXiv:1708.02002)."""
     class_weight: float = 0.0
-    """Exponent of the inverse class frequency that weights drum tokens and onsets; 0: equal weights."""
+    """Exponent of the inverse class frequency that weights drum tokens and onsets; 0: equal weights. Only
+    hits are weighted, not the silence of a rare class, and checkpoints are written without what the weights
+    add to the logits (`without_weights`)."""
+    class_weight_range: tuple[float, ...] = (0.5, 10.0)
+    """Least and greatest of these weights, before their mean over hits is made 1."""
     onset_weight: float = 1.0
     onset_positive: float = 4.0
     """Extra weight of frames with an onset."""
@@ -50,8 +55,11 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value < 0:
+            if name != "class_weight_range" and value < 0:
                 raise ValueError(f"loss {name} {value} is negative")
+        bounds = self.class_weight_range
+        if len(bounds) != 2 or not 0 < bounds[0] <= 1 <= bounds[1]:
+            raise ValueError(f"loss class_weight_range {list(bounds)} must be two numbers around 1")
 
 
 class LossSums(NamedTuple):
@@ -146,11 +154,10 @@ def onset_loss(
     """
     logits = encoded.onset_logits.float()
     error = functional.binary_cross_entropy_with_logits(logits, onset, reduction="none")
-    error = error * (1 + config.onset_positive * onset)
+    positive = onset if class_weights is None else onset * class_weights
+    error = error * (1 + config.onset_positive * positive)
     if config.focal_gamma:
         error = error * (torch.sigmoid(logits) - onset).abs().clamp(min=_SURE) ** config.focal_gamma
-    if class_weights is not None:
-        error = error * class_weights
     scale = 20.0 / (onset.shape[1] * onset.shape[2])  # the prototype's: onsets are one cell in two hundred
     total = error.sum() * scale
     if config.family_weight:
@@ -170,14 +177,39 @@ def onset_loss(
     return total + config.velocity_weight * squared.sum() * scale
 
 
-def class_weights(counts: Sequence[int], exponent: float, device: torch.device) -> Tensor | None:
-    """[26] weights proportional to (share of hits)^-exponent with mean 1 over hits; None for exponent 0."""
-    if exponent == 0:
+def class_weights(counts: Sequence[int], config: LossConfig, device: torch.device) -> Tensor | None:
+    """[26] weights proportional to (share of hits)^-exponent and of mean 1 over the hits, held within
+    `class_weight_range`, and again of mean 1; None for exponent 0."""
+    if config.class_weight == 0:
         return None
     share = torch.tensor(counts, dtype=torch.float32, device=device).clamp(min=1)
     share = share / share.sum()
-    weight = share**-exponent
+    weight = share**-config.class_weight
+    weight = (weight / (weight * share).sum()).clamp(*config.class_weight_range)
     return weight / (weight * share).sum()
+
+
+def without_weights(
+    weights: Mapping[str, Tensor], class_weights: Tensor | None, config: LossConfig
+) -> dict[str, Tensor]:
+    """A network's weights (by our names) with the logits that unweighted classes would have taught.
+
+    Under weights w the best logit of the onset head is log((1 + positive w) / (1 + positive)) too high, that
+    of a drum token log w: as much is taken from the biases. Decoding, thresholds and calibration then mean
+    the same for every run.
+    """
+    found = dict(weights)
+    if class_weights is None:
+        return found
+    w = class_weights.to(found["onset_head.bias"])
+    head = found["onset_head.bias"].clone().unflatten(0, (FRAMES_PER_STATE, 2, -1))
+    head[:, 0] -= torch.log((1 + config.onset_positive * w) / (1 + config.onset_positive))
+    found["onset_head.bias"] = head.flatten()
+    if "other_head.bias" in found:
+        other = found["other_head.bias"].clone()
+        other[NUM_SPECIAL : NUM_SPECIAL + len(w)] -= torch.log(w)
+        found["other_head.bias"] = other
+    return found
 
 
 def losses(

@@ -102,7 +102,7 @@ def decoder_graph(decoder: CachedDecoder, half: bool = True) -> ModelProto:
     `cross_names` and `time_keys` of the encoder. Outputs: `logits` [b w v] and `new_names`.
 
     Args:
-        half: as of `encoder_graph`.
+        half: as in `encoder_graph`.
 
     Raises:
         MissingExtra: onnx is not installed.

@@ -14,7 +14,7 @@ from mt3drum.config import ModelConfig
 from mt3drum.extras import need
 from mt3drum.model.decoder_step import Cache, CachedDecoder, make_room
 from mt3drum.model.decoder_window import WindowCache, decode_window, lengthen
-from mt3drum.model.inference import InferenceModel
+from mt3drum.model.inference import CHUNK, InferenceModel
 from mt3drum.model.onnx_graph import cross_names, decoder_graph, encoder_graph, new_names, own_names
 from mt3drum.model.stem import EncoderOutput
 
@@ -37,9 +37,15 @@ class OnnxModel(InferenceModel):
         self.session = session(encoder_graph(self).SerializeToString())
         self.decoder = OnnxDecoder(config, weights)
 
-    def _encode(self, audio: Tensor) -> EncoderOutput:
+    def encode_with_bands(self, audio: Tensor) -> tuple[EncoderOutput, Tensor]:
+        bands = self.features(audio)  # [b window m t]
+        parts = [self._run(bands[at : at + CHUNK]) for at in range(0, len(bands), CHUNK)]
+        encoded = EncoderOutput(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        return encoded, bands[:, 0].transpose(1, 2)
+
+    def _run(self, bands: Tensor) -> EncoderOutput:
         names = ("onset", "velocity", "time_keys", *cross_names(self.config.decoder_layers))
-        found = self.session.run(names, {"bands": self.features(audio).numpy()})
+        found = self.session.run(names, {"bands": bands.numpy()})
         onset, velocity, time_keys, *cross = (torch.from_numpy(x) for x in found)
         return EncoderOutput(torch.stack(cross, dim=1), time_keys, onset, velocity)
 

@@ -29,7 +29,7 @@ class Meter:
     def __post_init__(self) -> None:
         if (self.numerator, self.denominator) not in PATTERNS:
             known = ", ".join(f"{a}/{b}" for a, b in PATTERNS)
-            raise ValueError(f"meter {self.numerator}/{self.denominator} is none of {known}")
+            raise ValueError(f"meter {self.numerator}/{self.denominator} is not one of {known}")
 
     @staticmethod
     def parse(text: str) -> Meter:

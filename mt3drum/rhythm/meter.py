@@ -24,7 +24,7 @@ SIGMA = 0.02
 FLOOR = 0.1
 """Strokes a second of a role that keep to no place."""
 BARS = 3.0
-"""A groove counts as so many bars beside those heard."""
+"""Weight of a groove, in bars."""
 TERNARY = 0.4
 """Share of the filled beats with a stroke on their second third from which beats are of three eighths: a
 shuffle, which leaves it out, is written in 4/4. Between half of it and all of it the meters compete."""
@@ -38,7 +38,7 @@ COST = {(4, 4): 0.0, (3, 4): 6.5, (5, 4): 8.0, (6, 8): 15.4, (12, 8): 14.7, (9, 
 _PEAK = 1 / (SIGMA * math.sqrt(2 * math.pi))  # strokes a second at a place, of one stroke there a beat
 _OFF = math.log(FLOOR / _PEAK)
 _PLACES = np.array([0, 2, 3, 4, 6, 8, 9, 10, 12])
-_MOST = 400  # bars tabled; more are counted as so many
+_MOST = 400  # bars in the table; larger counts are clipped
 
 
 @dataclass(frozen=True)

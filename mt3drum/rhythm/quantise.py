@@ -35,8 +35,8 @@ HABIT = 1.0
 COLLISION = 4.0
 """Cost of two strokes of one drum, other than a flam, on one position."""
 SWUNG, LATE = 0.56, 0.02
-"""From this share of a pair on, and so many seconds after the middle of it, the second note of a pair is
-called swung: less is a drummer's feel, or the error of a transcription of fast notes."""
+"""Minimum share of a pair, and minimum delay in seconds after its middle, for the second note to count as
+swung; less is a drummer's feel or the timing error of fast notes."""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ class App extends Editor {
   finish({ hits, candidates, warnings }) {
     Object.assign(this.data, { hits, candidates, warnings });
     this.score.locked = false;
+    this.score.restart(hits, candidates);
     showResult(this.data);
     this.onScore();
     this.ready = this.start();

@@ -134,5 +134,5 @@ def parse_changes(values: Any, length: float) -> Changes:
 
 def _id(value: Any) -> int:
     if type(value) is not int or not 0 <= value < MAX_ID:
-        raise ValueError(f"{value!r:.40} is no id of a hit")
+        raise ValueError(f"{value!r:.40} is not a hit id")
     return value

@@ -40,7 +40,7 @@ class Limits:
     waiting: int = 8
     """Recordings not yet done, those being uploaded included."""
     kept: int = 100
-    """Transcribed recordings. None is dropped: with so many, no further one is taken."""
+    """Maximum number of transcribed recordings. None is dropped; at the limit, uploads are rejected."""
     failed: int = 20
     """Recordings that failed and are still listed; the oldest is dropped first."""
 

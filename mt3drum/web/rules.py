@@ -7,6 +7,7 @@ so that the browser's code (`browser/`) holds the steps and no number of its own
 from __future__ import annotations
 
 import base64
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,29 @@ import numpy as np
 from mt3drum.audio import downmix, limits, recording
 from mt3drum.audio.log_mel import LONG_WINDOW, mel_filters
 from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig, ModelConfig
-from mt3drum.decode import hypothesis, onset_head, stitch
+from mt3drum.decode import hypothesis, onset_head, stitch, velocity
 from mt3drum.decoding import TO_FINISH, DecodeConfig
 from mt3drum.web import page, spectrogram
 from tokenizer.codec import BOS, EOS, MAX_VELOCITY, NUM_SPECIAL, PAD, Codec
 from tokenizer.drums import DRUMS, INSTRUMENT_OF
 from tokenizer.hits import SAME_STROKE
 
+_KNOWN = {
+    "onset_weight",
+    "onset_bias",
+    "length_penalty",  # compares beams; a greedy search has one
+    "classes",
+    "minimum_gap",
+    "exclusive_gap",
+    "minimum_confidence",
+    "silence_gate",
+    "max_tokens",
+    "margin",
+    "loudness_pass",
+    "confidence_calibration",
+    "frames",  # of another way to decode
+}
+"""Decode settings that the browser heeds; the others must be as usual."""
 MAX_SECONDS = 1_200.0
 """The browser decodes a whole recording at once: 20 minutes in stereo are 420 MB."""
 
@@ -29,12 +46,21 @@ def site_rules(config: ModelConfig, decoding: DecodeConfig) -> dict[str, Any]:
     """Plain JSON values.
 
     Args:
-        decoding: greedy, product of decoder and onset head.
+        decoding: greedy, by decoder and onset head.
+
     Raises:
         ValueError: the settings ask for what the browser does not do.
     """
-    if decoding.beam != 1 or decoding.onset_weight == 1 or decoding.max_hits_per_second is not None:
-        raise ValueError("the browser decodes greedily, by decoder and onset head, without a bound on hits")
+    usual = DecodeConfig()
+    other = [
+        f"{field.name} {getattr(decoding, field.name)!r}"
+        for field in fields(DecodeConfig)
+        if field.name not in _KNOWN and getattr(decoding, field.name) != getattr(usual, field.name)
+    ]
+    if decoding.onset_weight == 1:
+        other.append("onset_weight 1 (the onset head alone)")
+    if other:
+        raise ValueError(f"decode settings that the browser has not: {', '.join(other)}")
     return {
         "codec": _codec(config.codec),
         "model": {
@@ -89,6 +115,11 @@ def _decoding(decoding: DecodeConfig, codec: Codec) -> dict[str, Any]:
         "suppress": onset_head.SUPPRESS,
         "sameStroke": SAME_STROKE,
         "refined": stitch.REFINED,
+        "loudnessPass": decoding.loudness_pass,
+        "attack": list(velocity.ATTACK),
+        "before": list(velocity.BEFORE),
+        "fewest": velocity.FEWEST,
+        "leastEnergy": velocity.LEAST,
     }
 
 

@@ -10,24 +10,30 @@ class Score {
   /** @param rows, candidates [time s, drum, velocity, confidence] each; @param seconds length of the recording */
   constructor(rows, candidates, seconds) {
     this.seconds = seconds;
-    const hits = [...rows, ...candidates].map(([time, drum, velocity, confidence], id) =>
-      ({ id, time, drum, velocity, confidence, candidate: id >= rows.length }));
-    this.originals = new Map(hits.map((hit) => [hit.id, hit]));
-    this.hits = hits.sort(inOrder);
+    this.listeners = [];
+    this.known = new Map(); // lists made for this version
+    this.version = 0;
+    this.restart(rows, candidates);
     this.locked = false; // the transcription is still being made
     this.threshold = 0;
     this.withCandidates = false; // show what the transcriber heard but did not trust
     this.done = [];
     this.undone = [];
-    this.listeners = [];
-    this.version = 0;
-    this.known = new Map(); // lists made for this version
   }
 
-  /** More of the transcription, in order: hits, then candidates. @param candidate whether these are candidates */
-  extend(rows, candidate) {
+  /** Another transcription, as nobody has edited it. */
+  restart(rows, candidates) {
+    const hits = [...rows, ...candidates].map(([time, drum, velocity, confidence], id) =>
+      ({ id, time, drum, velocity, confidence, candidate: id >= rows.length }));
+    this.originals = new Map(hits.map((hit) => [hit.id, hit]));
+    this.hits = hits.sort(inOrder);
+    this.changed();
+  }
+
+  /** More hits of the transcription, in order, while it is being made. */
+  extend(rows) {
     const more = rows.map(([time, drum, velocity, confidence], i) =>
-      ({ id: this.originals.size + i, time, drum, velocity, confidence, candidate }));
+      ({ id: this.originals.size + i, time, drum, velocity, confidence, candidate: false }));
     for (const hit of more) this.originals.set(hit.id, hit);
     this.hits = this.hits.concat(more).sort(inOrder);
     this.changed();

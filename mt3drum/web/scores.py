@@ -124,7 +124,7 @@ async def _save_edits(request: Request) -> Response:
     def save() -> int:
         values = json.loads(body)
         if type(values["revision"]) is not int:
-            raise ValueError("revision is no whole number")
+            raise ValueError("revision is not a whole number")
         return work.save_edits(job.id, values["revision"], parse_changes(values, job.seconds))
 
     try:
@@ -241,7 +241,7 @@ def _edit(body: bytes, job: Job) -> Edit:
 
 async def _json(request: Request) -> bytes:
     if request.headers.get("content-type", "").split(";")[0] != "application/json":
-        raise HTTPException(415, "JSON is wanted")
+        raise HTTPException(415, "expected JSON")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

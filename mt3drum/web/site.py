@@ -118,7 +118,7 @@ def install(folder: Path, development: bool = False) -> None:
             "npm is not installed: the site needs it once, to fetch ONNX Runtime (https://nodejs.org)"
         )
     only = [] if development else ["--omit=dev"]
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *only]
+    command = [npm, "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", *only]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if run.returncode:
         raise NoPackages(f"npm could not fetch ONNX Runtime: {' '.join(run.stderr.split())[:300]}")
@@ -140,7 +140,7 @@ def _review() -> str:
         r"\{\{length\}\}": "0:00",
     }
     for pattern, replacement in parts.items():
-        text, count = re.subn(pattern, lambda _, new=replacement: new, text)
+        text, count = re.subn(pattern, replacement.replace("\\", r"\\"), text)
         assert count, pattern
     return text
 

@@ -11,7 +11,8 @@ from typing import Literal
 import torch
 
 from data.augment import AugmentConfig
-from data.loader import LoaderConfig, make_loader
+from data.example import LoaderConfig
+from data.loader import make_loader
 from mt3drum.config import SAMPLE_RATE
 from mt3drum.transcriber import Transcriber
 from scripts.bench_suite.parts import MINUTES, Row, Setting, in_turn

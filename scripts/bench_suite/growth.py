@@ -26,12 +26,13 @@ from scripts.bench_suite.parts import (
 LENGTHS = (1, 10, 60, 600)
 """Minutes of a recording; the last is for a full run."""
 KIB_A_MB = 1e6 / 1024
-_PROGRAM = """import resource, sys
+# Not getrusage: its peak begins with that of the process that started this one.
+_PROGRAM = """import re, sys
 from pathlib import Path
 from mt3drum.cli.main import main
 
 code = main(sys.argv[2:])
-Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))  # KiB on Linux
+Path(sys.argv[1]).write_text(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 sys.exit(code)
 """
 
@@ -80,9 +81,11 @@ def ranks(setting: Setting) -> list[Row]:
 
 
 def length(setting: Setting) -> list[Row]:
-    """CPU seconds a minute of audio and peak memory of the whole command, by the length of the recording."""
+    """CPU seconds a minute of audio and peak memory of the whole command, by the length of the recording (on
+    Linux)."""
     rows: list[Row] = []
-    peak = setting.scratch / "peak.txt"
+    peak, program = setting.scratch / "peak.txt", setting.scratch / "measured.py"
+    program.write_text(_PROGRAM, encoding="utf-8")
     for minutes in LENGTHS[: setting.repeats(3, 4)]:
         path = setting.scratch / f"length-{minutes}.wav"
         with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1) as file:
@@ -91,7 +94,7 @@ def length(setting: Setting) -> list[Row]:
         cpu, peaks = [], []
         for _ in range(1 if minutes > MINUTES else setting.repeats(2, 5)):
             arguments = transcribe_command(setting, path)[3:]  # without `python -m mt3drum`
-            cpu.append(command([sys.executable, "-c", _PROGRAM, str(peak), *arguments], 1)[0] / minutes)
+            cpu.append(command([sys.executable, str(program), str(peak), *arguments], 1)[0] / minutes)
             peaks.append(int(peak.read_text()) / KIB_A_MB)
         path.unlink()
         rows.append({"name": f"{minutes} min", "unit": "CPU-s a minute", "values": cpu})

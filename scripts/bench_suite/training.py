@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import socket
 import subprocess
@@ -25,8 +26,9 @@ import torch
 from data.augment import AugmentConfig
 from data.clips.clip import Palette, RenderConfig
 from data.clips.makers import RenderedShards
+from data.example import LoaderConfig
 from data.kits.synth import synthesise_kit
-from data.loader import Batch, LoaderConfig, make_loader
+from data.loader import Batch, make_loader
 from data.render.drums import render_drums
 from data.shards.write import make_shards, shard_paths
 from mt3drum.config import PRESETS
@@ -37,6 +39,8 @@ from tokenizer.hits import Hit
 UNIT = "segments per CPU-s"
 BATCH = 16
 """Segments a step, as of the shipped run."""
+TIMES, PRODUCT = 10, (3_200, 1_024, 1_024)
+"""Of a matrix [m k] and one [k n]: as many rows as a batch has states, wide enough to be fast."""
 
 
 def shards_of(setting: Setting) -> list[str]:
@@ -124,8 +128,50 @@ def training(setting: Setting) -> list[Row]:
     return in_turn(speeds, setting.repeats(3, 15), UNIT)
 
 
+def training_share(setting: Setting) -> list[Row]:
+    """Multiply-adds of the step, forward and backward (torch counts those of products, convolutions and
+    attention), and how many a CPU second it does beside one large product on this core."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from train.config import TrainConfig
+    from train.run import build_model, start_run
+    from train.step import StopRequest, training_step
+
+    torch.set_num_threads(1)
+    shards = shards_of(setting)
+    config = TrainConfig(shards=str(Path(shards[0]).parent), batch=BATCH, workers=0)
+    fixed, rows = next(_batches(shards, config.augment)), list[Row]()
+    for kind, unit in ((torch.bfloat16, "G/CPU-s in bfloat16"), (torch.float32, "G/CPU-s in float32")):
+        engine = PlainEngine(build_model(config), config.clip, kind == torch.bfloat16)
+        step = partial(
+            training_step, start_run(config, engine, setting.scratch, 0, 1), [fixed], StopRequest()
+        )
+        with FlopCounterMode(display=False) as counter:
+            step()
+        count = counter.get_total_flops() / 2
+        if not rows:
+            rows.append(
+                {"name": "multiply-adds of a step", "unit": "G a segment", "values": [count / BATCH / 1e9]}
+            )
+        one, other = torch.randn(PRODUCT[:2]).to(kind), torch.randn(PRODUCT[1:]).to(kind)
+
+        def product(one: torch.Tensor = one, other: torch.Tensor = other) -> None:
+            for _ in range(TIMES):
+                torch.mm(one, other)
+
+        product()  # warms up
+        work = {
+            "one large product": partial(
+                a_cpu_second, math.prod(PRODUCT) / 1e9, partial(torch.mm, one, other)
+            ),
+            "training step": partial(a_cpu_second, count / 1e9, step),
+        }
+        rows += in_turn(work, setting.repeats(3, 15), unit)
+    return rows
+
+
 def _render(segments: int) -> None:
-    """As much sound as so many segments of four seconds."""
+    """Audio of the length of this many segments of four seconds."""
     rng = np.random.default_rng(0)
     hits = [Hit(i / HITS_PER_SECOND, (0, 4, 1, 4)[i % 4], 90) for i in range(4 * segments * HITS_PER_SECOND)]
     render_drums(hits, [synthesise_kit(rng)], rng, 4.0 * segments)
@@ -172,7 +218,7 @@ def rendering(setting: Setting) -> list[Row]:
 
 
 def rank_main(folder: str, steps: int) -> float:
-    """CPU seconds of so many steps of this rank, after two that warm up."""
+    """CPU-seconds for a number of steps of this rank, after two warm-up steps."""
     from train.config import TrainConfig
     from train.launch import set_up_ranks
     from train.main import make_engine
@@ -193,6 +239,7 @@ def rank_main(folder: str, steps: int) -> float:
 
 PARTS: dict[str, Callable[[Setting], list[Row]]] = {
     "training": training,
+    "training, share": training_share,
     "training on ranks": training_ranks,
     "rendering": rendering,
 }

@@ -129,7 +129,7 @@ def key_value(option: str) -> tuple[str, str]:
     """
     key, equals, value = option.partition("=")
     if not equals or not key or not value:
-        raise ValueError(f"{option!r}: wanted KEY=VALUE")
+        raise ValueError(f"{option!r}: expected KEY=VALUE")
     return key, value
 
 

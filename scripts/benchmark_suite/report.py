@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -65,25 +66,42 @@ def build_report(args: argparse.Namespace, command: str) -> tuple[Report, dict[s
         excluded=references.excluded,
         names={system.name: system.renamed for system in systems if system.renamed},
         command=command,
+        groups={} if args.groups is None else _groups(args.groups),
     )
     return report, references.audio
 
 
+def _groups(path: Path) -> dict[str, str]:
+    """Track to group, from a JSON file.
+
+    Raises:
+        ValueError, OSError: it is no such file.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not a JSON file ({error})") from None
+    if not isinstance(values, dict) or not all(isinstance(group, str) for group in values.values()):
+        raise ValueError(f'{path}: not of the form {{"track": "group", ...}}')
+    return values
+
+
 def _settings(args: argparse.Namespace, references: References, systems: Sequence[System]) -> Settings:
-    finest = references.label_map.finest
-    judged = tuple(SCHEMES)[tuple(SCHEMES).index(finest) :]
+    order = tuple(SCHEMES)
+    finest = max(references.label_map.finest, *(system.scheme for system in systems), key=order.index)
+    judged = order[order.index(finest) :]
     scheme = args.scheme or ("5" if "5" in judged else finest)
     if scheme in SCHEMES and scheme not in judged:
-        raise ValueError(
-            f"--scheme {scheme}: {references.label_map.name} labels can judge {', '.join(judged)} classes"
-        )
+        coarse = [system.name for system in systems if system.scheme == finest != references.label_map.finest]
+        who = f"{coarse[0]} tells" if coarse else f"{references.label_map.name} labels can judge"
+        raise ValueError(f"--scheme {scheme}: {who} {', '.join(judged)} classes")
     unjudged = references.label_map.unjudged.union(*[system.unjudged for system in systems])
     if args.labels:
         unjudged |= _other_classes(args.labels, scheme)
     try:
         windows = tuple(float(window) / 1000 for window in args.windows.split(","))
     except ValueError:
-        raise ValueError(f"--windows {args.windows!r}: wanted milliseconds, such as 20,30,50") from None
+        raise ValueError(f"--windows {args.windows!r}: expected milliseconds, such as 20,30,50") from None
     return Settings(
         scheme=scheme,
         schemes=judged,

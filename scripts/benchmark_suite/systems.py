@@ -29,6 +29,8 @@ class System:
     hits: dict[str, tuple[Hit, ...]] = field(default_factory=dict)
     drumless: dict[str, tuple[Hit, ...]] = field(default_factory=dict)
     stray: list[str] = field(default_factory=list)
+    scheme: str = "26"
+    """The finest labels that it tells apart."""
     seam: float | None = None
     """Seconds between two joins of its segments, where it was decoded here."""
     renamed: dict[str, str] = field(default_factory=dict)
@@ -150,7 +152,7 @@ def _decode(
     transcriber = Transcriber.load(checkpoint, **options)
     codec = transcriber.model.config.codec
     stride = codec.segment_steps - 2 * transcriber.config.margin_steps(codec)
-    system = System(name, frozenset(), seam=stride / codec.steps_per_second)
+    system = System(name, frozenset(), scheme=transcriber.config.scheme, seam=stride / codec.steps_per_second)
     recordings = [(track, references.audio[track]) for track in references.hits] + list(drumless.items())
     results = transcriber.transcribe_files([path for _, path in recordings])
     for i, ((track, _), result) in enumerate(zip(recordings, results, strict=True)):

@@ -17,8 +17,9 @@ import torch
 import yaml
 
 from data.augment import AugmentConfig
+from data.example import LoaderConfig
 from data.kits.load import kit_split, load_kit
-from data.loader import LoaderConfig, make_loader
+from data.loader import make_loader
 from data.shards.write import encode_flac, read_manifest
 from eval.inputs.annotations import read_annotation
 from mt3drum.audio.recording import open_file

@@ -61,7 +61,7 @@ def write_page(
     for number, ((take, start, inside), caption) in enumerate(zip(moments, captions, strict=True), start=1):
         picture = draw(take, start)
         if len(picture) > MAX_BYTES:
-            raise ValueError(f"picture {number} has {len(picture)} bytes, at most {MAX_BYTES} are wanted")
+            raise ValueError(f"picture {number} has {len(picture)} bytes, at most {MAX_BYTES} are allowed")
         write_whole(images / f"{number:02}.png", picture)
         title = f"{take.song}, {MIX_NAMES[take.mix]}, {start:.1f} s"
         text = [

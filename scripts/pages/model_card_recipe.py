@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from scripts.fetch_songs import GUITARS
 from scripts.update_results import ROOT
 
 CONFIG = "train/configs/small.yaml"
@@ -22,12 +23,13 @@ def remake(training: Mapping[str, Any]) -> list[str]:
         runs.insert(0, runs[0]["initial"])
     lines: list[str] = []
     initial = ""
+    outputs: dict[str, str] = {}
     for number, record in enumerate(runs, 1):
         suffix = "" if record is training else f"-{number}"
-        output = f"runs/small{suffix}"
+        output = outputs[_key(record)] = f"runs/small{suffix}"
         lines += _run(record, output, suffix, initial)
         initial = f"{output}/{_kept(record)}.safetensors"
-        after, others = _after(record, suffix, initial)
+        after, others = _after(record, suffix, initial, outputs)
         lines += after
         if record is training and "tuning" in record:
             lines += _tune(
@@ -40,16 +42,29 @@ def remake(training: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _after(training: Mapping[str, Any], suffix: str, initial: str) -> tuple[list[str], list[str]]:
-    """The commands that make the runs from the checkpoint `initial` whose checkpoints are in its mean, each
-    run once; and these checkpoints."""
+def _key(training: Mapping[str, Any]) -> str:
+    """What tells a run from others; not its number of steps, which may be changed on the way."""
+    data = [manifest["settings"] for manifest in _manifests(training["data"])]
+    return json.dumps([training["config"]["seed"], training["commit"], data], sort_keys=True)
+
+
+def _after(
+    training: Mapping[str, Any], suffix: str, initial: str, outputs: dict[str, str]
+) -> tuple[list[str], list[str]]:
+    """The commands that make the runs whose checkpoints are in the mean, each run once, from the checkpoint
+    `initial`; and these checkpoints.
+
+    Args:
+        outputs: of the runs made so far, by `_key`; new ones are added.
+    """
     lines: list[str] = []
     checkpoints: list[str] = []
-    outputs: dict[str, str] = {}
+    new = 0
     for record in training.get("averaged", ()):
-        key = json.dumps([record["config"], record["commit"]], sort_keys=True)
+        key = _key(record)
         if key not in outputs:
-            own = f"{suffix}-after-{len(outputs) + 1}"
+            new += 1
+            own = f"{suffix}-after-{new}"
             outputs[key] = f"runs/small{own}"
             same = record["data"] == training["data"]
             lines += _run(record, outputs[key], suffix if same else own, initial, made=same)
@@ -103,6 +118,9 @@ def _run(
                 commit = data["commit"]
             options = [_source(settings), f"--clips {data['clips']}", f"--seed {settings['seed']}"]
             options += [f"--{key} {value:g}" for key, value in _changed(settings["config"]).items()]
+            if GUITARS in data["accompaniment"]:
+                lines.append("python scripts/fetch_songs.py -o songs")
+                options.append(f"--stems songs/{GUITARS}")
             lines.append(f"python scripts/make_shards.py --output {folder} {' '.join(options)}")
     if training["commit"] != commit:
         lines.append(f"git checkout {training['commit']}")
@@ -111,7 +129,9 @@ def _run(
     if ranks > 1:
         run = f"OMP_NUM_THREADS=1 deepspeed --num_accelerators {ranks} train/main.py"
     changes = _overrides({**config, "initial": initial}, shards)
-    return [*lines, f"{run} --config {CONFIG} --output {output}{changes}"]
+    lines.append(f"{run} --config {CONFIG} --output {output}{changes}")
+    lines += [f"# changed at step {one['step']}: {one['what']}" for one in training.get("changes", ())]
+    return lines
 
 
 def _source(settings: Mapping[str, Any]) -> str:
@@ -134,11 +154,13 @@ def _changed(rendered: Mapping[str, Any]) -> dict[str, Any]:
 def _manifests(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Settings, commit and clips of every folder of shards; `data.shards.find` lists those of several."""
     if not isinstance(data["settings"], list):
-        return [data]
+        return [{**data, "accompaniment": data["sources"]["accompaniment"]}]
     clips = [sum(entry["clips"] for entry in corpora.values()) for corpora in data["corpora"]]
     return [
-        {"settings": settings, "commit": commit, "clips": count}
-        for settings, commit, count in zip(data["settings"], data["commit"], clips, strict=True)
+        {"settings": settings, "commit": commit, "clips": count, "accompaniment": source["accompaniment"]}
+        for settings, commit, count, source in zip(
+            data["settings"], data["commit"], clips, data["sources"], strict=True
+        )
     ]
 
 

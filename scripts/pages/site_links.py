@@ -10,7 +10,7 @@ from typing import Any
 
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(((?:\.\./)+)([^)#]+)(#[^)]*)?\)")
 OUTSIDE = re.compile(r"^(?:[A-Z]+\.(?:md|cff)|mt3drum/|tokenizer/|train/|data/|eval/|scripts/|tests/)")
-NOT_PAGES = ("transcribe.ipynb", "errors_captions.yaml")
+NOT_PAGES = ("transcribe.ipynb", "data.ipynb", "errors_captions.yaml")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -14,15 +14,8 @@ import numpy as np
 import soundfile
 
 from data.band.held_out import loop_is_held_out
-from data.band.notes import (
-    EXCLUDED,
-    EXCLUDED_LOOPS,
-    LOOP_FOLDERS,
-    NOTE_FOLDERS,
-    NOTE_SECONDS,
-    read_rows,
-    used,
-)
+from data.band.notes import LOOP_FOLDERS, NOTE_FOLDERS, NOTE_SECONDS, read_rows, used
+from data.band.roles import EXCLUDED, EXCLUDED_LOOPS
 from data.corpora.readers import read_gmd
 from data.kits.load import KEPT_SECONDS, kit_split
 from mt3drum.files import write_whole

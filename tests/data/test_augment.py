@@ -6,11 +6,13 @@ import pytest
 from data import augment as module
 from data.augment import AugmentConfig, augment
 from data.dsp import levels
+from data.dsp.config import EFFECTS
+from data.dsp.separation import separate
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.hits import Hit
 
 RATE = SAMPLE_RATE
-WINDOW = int(4 * module.SPEED_MARGIN * RATE) + 1
+WINDOW = int(4 * AugmentConfig().speed_margin * RATE) + 1
 
 
 def clicks(times: list[float]) -> module.Audio:
@@ -144,8 +146,8 @@ def test_final_level_is_within_its_range() -> None:
 def test_wrong_settings_name_value_and_range() -> None:
     with pytest.raises(ValueError, match=r"band_probability is 1\.5, expected 0\.\.1"):
         AugmentConfig(band_probability=1.5)
-    with pytest.raises(ValueError, match=r"speed_range is 0\.2, expected 0\.\.0\.06"):
-        AugmentConfig(speed_range=0.2)
+    with pytest.raises(ValueError, match=r"speed_range is 0\.4, expected 0\.\.0\.3"):
+        AugmentConfig(speed_range=0.4)
     with pytest.raises(ValueError, match=r"band_low 11\.0 is above"):
         AugmentConfig(band_low=11.0)
     with pytest.raises(ValueError, match="seconds is 0"):
@@ -162,6 +164,43 @@ def test_an_average_window_costs_little() -> None:
     for _ in range(40):
         augment(drums, band, [], rng, AugmentConfig())
     assert (time.process_time() - start) / 40 < 0.05
+
+
+def test_a_wider_range_of_speed_gets_a_wider_window() -> None:
+    wide = AugmentConfig(speed_range=0.25)
+    assert wide.speed_margin > 1.25 and AugmentConfig().speed_margin == pytest.approx(1.07)
+    window = int(4 * wide.speed_margin * RATE) + 1
+    audio = np.zeros(window, np.float32)
+    audio[round(4.5 * RATE)] = 0.9  # in the segment only where it is played a quarter faster
+    config = AugmentConfig(**{**AugmentConfig.none().__dict__, "speed_probability": 1.0, "speed_range": 0.25})
+    inside = []
+    for seed in range(20):
+        out, kept = augment(audio, None, [Hit(4.5, 0, 100)], np.random.default_rng(seed), config)
+        inside.append(len(kept))
+        if kept:
+            assert abs(int(np.argmax(np.abs(out))) - round(kept[0].time * RATE)) <= RATE // 1000
+    assert 0 < sum(inside) < 20
+    with pytest.raises(ValueError, match="speed_range"):
+        AugmentConfig(speed_range=0.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_separator_leaves_attacks_where_they_are_and_lets_some_of_the_band_through(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    drums = np.zeros(2 * RATE, np.float32)
+    ring = np.exp(-np.arange(4000) / 400) * np.random.default_rng(1).standard_normal(4000)
+    drums[RATE : RATE + 4000] = 0.5 * ring / np.abs(ring).max()
+    time = np.arange(2 * RATE) / RATE
+    band = (0.2 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
+    out = separate(drums, drums + band, rng)
+    assert out.shape == drums.shape and out.dtype == np.float32
+    # The stroke is the loudest place still, and begins within a millisecond of where it did.
+    loud = np.flatnonzero(np.abs(out) > 0.5 * np.abs(out).max())[0]
+    expected = np.flatnonzero(np.abs(drums) > 0.5 * np.abs(drums).max())[0]
+    assert abs(int(loud) - int(expected)) <= RATE // 1000
+    alone = slice(RATE // 4, RATE // 2)  # only the band plays
+    leak = 20 * np.log10(np.std(out[alone]) / np.std(band[alone]))
+    assert -EFFECTS.separation_leak[1] - 1 <= leak <= -EFFECTS.separation_leak[0] + 3
 
 
 def test_ranges_are_checked() -> None:

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from data.augment import AugmentConfig
-from data.loader import Batch, LoaderConfig, frame_targets, make_loader, mix_hits
+from data.example import LoaderConfig, frame_targets, mix_hits
+from data.loader import Batch, make_loader
 from data.shards.walk import Order, located
 from data.shards.write import encode_flac
 from tokenizer.codec import EOS, PAD, Codec
@@ -305,7 +306,7 @@ def test_links_and_folders_in_a_tar_are_ignored(tmp_path: Path) -> None:
         ({"start_sample": 3}, "start_sample 3 is not a multiple"),
     ],
 )
-def test_arguments_are_checked(shards: list[str], arguments: dict[str, int], message: str) -> None:
+def test_arguments_are_checked(shards: list[str], arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_loader(shards, CODEC, LoaderConfig(batch_size=2, augment=PLAIN), **arguments)
 
@@ -322,7 +323,7 @@ def test_configuration_is_checked(shards: list[str]) -> None:
 
 
 def test_mixed_hits_bring_audio_and_labels_of_another_sample(shards: list[str]) -> None:
-    place = next(located(Order(tuple(shards), 0, 4), 0, 1, 0, Counter()))
+    place = next(located(Order((tuple(shards),), 0, 4), 0, 1, 0, Counter()))
     theirs = [
         Hit(time, CLASS_INDEX[name], velocity)
         for time, name, velocity in json.loads(members_of(int(place.members["__key__"][-2:]))["json"])["hits"]

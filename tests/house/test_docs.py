@@ -77,6 +77,24 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def anchors(text: str) -> set[str]:
+    """Those that GitHub and mkdocs give the headings of a page."""
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+def test_anchors_are_those_of_headings() -> None:
+    assert anchors("# A `b`, C-d\n## 2 e\ntext\n") == {"a-b-c-d", "2-e"}
+    wrong = []
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            other = page.parent / target if target else page
+            if not target.startswith("http") and other.suffix == ".md":
+                found = anchors(other.read_text(encoding="utf-8"))
+                wrong += [f"{page.name}: {target}#{anchor}"] * (anchor not in found)
+    assert wrong == []
+
+
 def test_pictures_are_small() -> None:
     for picture in (ROOT / "docs" / "images").glob("*"):
         assert picture.stat().st_size <= MAX_PICTURE, picture.name

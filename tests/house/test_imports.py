@@ -81,10 +81,11 @@ LAYERS: dict[str, list[set[str]]] = {
         {"__main__"},
     ],
     "data": [
-        {"dsp", "kits", "grooves", "corpora"},
+        {"borders", "dsp", "kits", "grooves", "corpora", "statistics"},
         {"render", "band", "augment"},
         {"clips"},
         {"shards"},
+        {"example"},
         {"loader"},
     ],
     "eval": [{"metrics", "inputs"}, {"evaluate"}, {"report"}],

@@ -76,6 +76,16 @@ def test_the_import_path_is_left_alone_and_nothing_is_mocked() -> None:
     assert wrong == []
 
 
+def test_nothing_assumes_where_somebody_keeps_data() -> None:
+    """A folder of data is an argument; docs call it $DATA."""
+    listed = [path for package in PACKAGES for path in files(package)]
+    listed += [*(ROOT / "train" / "configs").rglob("*.yaml"), *(ROOT / "docs" / "results").glob("*.json")]
+    wrong = [
+        str(path.relative_to(ROOT)) for path in listed if "../shared" in path.read_text(encoding="utf-8")
+    ]
+    assert wrong == []
+
+
 def test_the_formatter_wins() -> None:
     """A table that it spoils is data, as in `data.grooves.table`."""
     wrong = [

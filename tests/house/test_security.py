@@ -20,7 +20,8 @@ import pytest
 import torch
 
 from data.augment import AugmentConfig
-from data.loader import LoaderConfig, make_loader
+from data.example import LoaderConfig
+from data.loader import make_loader
 from mt3drum.audio.recording import AudioError, open_file
 from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.model.checkpoint import CheckpointError, load_model, read_header, save_checkpoint

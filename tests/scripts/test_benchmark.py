@@ -65,6 +65,8 @@ def test_report_of_two_systems(folders: Path, capsys: pytest.CaptureFixture[str]
         "--output",
         f"{folders}/out",
     ]
+    (folders / "styles.json").write_text(json.dumps({"Demo_one_class": "funk"}))
+    arguments += ["--groups", str(folders / "styles.json")]
     assert main([*arguments, "--bootstrap", "100", "--windows", "10,50"]) == 0
     printed = capsys.readouterr().out
     assert "XX x 2" in printed and "OT x 2" in printed and "whistle x 1" in printed
@@ -75,6 +77,16 @@ def test_report_of_two_systems(folders: Path, capsys: pytest.CaptureFixture[str]
     assert good["timing"]["quantiles"]["0.5"] == pytest.approx(0.004, abs=0.001)
     assert poor["headline"]["tracks"]["Demo_two_class"]["recall"] == 0.0
     assert poor["precision_recall"] is not None and good["precision_recall"] is None
+    assert poor["precision_recall_by_class"] and not good["precision_recall_by_class"]
+    page = (folders / "out" / "report.html").read_text()
+    assert all(f"{label}, AP " in page for label in poor["precision_recall_by_class"])
+    assert report["groups"] == {"Demo_one_class": "funk"}
+    by_group = [
+        line for line in (folders / "out" / "report.md").read_text().splitlines() if "| good | 1 |" in line
+    ]
+    one, two = (good["headline"]["tracks"][f"Demo_{song}_class"] for song in ("one", "two"))
+    assert any(line.startswith("| funk | good | 1 |") and f"{one['f']:.3f}" in line for line in by_group)
+    assert any(line.startswith("| other | good | 1 |") and f"{two['f']:.3f}" in line for line in by_group)
     assert {(row["scheme"], row["window"]) for row in good["table"]} == {
         (scheme, window) for scheme in ("5", "3") for window in (0.01, 0.05)
     }
@@ -241,7 +253,7 @@ def test_checkpoint_is_decoded_first(folders: Path) -> None:
         ),
         (["--corpus", "xyz", "refs"], "unknown corpus 'xyz'; known: "),
         (["--corpus", "mdb", "refs", "--corpus-option", "colour=red"], "--corpus mdb: .*colour"),
-        (["--corpus", "mdb", "refs", "--corpus-option", "red"], "'red': wanted KEY=VALUE"),
+        (["--corpus", "mdb", "refs", "--corpus-option", "red"], "'red': expected KEY=VALUE"),
     ],
 )
 def test_errors_are_one_line_and_exit_1(

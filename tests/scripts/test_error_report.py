@@ -116,7 +116,7 @@ def test_tables_and_picture() -> None:
 def test_captions_belong_to_a_moment(tmp_path: Path) -> None:
     path = tmp_path / "captions.yaml"
     path.write_text("- {recording: a, mix: pseudo_mix, second: 3, text: |\n    two\n    lines}\n")
-    with pytest.raises(ValueError, match=r"captions\.yaml: wanted a list"):
+    with pytest.raises(ValueError, match=r"captions\.yaml: expected a list"):
         error_report.read_captions(path)
     path.write_text("- recording: a\n  mix: pseudo_mix\n  second: 3\n  text: |\n    two\n    lines\n")
     captions = error_report.read_captions(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ class WithBands(BeepShards):
 
     def clips(self, shard: int) -> Iterator[Clip]:
         first, second = super().clips(shard)
-        yield first
+        yield replace(first, style="funk")
         time = np.arange(len(second.audio)) / 44_100
         yield replace(second, band=(0.01 * np.sin(2 * np.pi * 40 * time)).astype(np.float32))
 
@@ -41,6 +42,7 @@ def test_bands_are_mixed_in_at_the_level_asked_for(tmp_path: Path, level: float)
     out = tmp_path / "files"
     options = ["--shards", str(tmp_path / "shards"), "--output", str(out), "--band-level", str(level)]
     assert main(options) == 0
+    assert json.loads((tmp_path / "files-styles.json").read_text()) == {"test-000000-0000": "funk"}
     names = sorted(path.name for path in out.iterdir())
     assert names == [
         "test-000000-0000.flac",

@@ -268,3 +268,16 @@ def test_the_card_credits_all_that_was_ever_learnt_from(world: Path) -> None:
     assert "## Training data, steps 0 to 250" in text and "88 rendered clips" in text
     assert "## Training data, steps 250 to 4,200" in text and "77 rendered clips" in text
     assert "**The oak; The oak-room**" in text and "**The tin**" in text
+
+
+def test_earlier_checkpoints_of_the_same_run_and_its_beginning_are_not_made_again() -> None:
+    first = TRAINING | {"commit": "first1", "config": CONFIG | {"seed": 3}}
+    before = TRAINING | {"config": CONFIG | {"steps": 9_000, "initial": "x"}, "step": 700, "initial": first}
+    record = TRAINING | {"config": CONFIG | {"initial": "x"}, "initial": first, "averaged": [before, first]}
+    record |= {"tuning": {"clips": 5}, "changes": [{"step": 800, "what": "steps 9000 -> 5000"}]}
+    lines = model_card_recipe.remake(record)
+    assert len([line for line in lines if "train/main.py" in line]) == 2
+    assert "# changed at step 800: steps 9000 -> 5000" in lines
+    kept = "best" if TRAINING["step"] < CONFIG["steps"] else "last"  # type: ignore[operator]
+    chosen = f"runs/small/{kept}.safetensors runs/small/best.safetensors runs/small-1/{kept}.safetensors"
+    assert f"--checkpoint {chosen} " in lines[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES, FAMILY_OF, NUM_CLASSES, SCHEMES
+from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES, FAMILY_OF, INSTRUMENT_OF, NUM_CLASSES, SCHEMES
 
 # The table of the design, written a second time: name, family, TD-17 note.
 TABLE = """
@@ -81,3 +81,25 @@ def test_a_coarser_scheme_never_splits_what_a_finer_one_joined(fine: str, coarse
     pairs = {(SCHEMES[fine].of_class[c], SCHEMES[coarse].of_class[c]) for c in range(NUM_CLASSES)}
     pairs = {pair for pair in pairs if pair[0] >= 0}
     assert len(pairs) == len({label for label, _ in pairs})
+
+
+def test_what_one_instrument_is() -> None:
+    """Its classes are ways to strike it: edge or centre, open or closed, head or rim. The pedal is apart."""
+    found: dict[str, list[str]] = {}
+    for drum in DRUMS:
+        found.setdefault(INSTRUMENT_OF[drum.index], []).append(drum.name)
+    assert list(found.values()) == [
+        ["kick"],
+        ["snare_head", "snare_cross_stick", "snare_rim"],
+        ["hihat_closed", "hihat_closed_edge", "hihat_open", "hihat_open_edge"],
+        ["hihat_pedal"],
+        ["tom1_head", "tom1_rim"],
+        ["tom2_head", "tom2_rim"],
+        ["tom3_head", "tom3_rim"],
+        ["floor_tom_head", "floor_tom_rim"],
+        ["crash1", "crash1_edge"],
+        ["crash2", "crash2_edge"],
+        ["ride", "ride_edge", "ride_bell"],
+        ["aux1"],
+        ["aux2"],
+    ]

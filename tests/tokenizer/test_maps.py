@@ -80,6 +80,10 @@ def test_corpora_s_cymbals_and_toms_are_what_their_papers_say() -> None:
     assert {label: mdb[label] for label in cymbals} == cymbals
     hats = {"CHH": "hihat_closed", "OHH": "hihat_open", "PHH": "hihat_pedal"}
     assert {label: mdb[label] for label in hats} == hats
+    snares = {"SD", "SDB", "SDD", "SDF", "SDG", "SDNS"}  # plain, brush, drag, flam, ghost note, no snares
+    assert {mdb[label] for label in snares} == {"snare_head"}
+    others = {"KD", "SST", "HIT", "MHT", "HFT", "LFT", "TMB", "OT"}
+    assert set(mdb) == snares | set(cymbals) | {"CHH", "OHH", "PHH"} | others
     for stem, drum in {"c": "crash1", "cr": "crash1", "ch": "crash2_edge", "spl": "crash1_edge"}.items():
         assert {enst[stem], *(enst[f"{stem}{number}"] for number in range(1, 6))} == {drum}
     assert {enst["rc"], *(enst[f"rc{number}"] for number in range(1, 6))} == {"ride"}
@@ -120,13 +124,13 @@ def test_a_map_of_one_s_own(tmp_path: Path) -> None:
     [
         ("{", "not a JSON file"),
         ("[]", "not of the form"),
-        ('{"x": "gong"}', "x: 'gong' is no drum; the drums are kick"),
-        ('{"x": 36}', "x: 36 is no drum"),
-        ('{"x": ["kick"]}', "is no drum"),
+        ('{"x": "gong"}', "x: 'gong' is not a drum; the drums are kick"),
+        ('{"x": 36}', "x: 36 is not a drum"),
+        ('{"x": ["kick"]}', "is not a drum"),
         ('{"labels": {}, "finest": "7"}', "unknown scheme '7'"),
         ('{"labels": {}, "finest": 7}', "finest a text"),
         ('{"labels": {}, "unjudged": ["gong"]}', "unknown classes"),
-        ('{"labels": {}, "finset": "5"}', "'finset' is none of labels"),
+        ('{"labels": {}, "finset": "5"}', "'finset' is not one of labels"),
         (" " * (2**20 + 1), "larger than 1024 KiB"),
     ],
 )

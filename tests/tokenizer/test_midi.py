@@ -19,6 +19,7 @@ from tokenizer.midi import (
     MidiError,
     MidiScore,
     from_note_sequence,
+    note_numbers,
     read_midi,
     to_note_sequence,
     to_pretty_midi,
@@ -227,3 +228,10 @@ def test_note_seq_reads_every_hit_of_our_files() -> None:
     to_pretty_midi(DENSE, notes="td17", tempos=[(0.0, 133.0)]).write(file)
     sequence = midi_to_note_sequence(file.getvalue())
     assert_same(from_note_sequence(sequence, TD17).hits, DENSE)
+
+
+def test_notes_of_one_s_own_are_26_of_midi_s() -> None:
+    assert note_numbers(tuple(range(102, 128))) == tuple(range(102, 128))
+    for wrong in (tuple(range(103, 129)), tuple(range(-1, 25)), tuple(range(25))):
+        with pytest.raises(ValueError, match="are not 26 numbers of 0..127"):
+            note_numbers(wrong)

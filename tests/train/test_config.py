@@ -51,7 +51,7 @@ def test_set_on_the_command_line(config: Path, tmp_path: Path) -> None:
         ("loss={focal_gamma: -1}", "loss focal_gamma -1.0 is negative"),
         ("loss={gamma: 1}", "loss: unknown settings gamma"),
         ("loss=3", "loss: must hold"),
-        ("augment={speed_range: 1}", "speed_range is 1.0, expected 0..0.06"),
+        ("augment={speed_range: 1}", "speed_range is 1.0, expected 0..0.3"),
         ("bogus=1", "unknown settings bogus"),
         ("shards=nowhere", "nowhere/manifest.json: no usable manifest"),
         ("validation=nowhere", "nowhere/manifest.json: no usable manifest"),
@@ -102,7 +102,7 @@ def test_missing_arguments(
         ("[1]", "not a readable JSON file"),
         ('{"bf16": {"enabled": true}}', "bf16 would keep the weights in half precision"),
         ('{"fp16": {"enabled": true}}', "fp16 would keep the weights in half precision"),
-        ('{"zero_optimization": {"stage": 3}}', "ZeRO stage 3 divides the weights"),
+        ('{"zero_optimization": {"stage": 3}}', "ZeRO stage 3 partitions the weights"),
     ],
 )
 def test_a_deepspeed_json_that_does_not_fit(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from data.example import frame_targets
 from data.kits.synth import synthesise_kit
-from data.loader import frame_targets
 from data.render.drums import render_drums
 from eval.metrics.f_measure import f_measure
 from mt3drum.audio.recording import open_array, segments

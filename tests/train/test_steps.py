@@ -18,7 +18,8 @@ import train.loop
 import train.record
 import train.run
 import train.step
-from data.loader import LoaderConfig, make_loader
+from data.example import LoaderConfig
+from data.loader import make_loader
 from data.shards.write import make_shards, shard_paths
 from mt3drum.config import PRESETS
 from mt3drum.model.checkpoint import read_header

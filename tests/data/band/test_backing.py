@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from data.augment import AugmentConfig, augment, begin, end
+from data.augment import AugmentConfig, augment
 from data.band import backing, synthetic
 from data.band.backing import KINDS, BackingConfig, choose_kind, render_backing
 from data.band.notes import NoteBank
 from data.band.stems import SOURCE, BackingStem, StemConfig, load_stems, render_stems
+from data.borders import begin, end
 from data.clips.clip import Palette, RenderConfig, render_clip, synthetic_kits
 from data.clips.makers import RenderedShards
 from data.dsp.levels import PEAK
-from data.loader import LoaderConfig, make_loader
+from data.example import LoaderConfig
+from data.loader import make_loader
 from data.shards.write import make_shards, read_manifest, shard_paths
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.codec import EOS, Codec
@@ -201,9 +203,7 @@ def test_clips_without_drums_are_loud_in_a_batch(bank: NoteBank, tmp_path: Path)
 def test_a_beginning_keeps_whole_strokes(seed: int) -> None:
     times = [0.1, 0.11, 0.6, 1.0, 1.4, 2.0]
     hits = [Hit(time, 0, 100) for time in times]
-    audio, kept = begin(
-        np.ones(4 * SAMPLE_RATE, np.float32), hits, np.random.default_rng(seed), AugmentConfig()
-    )
+    audio, kept = begin(np.ones(4 * SAMPLE_RATE, np.float32), hits, np.random.default_rng(seed), 1.5, 0.4)
     start = int(np.argmax(audio > 0)) / SAMPLE_RATE
     assert not audio[: round(start * SAMPLE_RATE)].any() and audio[-1] == 1
     assert [hit.time for hit in kept] == [time for time in times if time >= start - 1e-4]
@@ -214,9 +214,7 @@ def test_many_beginnings_are_trimmed_to_a_stroke() -> None:
     hits = [Hit(0.5, 0, 100), Hit(1.2, 0, 100)]
     starts = []
     for seed in range(300):
-        audio, _ = begin(
-            np.ones(4 * SAMPLE_RATE, np.float32), hits, np.random.default_rng(seed), AugmentConfig()
-        )
+        audio, _ = begin(np.ones(4 * SAMPLE_RATE, np.float32), hits, np.random.default_rng(seed), 1.5, 0.4)
         starts.append(int(np.argmax(audio > 0)) / SAMPLE_RATE)
     trimmed = [start for start in starts if min(abs(hit.time - start) for hit in hits) <= 0.0051]
     assert 0.3 < len(trimmed) / 300 < 0.55 and max(starts) <= 1.5

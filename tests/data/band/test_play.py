@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from data.band import notes, parts, synthetic, voice
+from data.band import parts, roles, synthetic, voice
 from data.band.config import BAND
 from data.band.events import Event
 from data.band.notes import NoteBank, join, load_loops, load_notes, sustain, trim
@@ -275,4 +275,4 @@ def test_banks_join(bank: NoteBank, tmp_path: Path) -> None:
     assert set(both.licences) == {"guitars-notes", "synthesised"}
     assert {"keys", "bass", "guitar", "voice"} <= {item.role for item in both.instruments}
     assert set(both.noises) == set(tones.NOISE_KINDS)
-    assert notes.role_of("Muted_Trumpet") == "brass" and notes.role_of("Bassoon") == "lead"
+    assert roles.role_of("Muted_Trumpet") == "brass" and roles.role_of("Bassoon") == "lead"

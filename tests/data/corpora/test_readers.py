@@ -78,6 +78,7 @@ def groove(tmp_path: Path) -> Path:
 def test_gmd_reads_performances_with_their_split(groove: Path) -> None:
     first, second = read_gmd(groove)
     assert (first.split, first.corpus, first.performance, first.bpm) == ("train", "gmd", "d1/s1/1", 138.0)
+    assert (first.style, second.style) == ("funk", "rock")
     assert names(first) == ["kick", "hihat_closed_edge", "hihat_open_edge"]
     assert times(first) == pytest.approx([0.0, 0.5, 1.0], abs=1e-3)
     assert [hit.velocity for hit in first.hits] == [50, 51, 52]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from data.loader import LoaderConfig, make_loader
+from data.example import LoaderConfig
+from data.loader import make_loader
 from data.shards.find import find_shards
 from data.shards.write import make_shards, shard_paths
 from tests.data.test_loader import CODEC, PLAIN

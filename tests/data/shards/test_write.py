@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from data.clips.clip import Clip, Palette, RenderConfig, choose_performance, cut_recording
+from data.clips.clip import Clip, Palette, RenderConfig, choose_performance
 from data.clips.makers import RecordedShards, RenderedShards
+from data.clips.recorded import cut_recording
 from data.corpora.readers import Recording
 from data.grooves.patterns import Performance
 from data.render.drums import RING_SECONDS

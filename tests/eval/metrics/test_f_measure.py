@@ -40,6 +40,13 @@ def test_hand_worked_scores() -> None:
     assert scores.track_f == pytest.approx((4 / 8 + 0) / 2, abs=1e-12)
 
 
+def test_counts_as_a_document() -> None:
+    assert Counts(3, 1, 2).to_dict() == pytest.approx(
+        {"tp": 3, "fp": 1, "fn": 2, "precision": 3 / 4, "recall": 3 / 5, "f": 6 / 9}
+    )
+    assert Counts().to_dict() == {"tp": 0, "fp": 0, "fn": 0, "precision": 0, "recall": 0, "f": 0}
+
+
 def test_the_window_is_50_ms_unless_said_otherwise() -> None:
     references = {"a": [hit(1.0, "kick")]}
     for late, found in ((0.049, 1), (0.051, 0)):

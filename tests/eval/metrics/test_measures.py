@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eval.metrics.bootstrap import draws, intervals, paired, statistics
-from eval.metrics.calibration import has_confidence, precision_recall, reliability
+from eval.metrics.calibration import class_curves, has_confidence, precision_recall, reliability
 from eval.metrics.confusion import confusion
 from eval.metrics.conventions import adtof
 from eval.metrics.f_measure import FMeasures, count_matches, f_measure
@@ -203,6 +203,45 @@ def test_calibration() -> None:
     curve = precision_recall(matches, 0.05)
     assert curve.recall[-1] == 1.0 and curve.precision[0] > 0.9 and 0.7 < curve.average_precision < 0.9
     assert not has_confidence(match(reference, [hit(0.0), hit(1.0)]))
+
+
+def test_curves_of_classes() -> None:
+    """Kicks whose confidence says which are right; snares all right; hats played and not heard: no curve."""
+    reference = [hit(float(i)) for i in range(0, 20, 2)] + [hit(i + 0.5, "snare_head") for i in range(5)]
+    estimate = [hit(float(i), confidence=0.9 if i % 2 == 0 else 0.1) for i in range(20)]
+    estimate += [hit(i + 0.5, "snare_head", confidence=0.5) for i in range(5)]
+    matches = match([*reference, hit(30.0, "hihat_closed")], estimate)
+    curves = class_curves(matches, LABELS, 0.05)
+    assert set(curves) == {"KD", "SD"}
+    assert curves["KD"].precision.tolist() == [1.0, 0.5] and curves["KD"].recall.tolist() == [1.0, 1.0]
+    assert curves["KD"].average_precision == 1.0 and curves["SD"].average_precision == 1.0
+
+
+def test_calibration_by_hand() -> None:
+    """Three strokes, two of them found; one more found that is none."""
+    sure = [hit(0.0, confidence=0.9), hit(5.0, confidence=0.6), hit(1.0, confidence=0.3)]
+    matches = match([hit(0.0), hit(1.0), hit(2.0)], sure)
+    curve = precision_recall(matches, 0.05)
+    assert curve.precision.tolist() == pytest.approx([1.0, 1 / 2, 2 / 3])
+    assert curve.recall.tolist() == pytest.approx([1 / 3, 1 / 3, 2 / 3])
+    assert curve.average_precision == pytest.approx(1 / 3 + 2 / 9)
+    found = reliability(matches)
+    assert found.count.tolist() == [0, 0, 0, 1, 0, 0, 1, 0, 0, 1]
+    assert found.brier == pytest.approx((0.1**2 + 0.6**2 + 0.7**2) / 3)
+    assert found.expected_error == pytest.approx((0.1 + 0.6 + 0.7) / 3)
+    nothing = reliability(match([hit(0.0)], []))
+    assert (nothing.brier, nothing.expected_error) == (0.0, 0.0)
+    assert has_confidence(match([], sure[:2])) and not has_confidence(match([], sure[:1]))
+
+
+def test_a_track_without_hits_has_no_part_in_the_mean_over_tracks() -> None:
+    counts = np.array([[[8, 2, 2], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]], [[1, 0, 2], [2, 1, 1]]])
+    found = statistics(counts, np.array([[1, 1, 1], [2, 1, 1], [0, 2, 0]]))
+    assert found["track"].tolist() == pytest.approx([(0.8 + 0.6) / 2, (0.8 * 2 + 0.6) / 3, 0.0])
+    assert found["micro"].tolist() == pytest.approx([22 / 30, 38 / 50, 0.0])
+    assert found["precision"].tolist() == pytest.approx([11 / 14, 19 / 24, 0.0])
+    assert found["recall"].tolist() == pytest.approx([11 / 16, 19 / 26, 0.0])
+    assert found["macro"].tolist() == pytest.approx([(18 / 24 + 4 / 6) / 2, (34 / 44 + 4 / 6) / 2, 0.0])
 
 
 def test_adtof_counts_silent_classes_as_perfect() -> None:

@@ -76,8 +76,11 @@ def test_an_edit_keeps_the_beats_it_was_made_on(score: Path, rock: Transcription
         ({"hits": [{"time": -1, "drum": "kick", "velocity": 9, "confidence": 1}]}, "hit 1: .* outside"),
         ({"hits": [{"time": 1, "drum": "gong", "velocity": 9, "confidence": 1}]}, "hit 1: KeyError: 'gong'"),
         ({"hits": [{"time": 1, "drum": "kick", "velocity": 9.5, "confidence": 1}]}, "hit 1: .* velocity"),
-        ({"hits": [{"time": True, "drum": "kick", "velocity": 9, "confidence": 1}]}, "hit 1: .* no number"),
-        ({"seconds": None}, "None is no number"),
+        (
+            {"hits": [{"time": True, "drum": "kick", "velocity": 9, "confidence": 1}]},
+            "hit 1: .* not a number",
+        ),
+        ({"seconds": None}, "None is not a number"),
         ({"tempo": {"beats": [1, 1], "meter": "4/4", "first": 0, "steadiness": 1}}, "beats must rise"),
         ({"tempo": {"beats": [1, 2], "meter": "4/4", "first": 5, "steadiness": 1}}, "first must be"),
         ({"tempo": {"beats": [1, 2], "meter": "9", "first": 0, "steadiness": 1}}, "not of the form 4/4"),
@@ -104,7 +107,7 @@ def test_other_ways_to_fail(score: Path, tmp_path: Path, capsys: pytest.CaptureF
     files = [tmp_path / "no.json", tmp_path / "bad.json", score, tmp_path / "x" / "score.json"]
     assert main.main(["convert", *map(str, files), "-o", str(tmp_path), "--format", "json,midi"]) == 1
     lines = capsys.readouterr().err.splitlines()
-    texts = ["no such file", "not a JSON file", "would be written over", "another file of this name"]
+    texts = ["no such file", "not a JSON file", "would be overwritten", "another file of this name"]
     assert len(lines) == 4 and all(text in line for text, line in zip(texts, lines, strict=True))
     assert score.read_bytes() == before
     assert main.main(["convert", str(score), "--bpm", "5"]) == 2

@@ -150,9 +150,9 @@ def test_wrong_options(args: list[str], message: str, capsys: pytest.CaptureFixt
 
 def test_wrong_format(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main.main(["transcribe", "a.wav", "--format", "pdf"])
+        main.main(["transcribe", "a.wav", "--format", "docx"])
     error = capsys.readouterr().err
-    assert "'pdf': expected one or more of midi, json" in error and error.count("\n") == 1
+    assert "'docx': expected one or more of midi, json" in error and error.count("\n") == 1
 
 
 def test_no_command_and_version(capsys: pytest.CaptureFixture[str]) -> None:

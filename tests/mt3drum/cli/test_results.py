@@ -160,7 +160,7 @@ def test_a_known_suffix_means_that_file(
         ("song.wav -o - --format midi,csv", "-o - is one file: give one --format, or a folder"),
         ("song.wav -o song.wav", "-o song.wav: give a folder, or a file such as song.mid"),
         ("song.wav -o new.wav", "-o new.wav: give a folder, or a file such as new.mid"),
-        ("song.wav -o score.pdf", "-o score.pdf: not a folder, and its suffix is no format's (.mid, .json"),
+        ("song.wav -o score.mp3", "-o score.mp3: not a folder, and its suffix is no format's (.mid, .json"),
         ("song.wav -o notes", "-o notes: not a folder"),
         ("pipe:true -o x.mid", "-o x.mid is one file, and the input is what a command writes"),
     ],
@@ -178,7 +178,7 @@ def test_where_nothing_can_go_is_one_line(
 def test_a_recording_is_never_written_over(rock: Heard, capsys: pytest.CaptureFixture[str]) -> None:
     before = Path("song.wav").read_bytes()
     assert transcribe("song.wav", "-o", "song.wav", "--format", "wav", "--overwrite") == 1
-    assert "song.wav: would be written over" in capsys.readouterr().err
+    assert "song.wav: would be overwritten" in capsys.readouterr().err
     assert Path("song.wav").read_bytes() == before
 
 
@@ -189,7 +189,7 @@ def test_what_is_there_is_replaced_only_where_one_says_so(
     assert transcribe("song.wav", "other.wav") == 1
     said = capsys.readouterr()
     assert said.err == (
-        "error: song.wav: song.mid is there already; --overwrite replaces it, --skip-existing leaves it, and "
+        "error: song.wav: song.mid already exists; --overwrite replaces it, --skip-existing leaves it, and "
         "-o names another place\n1 transcribed, 1 failed\n"
     )
     assert Path("song.mid").read_bytes() == b"mine" and Path("other.mid").exists()
@@ -207,15 +207,15 @@ def test_convert_and_review_keep_that_rule(rock: Heard, capsys: pytest.CaptureFi
     assert transcribe("song.wav", "-o", "s/song.json") == 0
     Path("song.mid").write_bytes(b"mine")
     assert main.main(["convert", "s/song.json"]) == 1
-    assert "song.mid is there already; --overwrite" in capsys.readouterr().err
+    assert "song.mid already exists; --overwrite" in capsys.readouterr().err
     assert Path("song.mid").read_bytes() == b"mine"
     assert main.main(["convert", "s/song.json", "--overwrite"]) == 0
     assert Path("song.mid").read_bytes().startswith(b"MThd")
     Path("song.html").write_text("mine")
     assert main.main(["review", "song.wav"]) == 2
-    assert "song.html is there already; --overwrite" in capsys.readouterr().err
+    assert "song.html already exists; --overwrite" in capsys.readouterr().err
     assert main.main(["review", "song.wav", "-o", "song.wav", "--overwrite"]) == 2
-    assert "song.wav: would be written over" in capsys.readouterr().err
+    assert "song.wav: would be overwritten" in capsys.readouterr().err
     assert main.main(["review", "song.wav", "-o", "s"]) == 2
     assert "-o s: is a folder; name the page" in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mt3drum.decode.beam_search import generate
-from mt3drum.decode.labels import Labels
+from mt3drum.decode.labels import LabelSums
 from mt3drum.decoding import DECODED_SCHEMES, DecodeConfig
 from mt3drum.formats.options import ScoreOptions
 from mt3drum.formats.read_json import read_json
@@ -37,7 +37,7 @@ def test_labels_are_runs_of_classes(name: str) -> None:
 def test_a_label_of_the_head_is_any_of_its_classes() -> None:
     """By enumeration of all outcomes of the five classes of the hi-hat."""
     config, encoded = DecodeConfig(scheme="8"), random_states(0, 1, 2.0, -1.0)
-    merged = Labels(config, CPU).merged_head(encoded, config.onset_bias)
+    merged = LabelSums(config, CPU).merged_head(encoded, config.onset_bias)
     p = torch.sigmoid(encoded.onset_logits[0, 7] + config.onset_bias).double().numpy()
     hats = [CLASS_INDEX[name] for name in CLASS_INDEX if name.startswith("hihat")]
     any_of = sum(
@@ -55,11 +55,13 @@ def test_a_label_of_the_head_is_any_of_its_classes() -> None:
 
 def test_a_label_of_the_decoder_is_the_sum_of_its_classes() -> None:
     log_probs = torch.log_softmax(torch.randn(2, 3, NUM_CLASSES), dim=-1)
-    merged = Labels(DecodeConfig(scheme="5"), CPU).merged_drums(log_probs).exp()
+    merged = LabelSums(DecodeConfig(scheme="5"), CPU).merged_drums(log_probs).exp()
     toms = [CLASS_INDEX[name] for name in CLASS_INDEX if "tom" in name]
     torch.testing.assert_close(merged[..., toms[0]], log_probs[..., toms].exp().sum(-1))
     assert merged[..., toms[1:]].max() == 0 and merged[..., CLASS_INDEX["aux1"]].max() == 0
-    only = Labels(DecodeConfig(scheme="5", classes=frozenset(toms[2:4])), CPU).merged_drums(log_probs).exp()
+    only = (
+        LabelSums(DecodeConfig(scheme="5", classes=frozenset(toms[2:4])), CPU).merged_drums(log_probs).exp()
+    )
     torch.testing.assert_close(only.sum(-1), log_probs[..., toms[2:4]].exp().sum(-1))
 
 
@@ -79,7 +81,7 @@ def test_two_halves_of_a_drum_are_one_hit() -> None:
 def test_a_scheme_without_a_label_for_the_vocabulary_is_refused() -> None:
     with pytest.raises(ValueError, match="scheme 5 has no label"):
         DecodeConfig(scheme="5", classes=frozenset({CLASS_INDEX["aux1"]}))
-    with pytest.raises(ValueError, match="scheme '12' is none"):
+    with pytest.raises(ValueError, match="scheme '12' is not one of"):
         DecodeConfig(scheme="12")
 
 

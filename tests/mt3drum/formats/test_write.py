@@ -160,7 +160,7 @@ def test_own_notes(tmp_path: Path) -> None:
     [
         ("kick=36", "not a JSON file"),
         ("[36]", "not of the form"),
-        ('{"bongo": 60}', "'bongo' is no drum; the drums are kick"),
+        ('{"bongo": 60}', "'bongo' is not a drum; the drums are kick"),
         ('{"kick": 128}', "kick: note 128 is not a whole number of 0..127"),
         ('{"kick": true}', "kick: note True is not"),
         ("[" * 70_000, "larger than 64 KiB"),
@@ -181,7 +181,7 @@ def test_a_bad_map_is_one_line(
     ("args", "message"),
     [
         (["--bpm", "0"], "--bpm 0 is outside 20..500"),
-        (["--meter", "5/3"], "meter 5/3 is none of 2/4, 3/4, 4/4"),
+        (["--meter", "5/3"], "meter 5/3 is not one of 2/4, 3/4, 4/4"),
         (["--notes", "absent.json"], "absent.json"),
         (["--meter", "6/8", "--grid", "24"], "--grid 24 (triplets) does not fit the beats of 6/8"),
     ],

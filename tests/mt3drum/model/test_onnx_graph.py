@@ -92,7 +92,7 @@ def test_hits_are_torchs(beam: int) -> None:
 def test_what_it_cannot_do_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="runtime onnx works on the cpu in float32, not on cpu in bfloat16"):
         Transcriber.load(device="cpu", runtime="onnx", precision="bfloat16")
-    with pytest.raises(ValueError, match="runtime 'tflite' is none of torch, onnx"):
+    with pytest.raises(ValueError, match="runtime 'tflite' is not one of torch, onnx"):
         Transcriber.load(runtime="tflite")  # type: ignore[arg-type]
     alone = replace(PRESETS["tiny"], decoder_layers=0)
     path = tmp_path / "frames.safetensors"

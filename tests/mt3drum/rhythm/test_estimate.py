@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from mt3drum.rhythm.estimate import estimate
-from mt3drum.rhythm.grid import Grid, Meter
-from mt3drum.rhythm.tempo_map import tempo_map
+from mt3drum.rhythm.grid import Meter
 from tests.grooves import ROCK, SHUFFLE, SIX_EIGHT, WALTZ, played, steady
 from tokenizer.hits import Hit
 
@@ -176,57 +175,6 @@ def test_a_known_tempo_needs_no_number_of_strokes() -> None:
     assert nothing.beats == pytest.approx([0, 1, 2])
 
 
-def test_a_stroke_before_the_grid_gets_a_bar() -> None:
-    grid = Grid((1.0, 1.5, 2.0), 0, Meter(4, 4))
-    assert grid.reaching(0.95) is grid
-    assert grid.reaching(0.6).first == 4
-    assert grid.reaching(0.6).position(0.6) == pytest.approx(3.2)
-    assert grid.reaching(0.6).downbeats == grid.downbeats
-
-
-def test_wrong_tempos_and_meters_are_named() -> None:
+def test_wrong_tempos_are_named() -> None:
     with pytest.raises(ValueError, match="tempo 5 is outside 20..500"):
         estimate([], bpm=5)
-    with pytest.raises(ValueError, match="meter 4/3 is none of"):
-        Meter.parse("4/3")
-    with pytest.raises(ValueError, match="meter 'four' is not of the form 4/4"):
-        Meter.parse("four")
-
-
-def test_meters_count_their_beats() -> None:
-    meters = [Meter.parse(text) for text in ("4/4", "6/8", "7/8")]
-    assert [(m.beats, float(m.beat_quarters), float(m.bar_quarters)) for m in meters] == [
-        (4, 1.0, 4.0),
-        (2, 1.5, 3.0),
-        (7, 0.5, 3.5),
-    ]
-
-
-def test_positions_and_seconds_are_inverse() -> None:
-    grid = Grid((0.3, 0.8, 1.4, 2.0), 1, Meter(4, 4))
-    for seconds in (0.0, 0.3, 0.5, 1.9, 3.0):
-        assert grid.seconds(grid.position(seconds)) == pytest.approx(seconds)
-    assert grid.position(0.3) == 1
-    assert grid.downbeats == (2.0,)
-
-
-def test_the_tempo_map_is_short_and_keeps_the_beats() -> None:
-    beats = tuple(0.7 + 0.5 * i + 0.004 * (-1) ** i for i in range(40)) + tuple(
-        20.7 + 0.6 * i for i in range(20)
-    )
-    lines = tempo_map(Grid(beats, 3, Meter(4, 4)))
-    assert len(lines.tempos) <= 6
-    for number, beat in enumerate(beats):
-        place = lines.place((3 + number) * Meter(4, 4).beat_quarters)
-        assert lines.time(place) == pytest.approx(beat, abs=0.0151)
-        assert lines.quarters(lines.time(place)) == pytest.approx(float(place))
-    assert lines.seconds[0] == 0.0
-    assert [meter[1:] for meter in lines.meters] == [(2, 4), (4, 4)]
-    assert lines.midi_meters[1][0] == pytest.approx(beats[1], abs=0.015)
-
-
-def test_a_tempo_map_that_starts_on_a_downbeat_has_no_lead() -> None:
-    lines = tempo_map(Grid(tuple(0.001 + 0.5 * i for i in range(9)), 0, Meter(4, 4)))
-    assert lines.meters == ((0, 4, 4),)
-    assert lines.lead == 0
-    assert len(lines.tempos) == 1

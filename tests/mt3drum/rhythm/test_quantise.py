@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
+from typing import Literal
 
 import pytest
 
 from mt3drum.rhythm.grid import Grid, Meter
-from mt3drum.rhythm.quantise import quantise
+from mt3drum.rhythm.quantise import Score, quantise
 from tests.grooves import ROCK, SHUFFLE, SIX_EIGHT, played, steady
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
@@ -146,3 +147,58 @@ def test_no_hits_and_impossible_grids() -> None:
         quantise([], Grid((0.0, 0.6), 0, Meter(6, 8)), 24)
     sevens = quantise([Hit(0.15, KICK, 9), Hit(0.4, KICK, 9)], Grid((0.0, 0.3, 0.6), 0, Meter(7, 8)), 24)
     assert [note.position for note in sevens.notes] == [Fraction(1, 3), Fraction(2, 3)]
+
+
+@pytest.mark.parametrize(("parts", "meter"), [(5, "4/4"), (6, "4/4"), (7, "4/4"), (8, "4/4"), (4, "7/8")])
+def test_what_a_beat_may_be_divided_into(parts: int, meter: str) -> None:
+    """Quintuplets, sextuplets, septuplets and thirty-seconds of a quarter."""
+    grid = Grid(tuple(1.0 * i for i in range(9)), 0, Meter.parse(meter))
+    hits = [Hit(beat + i / parts, HAT if i else SNARE, 90) for beat in range(8) for i in range(parts)]
+    score = quantise(hits, grid)
+    places = {note.position / grid.meter.beat_quarters % 1 for note in score.notes}
+    assert places == {Fraction(i, parts) for i in range(parts)}
+
+
+def test_an_eighth_that_is_a_beat_has_no_quintuplets() -> None:
+    grid = Grid(tuple(1.0 * i for i in range(9)), 0, Meter(7, 8))
+    hits = [Hit(beat + i / 5, HAT, 90) for beat in range(8) for i in range(5)]
+    found = {(note.position * 2 % 1).denominator for note in quantise(hits, grid).notes}
+    assert found <= {1, 2, 3, 4}
+
+
+def test_what_does_not_swing() -> None:
+    """Beats of three eighths; late strokes beside as many on other parts of the beat; few of them."""
+    hits, _ = played(SIX_EIGHT, 8, steady(60.0), 2)
+    score = quantise(hits, Grid(tuple(float(i) for i in range(17)), 0, Meter(6, 8)))
+    assert (score.swing, score.swing_unit) == (0.5, 0)
+    swung = [Hit(0.5 * i + late, HAT, 90) for i in range(16) for late in (0.0, 0.31)]
+    assert quantise(swung, GRID).swing_unit == 8
+    assert (
+        quantise(sorted([*swung, *(Hit(0.5 * i + 0.41, SNARE, 60) for i in range(8))]), GRID).swing_unit == 0
+    )
+    assert quantise(swung[:14], GRID).swing_unit == 0
+    assert Score((), GRID).swing == 0.5
+
+
+def test_sixteenths_swing_only_beside_straight_eighths() -> None:
+    """Without strokes in the middle of beats nothing says what the late ones are a part of."""
+    late = [Hit(0.6 * i + 0.6 * place, HAT, 90) for i in range(16) for place in (0.0, 0.3, 0.5, 0.8)]
+    grid = Grid(tuple(0.6 * i for i in range(33)), 0, Meter(4, 4))
+    assert quantise(late, grid).swing_unit == 16
+    eighths = [hit for hit in late if abs(hit.time / 0.6 % 1 - 0.5) > 0.01]
+    assert quantise(eighths, grid).swing_unit == 0
+
+
+@pytest.mark.parametrize(("unit", "share"), [(8, 0.6), (8, 2 / 3), (16, 0.62)])
+def test_swing_stretches_each_half_of_a_pair_evenly(unit: Literal[8, 16], share: float) -> None:
+    score = Score((), GRID, share, unit)
+    pair = Fraction(8, unit)
+    for number in range(4):
+        start = number * pair
+        for part, there in ((0, 0.0), (Fraction(1, 4), share / 2), (Fraction(1, 2), share)):
+            assert score.swung(start + part * pair) == pytest.approx(float(start) + there * float(pair))
+        last = score.swung(start + Fraction(3, 4) * pair)
+        assert last == pytest.approx(float(start) + (share + (1 - share) / 2) * float(pair))
+        assert score.seconds(start + Fraction(1, 2) * pair) == pytest.approx(
+            (float(start) + share * float(pair)) / 2
+        )

@@ -62,3 +62,37 @@ def test_a_pick_up_makes_a_short_bar() -> None:
     lines, _ = map_of([0.5 * i for i in range(12)], 3)
     assert [(float(place), top, bottom) for place, top, bottom in lines.meters] == [(0, 1, 4), (1, 4, 4)]
     assert lines.lead == -3
+
+
+def test_the_tempo_map_is_short_and_keeps_the_beats() -> None:
+    beats = tuple(0.7 + 0.5 * i + 0.004 * (-1) ** i for i in range(40)) + tuple(
+        20.7 + 0.6 * i for i in range(20)
+    )
+    lines = tempo_map(Grid(beats, 3, Meter(4, 4)))
+    assert len(lines.tempos) <= 6
+    for number, beat in enumerate(beats):
+        place = lines.place((3 + number) * Meter(4, 4).beat_quarters)
+        assert lines.time(place) == pytest.approx(beat, abs=0.0151)
+        assert lines.quarters(lines.time(place)) == pytest.approx(float(place))
+    assert lines.seconds[0] == 0.0
+    assert [meter[1:] for meter in lines.meters] == [(2, 4), (4, 4)]
+    assert lines.midi_meters[1][0] == pytest.approx(beats[1], abs=0.015)
+
+
+def test_a_tempo_map_that_starts_on_a_downbeat_has_no_lead() -> None:
+    lines = tempo_map(Grid(tuple(0.001 + 0.5 * i for i in range(9)), 0, Meter(4, 4)))
+    assert lines.meters == ((0, 4, 4),)
+    assert lines.lead == 0
+    assert len(lines.tempos) == 1
+
+
+def test_a_pick_up_in_six_eight() -> None:
+    """One dotted quarter before the first whole bar: a bar of 3/8."""
+    lines, grid = map_of([0.9 * i for i in range(9)], 1, Meter(6, 8))
+    half = Fraction(3, 2)
+    assert lines.meters == ((0, 3, 8), (half, 6, 8))
+    assert lines.lead == -half
+    assert lines.place(half) == 0
+    assert [there for _, there, _ in lines.midi_meters] == [3, 6]
+    assert lines.midi_meters[1][0] == pytest.approx(0.9)
+    assert max(map(abs, misses(lines, grid))) < 1e-4

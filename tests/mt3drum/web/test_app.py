@@ -172,7 +172,7 @@ def test_beats_anew(groove: tuple[TestClient, str], tmp_path: Path, monkeypatch:
     assert half["meter"] == "2/4" and half["text"].endswith(" bpm, 2/4")
     assert half["tempos"][-1][1] == pytest.approx(60, rel=0.01)
     one_line(found(bpm=5), 422, "outside 20..500")
-    one_line(found(meter="4/3"), 400, "not a score: meter 4/3 is none of")
+    one_line(found(meter="4/3"), 400, "not a score: meter 4/3 is not one of")
     few = {"hits": rows[:8]}
     assert client.post(f"/api/jobs/{identity}/tempo", json=few).json() is None
     one_line(client.post(f"/api/jobs/{identity}/export/tab", json=few), 422, "set the tempo")
@@ -337,7 +337,7 @@ def test_bad_scores(client: TestClient, sound: bytes, body: str) -> None:
     one_line(
         client.post(f"/api/jobs/{identity}/export/exe", content=body, headers=headers), 404, "no such format"
     )
-    one_line(client.post(f"/api/jobs/{identity}/export/midi", content=body), 415, "JSON is wanted")
+    one_line(client.post(f"/api/jobs/{identity}/export/midi", content=body), 415, "expected JSON")
 
 
 def test_a_taken_port_is_one_line(

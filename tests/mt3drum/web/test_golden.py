@@ -41,6 +41,14 @@ def packages() -> Path:
     return fetched()
 
 
+def test_the_bundle_is_built_from_the_sources(packages: Path, tmp_path: Path) -> None:
+    """Types are checked on the way. After a change of a source: python scripts/build_site.py."""
+    build_site.build(packages, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in build_site.BUNDLE.iterdir()}
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (build_site.BUNDLE / path.name).read_bytes(), path.name
+
+
 def sounds() -> dict[str, np.ndarray]:
     """[samples channels] by name: grooves, quiet and loud; channels that differ, that cancel; silence."""
     made = {str(seed): recording(seed, seconds)[:, None] for seed, seconds in enumerate(LENGTHS)}
@@ -53,7 +61,9 @@ def sounds() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def by_python() -> Iterator[dict[str, tuple[Transcription, list[list[int]]]]]:
     """Hits and token ids of every recording."""
-    transcriber, tokens, found = Transcriber.load(device="cpu", precision="float32"), [], {}
+    transcriber = Transcriber.load(device="cpu", precision="float32")
+    tokens: list[list[int]] = []
+    found = {}
     with pytest.MonkeyPatch.context() as patch:
         original = module.generate
 
@@ -83,7 +93,7 @@ def by_browser(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     shutil.copy(PROGRAM, program)
     try:
         command = [NODE or "node", program, folder / "model", folder / "found.json", *files.values()]
-        subprocess.run(command, check=True, cwd=packages, timeout=280)
+        subprocess.run(list(map(str, command)), check=True, cwd=packages, timeout=280)
     finally:
         program.unlink()
     found = json.loads((folder / "found.json").read_text(encoding="utf-8"))
@@ -103,11 +113,3 @@ def test_tokens_and_hits_are_pythons(name: str, by_python: Any, by_browser: Any)
             )
     assert len(result.hits) > 10 or name == "silent"
     assert len(found["warnings"]) == len(result.warnings) == (name == "opposite")
-
-
-def test_the_bundle_is_built_from_the_sources(packages: Path, tmp_path: Path) -> None:
-    """Types are checked on the way. After a change of a source: python scripts/build_site.py."""
-    build_site.build(packages, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in build_site.BUNDLE.iterdir()}
-    for path in tmp_path.iterdir():
-        assert path.read_bytes() == (build_site.BUNDLE / path.name).read_bytes(), path.name

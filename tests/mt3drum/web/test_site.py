@@ -64,6 +64,16 @@ def drop(page: Any, address: str, file: Path) -> None:
     page.wait_for_url("**/review.html*")
 
 
+def inaccessible(page: Any) -> list[Any]:
+    """Violations of accessibility that axe-core finds: rule and elements."""
+    axe = fetched() / "node_modules" / "axe-core" / "axe.min.js"
+    page.evaluate(f"{axe.read_text(encoding='utf-8')}; null")
+    found: list[Any] = page.evaluate(
+        "axe.run().then((found) => found.violations.map(({ id, nodes }) => [id, nodes.map((n) => n.html)]))"
+    )
+    return found
+
+
 def test_from_drop_to_export_and_without_a_network(
     page: Any, context: Any, address: str, tmp_path: Path, errors: list[str]
 ) -> None:
@@ -85,6 +95,7 @@ def test_from_drop_to_export_and_without_a_network(
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=most)
     assert page.locator("#title").text_content() == file.name
     until(page, "app.view.tiles.tile(0, 0) !== null")  # the spectrogram is decoded
+    assert inaccessible(page) == []
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Delete")
     assert len(on_page(page)) == len(hits) - 1
@@ -95,6 +106,7 @@ def test_from_drop_to_export_and_without_a_network(
     context.set_offline(True)
     page.goto(address)
     assert f"{len(hits)} hits" in page.locator("#jobs").inner_text()
+    assert inaccessible(page) == []
     page.get_by_role("link", name=file.name).click()
     until(page, "window.app !== undefined && app.started")
     assert len(on_page(page)) == len(hits) - 1  # edits were kept
@@ -114,7 +126,7 @@ def _extend(page: Any, count: int) -> None:
     assert len(on_page(page)) == count
     assert "still being transcribed" in page.locator("#live").inner_text()
     size = page.evaluate("app.score.originals.size")
-    page.evaluate("app.score.extend([[1.23456, 0, 99, 0.5]], false)")
+    page.evaluate("app.score.extend([[1.23456, 0, 99, 0.5]])")
     assert page.evaluate(f"app.score.byId({size}).time") == 1.23456
     assert len(on_page(page)) == count + 1
 
@@ -141,6 +153,29 @@ def test_what_cannot_be_transcribed_is_one_line(page: Any, address: str, tmp_pat
     page.set_input_files("#files", files["empty.wav"])
     until(page, "document.querySelector('#problem').textContent !== ''")
     assert page.locator("#problem").inner_text() == "empty.wav: the file is empty"
+
+
+def test_record(page: Any, address: str) -> None:
+    """A tone in the place of the microphone; without one it is a line."""
+    page.goto(address)
+    page.click("#record")
+    until(page, "document.querySelector('#problem').textContent !== ''")
+    assert re.search("microphone", page.locator("#problem").inner_text())
+    page.evaluate("""() => {
+      const context = new AudioContext();
+      const [tone, target] = [context.createOscillator(), context.createMediaStreamDestination()];
+      tone.connect(target);
+      tone.start();
+      navigator.mediaDevices.getUserMedia = async ({ audio }) => (window.asked = audio) && target.stream;
+    }""")
+    page.click("#record")
+    until(page, "document.querySelector('#live').textContent === 'Recording: 1 s'")
+    assert page.evaluate("asked.noiseSuppression") is False
+    page.click("#record")
+    page.wait_for_url("**/review.html*")
+    until(page, "window.app !== undefined && app.started")
+    assert 0.5 < page.evaluate("app.score.seconds") < 10
+    assert page.locator("#title").inner_text().startswith("Recording 20")
 
 
 def test_browsers_that_cannot_are_told(page: Any, address: str) -> None:

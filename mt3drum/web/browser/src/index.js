@@ -1,5 +1,6 @@
 // The first page: a recording is dropped, kept, and opened on the review page, where it is transcribed.
 
+import { microphoneProblem, Recorder } from "./record.js";
 import { all, problem, read, remove, write } from "./works.js";
 
 const MOST_BYTES = 500 * 2 ** 20;
@@ -31,6 +32,11 @@ async function take(file) {
   }
 }
 
+function disable() {
+  input.disabled = true;
+  /** @type {HTMLButtonElement} */ ($("#record")).disabled = true;
+}
+
 async function show() {
   let works;
   try {
@@ -55,14 +61,34 @@ async function show() {
   }));
 }
 
+const recorder = new Recorder((text) => ($("#live").textContent = text));
+
+/** Start a recording, or end it and open it. */
+async function record() {
+  const button = $("#record");
+  if (recorder.going) return recorder.stop();
+  complain("");
+  button.setAttribute("aria-pressed", "true");
+  button.textContent = "Stop";
+  try {
+    await take(await recorder.start());
+  } catch (error) {
+    complain(microphoneProblem(error));
+  } finally {
+    button.setAttribute("aria-pressed", "false");
+    button.textContent = "Record";
+  }
+}
+
 const input = /** @type {HTMLInputElement} */ ($("#files"));
 if (!WebAssembly.validate(SIMD)) {
   complain("This browser cannot transcribe: it has no WebAssembly SIMD. Use a browser of 2023 or later.");
-  input.disabled = true;
+  disable();
 } else if (!globalThis.crypto?.subtle) {
   complain("This page must be served over https (or from localhost): browsers keep nothing for other pages.");
-  input.disabled = true;
+  disable();
 } else {
+  $("#record").addEventListener("click", record);
   input.addEventListener("change", () => input.files?.[0] && take(input.files[0]));
   for (const kind of ["dragover", "drop", "dragleave"]) {
     document.addEventListener(kind, (event) => {

@@ -8,6 +8,7 @@ import { problem, read, write } from "./works.js";
 /** @typedef {import("./hypothesis.js").Hit} Hit */
 
 const NO_TEMPO = "tempo not estimated in the browser (MIDI at 120 bpm)";
+const SHOW_MS = 100; // from hits that come to their drawing
 const PATIENCE = 8; // seconds before the time that is left is told
 
 /** @type {{fillPage: (data: object) => void, start: (data: object, url: string) => any}} */
@@ -92,6 +93,15 @@ async function transcribe(work) {
   /** @type {any} */
   let app;
   let began = 0;
+  /** @type {Row[]} */
+  let more = [];
+  let timer = 0;
+  /** A batch of segments comes at once: it is drawn once. */
+  const show = () => {
+    timer = 0;
+    app.score.extend(more);
+    more = [];
+  };
   worker.onerror = (event) => stop(`The transcription stopped (${event.message || "its script did not load"}). Reload the page.`);
   worker.onmessage = async ({ data }) => {
     if (data.kind === "failed") return stop(`The transcription stopped: ${data.message}. Reload the page to try again.`);
@@ -102,18 +112,17 @@ async function transcribe(work) {
       state.textContent = "loading the model";
       began = performance.now();
     } else if (data.kind === "progress") {
-      const more = rows(data.hits);
-      result.hits.push(...more);
-      app.score.extend(more, false);
+      more.push(...rows(data.hits));
+      timer ||= setTimeout(show, SHOW_MS);
       bar.value = data.done;
       const spent = (performance.now() - began) / 1000;
       const left = Math.ceil(spent * (1 / data.done - 1));
       state.textContent = `transcribing${spent > PATIENCE ? `, about ${left} s left` : ""}`;
     } else {
       worker.terminate();
-      result.candidates = rows(data.candidates);
+      clearTimeout(timer);
+      Object.assign(result, { hits: rows(data.hits), candidates: rows(data.candidates) });
       result.warnings.push(...data.warnings);
-      app.score.extend(result.candidates, true);
       app.finish(result);
       $("#progress").hidden = true;
       document.body.dataset.threads = data.threads;

@@ -44,6 +44,11 @@
  * @property {number} suppress
  * @property {number} sameStroke seconds
  * @property {number} refined seconds
+ * @property {boolean} loudnessPass
+ * @property {[number, number]} attack first and last frame
+ * @property {[number, number]} before first and last frame
+ * @property {number} fewest strokes of a drum
+ * @property {number} leastEnergy share
  *
  * @typedef {object} AudioRules
  * @property {number} sampleRate

@@ -5,6 +5,7 @@ import { LogMel } from "./logmel.js";
 import { segments } from "./recording.js";
 import { Search } from "./search.js";
 import { Stitch } from "./stitch.js";
+import { measured, revised } from "./velocity.js";
 
 const FIRST = 2; // segments in the first batch: something to see soon
 const BATCH = 8;
@@ -18,7 +19,7 @@ const BATCH = 8;
  * @param {import("./network.js").Network} network
  * @param {import("./recording.js").Recording} recording
  * @param {string} name of the recording, for warnings
- * @param {(done: number, hits: Hit[]) => void} onprogress share that is done, and hits that nothing changes any more
+ * @param {(done: number, hits: Hit[]) => void} onprogress share that is done, and hits of which only the velocity will change
  * @returns {Promise<Result>}
  */
 export async function transcribe(rules, network, recording, name, onprogress = () => {}) {
@@ -32,12 +33,13 @@ export async function transcribe(rules, network, recording, name, onprogress = (
   for (const batch of batches(segments(rules, recording), () => size)) {
     const found = [];
     for (const segment of batch) {
-      const encoded = await network.encode(features.bands(segment.audio));
-      found.push({ segment, encoded, search: new Search(rules, encoded.onset) });
+      const bands = features.bands(segment.audio);
+      const encoded = await network.encode(bands);
+      found.push({ segment, bands, encoded, search: new Search(rules, encoded.onset) });
     }
     const open = found.filter(({ search }) => !search.done);
     await network.search(open.map(({ search }) => search), open.map(({ encoded }) => encoded.memory));
-    for (const { segment, encoded, search } of found) {
+    for (const { segment, bands, encoded, search } of found) {
       const heard = hypothesis(rules, search, encoded.velocity);
       result.tokens.push(heard.tokens);
       if (heard.cut) {
@@ -45,7 +47,7 @@ export async function transcribe(rules, network, recording, name, onprogress = (
         result.warnings.push(`${name}: over ${decoding.maxTokens} tokens (max_tokens) in the ` +
           `${codec.steps / codec.perSecond} s from ${at.toFixed(1)} s; hits were left out`);
       }
-      const settled = stitch.add(heard, segment.start);
+      const settled = stitch.add({ ...heard, hits: measured(rules, bands, heard.hits, heard.steps) }, segment.start);
       result.hits.push(...settled);
       onprogress(Math.min(1, (segment.start + codec.steps - decoding.marginSteps) / steps), settled);
     }
@@ -54,7 +56,7 @@ export async function transcribe(rules, network, recording, name, onprogress = (
   const rest = stitch.settle();
   result.hits.push(...rest);
   onprogress(1, rest);
-  return result;
+  return decoding.loudnessPass ? { ...result, hits: revised(rules, /** @type {any} */ (result.hits)) } : result;
 }
 
 /** @template T @param {Iterable<T>} items @param {() => number} size of the next batch @returns {Generator<T[]>} */
