@@ -117,8 +117,9 @@ def tracks_picture() -> bytes:
                 started[message.note] = tick, message.velocity
             elif message.type == "note_off":
                 begin, velocity = started.pop(message.note)
-                axes.barh(-row, (tick - begin) / midi.ticks_per_beat, left=begin / midi.ticks_per_beat,
-                          height=0.7, color=plt.cm.viridis(velocity / 127), edgecolor="white")  # fmt: skip
+                width = (tick - begin) / midi.ticks_per_beat
+                colour = plt.cm.viridis(velocity / 127)
+                axes.barh(-row, width, 0.7, begin / midi.ticks_per_beat, color=colour, edgecolor="white")
     axes.set(yticks=[-row for row in range(len(midi.tracks) - 1)], xlim=(0, 32), xlabel="beats")
     axes.set_yticklabels([track.name for track in midi.tracks[1:]])
     axes.set_xticks(range(0, 33, 4))
