@@ -34,7 +34,6 @@ LONG_FILES = {
     "tests/mt3drum/decode/test_beam_search.py": (320, "one subject, beside a table of options"),
     "tests/mt3drum/decode/test_enrolment.py": (350, "the kit it enrols is built in it"),
     "tests/mt3drum/formats/test_musicxml.py": (380, "one subject: what music21 reads back"),
-    "tests/mt3drum/model/test_loss.py": (320, "one term of the loss after another, each by hand"),
     "tests/mt3drum/test_transcriber.py": (320, "one rung of the ladder after another"),
     "tests/mt3drum/web/test_app.py": (370, "one route after another"),
     "tests/mt3drum/web/test_keeping.py": (350, "one subject: what serve keeps through kills and restarts"),
