@@ -1,4 +1,4 @@
-"""What a file holds: kind, length, rate, channels and audio streams, as transcription would hear it."""
+"""Describe an audio file as transcription reads it: format, length, rate, channels, streams."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ class AudioStream(NamedTuple):
     """One audio stream of a file."""
 
     number: int
-    """Among the audio streams, from 1."""
+    """Number among the audio streams, from 1."""
     codec: str
     rate: int
     """Hz; 0: unknown."""
     channels: int
     """0: unknown."""
     language: str
-    """As tagged, such as "eng"; "" where it is not."""
+    """Language tag, such as "eng"; "" if untagged."""
     used: bool
-    """Transcription reads this one."""
+    """Whether transcription uses this stream."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """One file."""
+    """The properties of one file."""
 
     path: Path
     kind: str
     """Container and encoding."""
     seconds: float
-    """Counted, not what the header promises."""
+    """Measured by decoding, not taken from the header."""
     streams: tuple[AudioStream, ...]
     silent: bool
     warnings: tuple[str, ...]
-    """What transcription would say of the file."""
+    """Warnings that transcription would give for the file."""
 
     @property
     def stream(self) -> AudioStream:
-        """The one that is transcribed."""
+        """The stream that transcription uses."""
         return next(stream for stream in self.streams if stream.used)
 
 
@@ -50,7 +50,7 @@ def describe(path: Path) -> Description:
     """Read a file once, to its end.
 
     Raises:
-        AudioError: the file is missing, holds no audio, or is of a kind nobody here reads.
+        AudioError: the file is missing, contains no audio, or has an unsupported format.
     """
     source = open_raw(path)
     heard = listen(source, path)

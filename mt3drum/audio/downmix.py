@@ -1,28 +1,28 @@
-"""Channels to one: their mean, or the loudest of them where they cancel one another."""
+"""Downmix to mono: the mean of the channels, or the loudest channel where they cancel."""
 
 from __future__ import annotations
 
 import numpy as np
 
 LOST = 0.25
-"""A block cancels if the energy of its channels' sum is below this share of the sum of their energies (0 for
-two in opposite phase, 1 for unrelated ones, 2 for two equal ones): 6 dB below unrelated ones."""
+"""A block cancels if the energy of the channels' sum is below this share of the sum of their energies (0 for
+two in opposite phase, 1 for uncorrelated ones, 2 for two equal ones): 6 dB below uncorrelated ones."""
 OFTEN = 0.1
-"""A recording cancels if this share of its sounding blocks does."""
+"""A recording cancels if more than this share of its non-silent blocks does."""
 QUIET = 1e-4  # blocks 40 dB below the loudest do not count
 
 
 class Downmix:
-    """Mixes a recording block by block, and watches what the mean of the channels loses.
+    """Downmixes a recording block by block, and measures what cancels in the mean.
 
     Args:
-        channel: use this one alone instead of the mean.
+        channel: use this channel instead of the mean.
     """
 
     def __init__(self, channel: int | None = None) -> None:
         self.channel = channel
         self.channels = 1
-        self._energies: list[np.ndarray] = []  # of the channels, for every block, per sample
+        self._energies: list[np.ndarray] = []  # of the channels, per block and sample
         self._of_sum: list[float] = []
 
     def mix(self, block: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ class Downmix:
             return np.asarray(block[:, 0], dtype=np.float32)
         if self.channel is not None:
             return np.asarray(block[:, self.channel], dtype=np.float32)
-        channels = np.ascontiguousarray(block.T)  # the same sums over rows are several times as slow
+        channels = np.ascontiguousarray(block.T)  # contiguous: row sums are several times faster
         mono = channels.mean(axis=0)
         if len(block):
             self._energies.append(np.array([one @ one for one in channels], np.float64) / len(block))
@@ -40,7 +40,7 @@ class Downmix:
         return np.asarray(mono, dtype=np.float32)
 
     def cancelled(self) -> int | None:
-        """The loudest channel, where the mean loses most of what the channels hold; else None."""
+        """The loudest channel if the channels mostly cancel, else None."""
         if not self._energies:
             return None
         energies = np.stack(self._energies)

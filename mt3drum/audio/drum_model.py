@@ -1,9 +1,9 @@
-"""What each drum of a recording sounds like, learnt from its own hits: spectral templates from onsets on.
+"""Spectral templates of the drums in a recording, learned from its own hits.
 
 Non-negative matrix factor deconvolution (Smaragdis 2004) informed by the transcription, as Dittmar and Müller
 ("Reverse Engineering the Amen Break", IEEE/ACM TASLP 24(9), 2016) separate breakbeats: onsets are known, so
 only a template per drum and a gain per hit are estimated, by multiplicative updates of the Kullback-Leibler
-divergence. Beside the drums stands what does not begin at a hit: the background, a running median over time.
+divergence. Everything else is background, modelled by a running median over time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tokenizer.drums import DRUMS, FAMILIES, FAMILY_OF
 from tokenizer.hits import Hit
 
 BEFORE = 2
-"""Frames by which a template begins before its onset: the window sees the stroke early."""
+"""Frames by which a template starts before its onset, because the window reaches ahead."""
 RING = {
     "kick": 0.4,
     "snare": 0.5,
@@ -28,7 +28,7 @@ RING = {
     "ride": 1.0,
     "aux": 0.4,
 }
-"""Seconds that a stroke of each family is heard, at most; an open hi-hat `OPEN_RING`."""
+"""Maximum duration of a stroke in seconds, by family; `OPEN_RING` for an open hi-hat."""
 OPEN_RING = 0.8
 BAND = {
     "kick": (0.0, 250.0),
@@ -40,32 +40,32 @@ BAND = {
     "ride": (1_500.0, 22_050.0),
     "aux": (800.0, 22_050.0),
 }
-"""Hz between which a family is strongest: where its template starts full; elsewhere it starts at
-`OUT_OF_BAND`. Only a start: the recording decides."""
+"""Frequency band in Hz in which the template of a family starts at full level; elsewhere it starts at
+`OUT_OF_BAND`. This is only the starting point; the updates follow the recording."""
 OUT_OF_BAND = 0.05
 ITERATIONS, GAIN_ITERATIONS = 12, 6
-"""Updates of templates and gains; of gains alone where the templates are known."""
+"""Updates of templates and gains; updates of gains alone with known templates."""
 BACKGROUND_EVERY = 4
 """Updates between two estimates of the background."""
 MEDIAN_SECONDS, SMOOTH_SECONDS = 0.5, 0.046
-"""Width of the running median, and of the means it is taken of."""
+"""Widths of the running median and of the means that it is computed from."""
 POWER = 1.5
 """Exponent of the magnitudes in a mask. This, `OUT_OF_BAND`, `BACKGROUND` and `ITERATIONS` were chosen on
-eight clips of `scripts/stems_report.py --seed 100`; the report's own are others."""
+eight clips of `scripts/stems_report.py --seed 100`, which its reported figures do not use."""
 BACKGROUND = 0.7
-"""Share of the median with which the background starts: some of it may be a cymbal's."""
+"""Initial background level as a share of the median, part of which may be cymbals."""
 _TINY = 1e-9
 
 
 @dataclass(frozen=True)
 class Onset:
-    """A hit on the frames of a spectrogram."""
+    """A hit in frames of a spectrogram."""
 
     drum: int
     start: int
     """First frame of its template; may be negative."""
     length: int
-    """Frames until it is silent or cut: an open hi-hat by the next stroke of the hi-hat."""
+    """Frames until it is silent or choked: the next hi-hat stroke ends an open hi-hat."""
     loudness: float
     """Expected gain, from the velocity."""
 
@@ -78,10 +78,10 @@ class KitTemplates:
 
 
 def onsets_of(hits: Sequence[Hit], frames_per_second: float, first: int = 0) -> list[Onset]:
-    """Hits, in order of time, as onsets.
+    """Convert hits, in order of time, to onsets.
 
     Args:
-        first: number of the frame that is frame 0 here.
+        first: frame of the recording that is frame 0 here.
     """
     found = []
     next_hat = np.inf
@@ -100,7 +100,7 @@ def onsets_of(hits: Sequence[Hit], frames_per_second: float, first: int = 0) -> 
 
 
 def learn(spectrogram: np.ndarray, onsets: Sequence[Onset], rate: float, hop: int) -> KitTemplates:
-    """Templates from a magnitude spectrogram [frames, bins] with onsets."""
+    """Learn templates from a magnitude spectrogram [frames, bins] and its onsets."""
     patches = _starting_patches(spectrogram, onsets, rate)
     gains = np.array([onset.loudness for onset in onsets])
     background = BACKGROUND * _background(spectrogram, rate / hop)
@@ -118,8 +118,8 @@ def learn(spectrogram: np.ndarray, onsets: Sequence[Onset], rate: float, hop: in
 def masks(
     model: KitTemplates, spectrogram: np.ndarray, onsets: Sequence[Onset], frames_per_second: float
 ) -> dict[str, np.ndarray]:
-    """Share 0..1 of each family with onsets in every cell [frames, bins] of a magnitude spectrogram; together
-    1 at most, what is missing is the background's."""
+    """Share 0..1 of each family with onsets in every cell [frames, bins] of a magnitude spectrogram. The
+    shares add up to at most 1; the remainder is background."""
     onsets = [onset for onset in onsets if onset.drum in model.patches]
     gains = np.array([onset.loudness for onset in onsets])
     drums = _sum(spectrogram.shape, onsets, gains, model.patches)
@@ -141,7 +141,7 @@ def masks(
 
 
 def _starting_patches(spectrogram: np.ndarray, onsets: Sequence[Onset], rate: float) -> dict[int, np.ndarray]:
-    """Mean of what follows the hits of each drum, weaker outside its family's band; of one level."""
+    """Mean spectrogram after each drum's hits, attenuated outside its family's band, all at one level."""
     bins = spectrogram.shape[1]
     frequencies = np.arange(bins) * rate / (2 * (bins - 1))
     patches = {}
@@ -161,7 +161,7 @@ def _starting_patches(spectrogram: np.ndarray, onsets: Sequence[Onset], rate: fl
 
 
 def _overlap(onset: Onset, frames: int) -> tuple[slice, slice]:
-    """Rows of the template that lie in the spectrogram, and the spectrogram's."""
+    """Overlap of template and spectrogram: rows of the template, rows of the spectrogram."""
     begin = max(0, -onset.start)
     end = max(begin, min(onset.length, frames - onset.start))
     return slice(begin, end), slice(onset.start + begin, onset.start + end)
@@ -170,7 +170,7 @@ def _overlap(onset: Onset, frames: int) -> tuple[slice, slice]:
 def _sum(
     shape: tuple[int, ...], onsets: Sequence[Onset], gains: np.ndarray, patches: Mapping[int, np.ndarray]
 ) -> np.ndarray:
-    """The drums' spectrogram."""
+    """The modelled spectrogram of all drums."""
     total = np.zeros(shape, np.float32)
     for onset, gain in zip(onsets, gains, strict=True):
         into, out = _overlap(onset, len(total))
@@ -207,7 +207,7 @@ def _update_patches(
 
 
 def _background(spectrogram: np.ndarray, frames_per_second: float) -> np.ndarray:
-    """What goes on through strokes: the running median over time of short means."""
+    """Sustained sound: the running median over time of short means."""
     frames, bins = spectrogram.shape
     step = max(1, round(SMOOTH_SECONDS * frames_per_second))
     width = 2 * round(MEDIAN_SECONDS * frames_per_second / step / 2) + 1

@@ -1,4 +1,4 @@
-"""A folder of recordings of single drums, to strokes: what `--kit` reads. Untrusted, like all audio."""
+"""Read strokes from a folder of drum samples (`--kit`). Files are untrusted, like all audio."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from tokenizer.drums import CLASS_INDEX
 MAX_FILES = 260
 MAX_FILE_BYTES = 64 << 20
 MAX_SECONDS = 60.0
-"""Of one file."""
+"""Per file."""
 MAX_STROKES = 16
-"""Of one drum: the first ones; more tell nothing new."""
+"""Maximum per drum; only the first ones are used."""
 RING_SECONDS = 1.5
-"""A stroke is used up to here: what comes later, the strokes of a song cover."""
-PREROLL = 44  # samples kept before the attack: 1 ms, so that it does not click
+"""Strokes are cut after this time; in a song, other strokes mask the rest."""
+PREROLL = 44  # samples kept before the attack: 1 ms, to avoid a click
 _BLOCK = SAMPLE_RATE // 100  # samples: 10 ms
-_SOFTEST = 0.06  # a stroke peaks at this share of its file's peak (-24 dB) or more
-_RISE = 3.0  # ... and at this multiple of the level in the 50 ms before it
-_GAP = 25  # blocks: strokes are at least 0.25 s apart
+_SOFTEST = 0.06  # minimum peak of a stroke, as a share of its file's peak (-24 dB)
+_RISE = 3.0  # ... and as a multiple of the level in the 50 ms before it
+_GAP = 25  # blocks: minimum distance between strokes, 0.25 s
 
 
 class KitError(ValueError):
-    """Samples that cannot be used; the message names the file, the reason and the remedy."""
+    """The samples cannot be used; the message names the file, the reason and the remedy."""
 
 
 def drum_of(path: Path) -> int:
-    """The drum a file is named by: `snare_head.wav`, `snare_head_2.wav`, `Snare Head loud.flac`, ...
+    """The drum given by a file name: `snare_head.wav`, `snare_head_2.wav`, `Snare Head loud.flac`, ...
 
     Raises:
-        KitError: the name starts with no drum's.
+        KitError: the name does not start with the name of a drum.
     """
     text = re.sub(r"[\s\-.]+", "_", path.stem.lower())
     fits = [name for name in CLASS_INDEX if re.fullmatch(rf"{name}(?![a-z]).*", text)]
@@ -51,7 +51,7 @@ def drum_of(path: Path) -> int:
 def read_samples(folder: Path) -> tuple[dict[int, list[np.ndarray]], tuple[str, ...]]:
     """Strokes of each drum, float32 at 44.1 kHz, peak 1, the attack at sample `PREROLL`; and warnings.
 
-    Files that are not audio by their suffix are passed over.
+    Files without an audio suffix are ignored.
 
     Raises:
         KitError: the folder or one of its files cannot be used.
@@ -69,7 +69,7 @@ def read_samples(folder: Path) -> tuple[dict[int, list[np.ndarray]], tuple[str, 
         raise KitError(f"{folder}: {len(paths)} files, at most {MAX_FILES} are read; a few a drum are enough")
     strokes: dict[int, list[np.ndarray]] = {}
     warnings: list[str] = []
-    for path, drum in [(path, drum_of(path)) for path in paths]:  # all names before any audio
+    for path, drum in [(path, drum_of(path)) for path in paths]:  # check all names before reading audio
         recording = _open(path)
         warnings += recording.warnings
         found = cut_strokes(np.concatenate(list(recording.blocks())))
@@ -95,7 +95,7 @@ def _open(path: Path) -> AudioSource:
 
 
 def cut_strokes(audio: np.ndarray) -> list[np.ndarray]:
-    """Mono audio [n], not silent, -> its strokes: where the level rises; at least one."""
+    """Split non-silent mono audio [n] into strokes at rises of its level; returns at least one."""
     audio = np.pad(audio, (_BLOCK, -len(audio) % _BLOCK))
     level = np.abs(audio).reshape(-1, _BLOCK).max(axis=1)
     # A stroke that starts late in a block peaks in the next one.
@@ -112,7 +112,7 @@ def cut_strokes(audio: np.ndarray) -> list[np.ndarray]:
 
 
 def _attack(audio: np.ndarray, start: int) -> int:
-    """The first sample from `start` on above 6 % (-24 dB) of the peak of the next 60 ms."""
+    """First sample from `start` on that exceeds 6 % (-24 dB) of the peak in the next 60 ms."""
     head = np.abs(audio[start : start + 6 * _BLOCK])
     return start + int(np.argmax(head >= 0.06 * head.max()))
 

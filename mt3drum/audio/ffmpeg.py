@@ -1,6 +1,6 @@
-"""Files that ffmpeg reads: which of their audio streams, and its sound on the file's clock.
+"""Read audio with ffmpeg: choose the stream, and decode it in sync with the file's clock.
 
-Only local files, never a shell, killed when it hangs.
+Local files only, no shell, and a time limit on every call.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ import numpy as np
 from mt3drum.audio.limits import BLOCK, AudioError, check
 
 PATIENCE = 60.0
-"""Seconds without output until ffmpeg is killed."""
+"""Seconds without output after which ffmpeg is killed."""
 SILENT = 1e-4
-"""A stream that never gets above this (-80 dB of full scale; lossy silence is not 0) is silent."""
+"""A stream whose peak stays below this (-80 dB of full scale; lossy silence is not 0) is silent."""
 MAX_LATE = 3_600.0
-"""Seconds by which a stream may start late; a later one has no clock worth keeping."""
+"""Maximum delay of a stream's start in seconds; beyond it, time stamps are ignored."""
 MAX_HOURS = 48
-"""Time stamps that jump make silence of any length."""
+"""Limit on the decoded length: broken time stamps can produce silence of any length."""
 FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,iff,m4a,matroska,mov,mp3,mp4,mpc,mpc8,mpeg,"
     "mpegts,ogg,rm,tak,tta,w64,wav,webm,wv"
 )
-"""What ffmpeg may take a file for; not playlists (hls, concat, dash), which name other files."""
-_PROMISING = {"mov", "matroska", "asf", "avi"}  # containers whose length is written down, not guessed
-_MAX_ANSWER = 1 << 20  # bytes of ffprobe's answer
-_MAX_SAID = 4_096  # bytes of what ffmpeg complains of
-_SHORT = 0.5  # seconds by which a stream may hold less than its container promises
+"""Demuxers that ffmpeg may use; no playlists (hls, concat, dash), because they refer to other files."""
+_PROMISING = {"mov", "matroska", "asf", "avi"}  # containers that store their length instead of estimating it
+_MAX_ANSWER = 1 << 20  # maximum bytes of ffprobe's output
+_MAX_SAID = 4_096  # maximum bytes of ffmpeg's error output
+_SHORT = 0.5  # tolerance in seconds for a stream shorter than its container states
 
 
 def programs() -> tuple[str, str] | None:
-    """ffmpeg and ffprobe, where both are installed."""
+    """Paths of ffmpeg and ffprobe, if both are installed."""
     found = shutil.which("ffmpeg"), shutil.which("ffprobe")
     return None if found[0] is None or found[1] is None else (found[0], found[1])
 
@@ -50,24 +50,24 @@ def programs() -> tuple[str, str] | None:
 @dataclass(frozen=True)
 class _Stream:
     index: int
-    """Among all streams of the file."""
+    """Index among all streams of the file."""
     default: bool
     start: float
-    """Seconds, by the file's time stamps."""
+    """Start in seconds, by the file's time stamps."""
     codec: str
     rate: int
-    """Hz, as the container says; 0: it does not."""
+    """Hz, from the container; 0 if not given."""
     channels: int
     language: str
 
 
 class MediaFile:
-    """One audio stream of a file; each `blocks()` reads it anew.
+    """One audio stream of a file. Each call of `blocks()` decodes it from the start.
 
-    Of several the default is taken, or the loudest where the default one is silent or there is not just one.
+    If a file has several, takes the default stream, or the loudest if the default is silent or not unique.
 
     Raises:
-        AudioError: ffmpeg does not read it, or there is no audio in it.
+        AudioError: ffmpeg cannot read the file, or it has no audio.
     """
 
     def __init__(self, path: Path, tools: tuple[str, str]) -> None:
@@ -75,7 +75,7 @@ class MediaFile:
         self.choice = ""
         found = self._probe()
         container = found.get("format", {})
-        # Where the file's clock starts; before 0 lies only what decoders skip.
+        # Start of the file's clock; only decoder pre-roll lies before 0.
         self.zero = max(0.0, _number(container.get("start_time"), 0.0))
         stated = str(container.get("format_name", "")).split(",")[0] in _PROMISING
         self.seconds = _number(container.get("duration"), 0.0) if stated else 0.0
@@ -105,10 +105,10 @@ class MediaFile:
         self.rate = first[1]
 
     def blocks(self, notes: list[str]) -> Iterator[np.ndarray]:
-        """[n c] of the stream, silence before it where it starts late.
+        """Yield blocks [n c] of the stream, preceded by silence if it starts late.
 
         Raises:
-            AudioError: nothing of it can be decoded.
+            AudioError: nothing can be decoded.
         """
         if self.choice:
             notes.append(self.choice)
@@ -118,7 +118,7 @@ class MediaFile:
             yield block
         seconds = read / self.rate
         if seconds < self.seconds - max(_SHORT, 0.1 * self.seconds) and not notes[1 if self.choice else 0 :]:
-            # Sound may end before the picture, so that only much less than promised is worth a word.
+            # Audio may end before the video: warn only if much is missing.
             notes.append(
                 f"{self.path}: its sound ends after {seconds:.1f} s of {self.seconds:.1f} s; it may be cut"
             )
@@ -135,7 +135,7 @@ class MediaFile:
         return chosen
 
     def _peak(self, stream: _Stream, enough: float) -> float:
-        """Its highest sample, or the first that is `enough`."""
+        """The peak of the stream, or the first sample that reaches `enough`."""
         peak = 0.0
         for block, _ in self._read(stream, []):
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
@@ -182,10 +182,10 @@ class MediaFile:
         return found
 
     def _read(self, stream: _Stream, notes: list[str]) -> Iterator[tuple[np.ndarray, int]]:
-        """Blocks [n c] and their rate, as AU: the simplest container with rate and channels in it.
+        """Yield blocks [n c] and their rate, by way of AU, the simplest container with rate and channels.
 
-        By the file's time stamps (`copyts`, less where its clock starts) `aresample` puts silence where the
-        stream has nothing: before a late start, and where packets are missing.
+        `copyts` keeps the file's time stamps, shifted to start at 0, and `aresample` fills gaps with silence:
+        before a late start and at missing packets.
         """
         zero = self.zero if stream.start - self.zero <= MAX_LATE else stream.start
         command = [
@@ -232,7 +232,7 @@ class MediaFile:
 
 @contextmanager
 def _running(command: list[str], errors: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Gone at the end, whatever happens."""
+    """Run a command, and always end it on exit."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL)
     assert process.stdout is not None
     try:
@@ -244,7 +244,7 @@ def _running(command: list[str], errors: int | IO[bytes]) -> Iterator[subprocess
 
 
 def _within(process: subprocess.Popen[bytes], size: int) -> bytes:
-    """Up to `size` bytes of its output; what takes longer than `PATIENCE` is killed."""
+    """Read up to `size` bytes of output; kill the process after `PATIENCE` seconds."""
     assert process.stdout is not None
     watchdog = threading.Timer(PATIENCE, process.kill)
     watchdog.start()
@@ -259,7 +259,7 @@ def _word(data: bytes, at: int) -> int:
 
 
 def _number(value: Any, default: float) -> float:
-    """ffprobe writes numbers as text, and N/A."""
+    """Parse a number from ffprobe, which writes text and N/A."""
     try:
         number = float(value)
     except (TypeError, ValueError):

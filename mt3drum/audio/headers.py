@@ -1,4 +1,4 @@
-"""What the header of a file promises, beside what the file holds; and what a file is that is no audio."""
+"""Compare the size in a file's header with the file itself, and identify files that are not audio."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import BinaryIO, Literal, NamedTuple
 
 Order = Literal["little", "big"]
 MAX_CHUNKS = 10_000
-"""Chunks looked at until the samples are found."""
+"""Maximum number of chunks searched for the samples."""
 MISSED = 65_536
-"""A header that promises too little is believed, unless more bytes than this follow that are no chunk."""
-_OGG_PAGE = 27 + 255 + 255 * 255  # bytes, at most
+"""A size that is too small is accepted unless more than this many bytes that are no chunk follow."""
+_OGG_PAGE = 27 + 255 + 255 * 255  # maximum size in bytes
 _W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
@@ -33,41 +33,41 @@ _KINDS = (
 
 
 def identify(path: Path) -> str | None:
-    """What a file is that nobody reads as audio, and the remedy; None where that is not known."""
+    """Name the type of a file that is not readable audio, with the remedy; None if unknown."""
     with path.open("rb") as file:
         head = file.read(512)
     return next((kind for magic, kind in _KINDS if re.match(magic, head, re.IGNORECASE | re.DOTALL)), None)
 
 
 class Samples(NamedTuple):
-    """The chunk of a file that holds its samples."""
+    """The chunk of a file that contains its samples."""
 
     start: int
-    """Byte at which they begin."""
+    """Byte offset of the first sample."""
     promised: int
-    """Bytes, by the header."""
+    """Size in bytes, from the header."""
     held: int
     """Bytes from `start` to the end of the file."""
     field: int
-    """Byte at which the header's number stands ..."""
+    """Byte offset of the size field in the header, ..."""
     width: int
-    """... its bytes, ..."""
+    """... its width in bytes, ..."""
     order: Order
-    """... their order, ..."""
+    """... its byte order, ..."""
     extra: int
-    """... and what it counts besides the samples."""
+    """... and the bytes that it counts in addition to the samples."""
 
 
 def find_samples(path: Path) -> Samples | None:
-    """Of WAV (RIFF, RIFX, RF64, BW64), Wave64, AIFF, 8SVX, CAF and AU; None of others and of what is
-    damaged."""
+    """Locate the samples of WAV (RIFF, RIFX, RF64, BW64), Wave64, AIFF, 8SVX, CAF and AU; None for other and
+    damaged files."""
     with path.open("rb") as file:
         held = os.fstat(file.fileno()).st_size
         head = file.read(40)
         if head[:4] == b".snd" and len(head) >= 12:
             start = int.from_bytes(head[4:8], "big")
             return Samples(start, int.from_bytes(head[8:12], "big"), held - start, 8, 4, "big", 0)
-        long = None  # RF64 keeps the size in another chunk
+        long = None  # RF64 stores the size in another chunk
         for name, field, width, order, start, promised in _chunks(file, head):
             if name == b"ds64":
                 file.seek(start + 8)
@@ -81,7 +81,7 @@ def find_samples(path: Path) -> Samples | None:
 
 
 def _chunks(file: BinaryIO, head: bytes) -> Iterator[tuple[bytes, int, int, Order, int, int]]:
-    """Name, place, width and byte order of the size, start of the content, and size of every chunk."""
+    """For every chunk: name, position, width and byte order of its size, start of its content, and size."""
     magic = head[:4]
     if magic in (b"RIFF", b"RF64", b"BW64", b"RIFX", b"FORM"):
         at, named, width, align = 12, 4, 4, 2
@@ -107,14 +107,14 @@ def _chunks(file: BinaryIO, head: bytes) -> Iterator[tuple[bytes, int, int, Orde
 
 
 def unknown(samples: Samples) -> bool:
-    """Whether the size is one that programs write which do not know it: all bits set, or nearly 2 GiB."""
+    """Whether the size is a placeholder for "unknown": all bits set, or nearly 2 GiB."""
     size = samples.promised
     return size >= 0x7FFFE000 and (size < 0x80000100 or size > 0xFFFFE000) and size > samples.held
 
 
 def unclosed(path: Path, samples: Samples) -> bool:
-    """Whether the recorder never wrote the size: samples follow where the header says there are none (or only
-    the first of them)."""
+    """Whether the recorder never wrote the size: the header says no samples (or only the first ones), but
+    samples follow."""
     end = samples.start + samples.promised
     rest = samples.held - samples.promised
     if rest <= (0 if samples.promised == 0 else MISSED):
@@ -131,10 +131,10 @@ def unclosed(path: Path, samples: Samples) -> bool:
 
 
 class Mended(io.RawIOBase):
-    """A file, read with the right size in its header.
+    """A file, read with a corrected size in its header.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
 
     def __init__(self, path: Path, samples: Samples) -> None:
@@ -170,7 +170,7 @@ class Mended(io.RawIOBase):
 
 
 def ogg_is_cut(path: Path) -> bool:
-    """Whether an Ogg file ends within a page, or before the page that is marked as the last."""
+    """Whether an Ogg file ends within a page, or lacks the page marked as last."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 2 * _OGG_PAGE))

@@ -1,15 +1,15 @@
-"""What is audio here, and the error of what is not."""
+"""Limits on audio input, and the error for unreadable audio."""
 
 from __future__ import annotations
 
 MIN_RATE, MAX_RATE = 4_000, 384_000  # Hz
 MAX_CHANNELS = 32
 BLOCK = 65_536
-"""Frames worked on at once."""
+"""Frames processed at once."""
 
 
 class AudioError(ValueError):
-    """Audio that cannot be read; the message names the file, the reason and the remedy."""
+    """Audio cannot be read; the message names the file, the reason and the remedy."""
 
 
 def check(rate: float, channels: int, name: str) -> None:

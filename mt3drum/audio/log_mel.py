@@ -14,15 +14,13 @@ from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
 from mt3drum.extras import need
 
 LONG_WINDOW = 8 * HOP  # samples: 80 ms
-_GROUP = (
-    32  # bands multiplied at once: a band is a few dozen of a window's 2,049 bins, its neighbours' overlap
-)
+_GROUP = 32  # bands per product: they cover a few dozen of a window's 2,049 bins, mostly overlapping
 
 
 def mel_filters(window: int, config: AudioConfig) -> np.ndarray:
     """[mel window/2+1] float32: triangular filters on Slaney's mel scale (Auditory Toolbox, 1998), peak 1.
 
-    The banks of the presets and of the review page come with the package (`assets/mel_banks.npz`, written by
+    The package contains the banks of the presets and the review page (`assets/mel_banks.npz`, written by
     scripts/make_mel_banks.py), so that transcription needs no librosa; librosa computes any other.
 
     Raises:
@@ -73,7 +71,7 @@ class LogMel(nn.Module):
         self.spans: dict[int, list[tuple[int, int]]] = {}
         for window in config.windows:
             bank = mel_filters(window, config)
-            # Narrow low bands may contain no bin of a short window: they stay empty (log of the floor).
+            # A narrow low band may contain no bin of a short window: it stays empty (log of the floor).
             bank = bank / bank.sum(axis=1, keepdims=True).clip(min=1.0)
             self.spans[window] = [_span(bank[at : at + _GROUP]) for at in range(0, len(bank), _GROUP)]
             self.register_buffer(f"bank_{window}", torch.from_numpy(bank), persistent=False)
@@ -83,7 +81,7 @@ class LogMel(nn.Module):
 
     def forward(self, audio: Tensor) -> Tensor:
         """audio [b n], n a multiple of the hop -> [b window mel n/hop]; frame k centred on sample k hop."""
-        # One at a time on a CPU: the spectrum stays in its cache.
+        # One item at a time on a CPU: its spectrum stays in the cache.
         parts = audio.split(1 if audio.device.type == "cpu" else max(1, len(audio)))
         channels = [
             torch.cat([self.channel(part, window) for part in parts]) for window in self.config.windows
@@ -109,7 +107,7 @@ class LogMel(nn.Module):
 
 
 def _magnitude(spectrum: Tensor) -> Tensor:
-    """|spectrum|; on a CPU by numpy, in a quarter of torch's time."""
+    """|spectrum|; on a CPU by numpy, four times as fast as torch."""
     if spectrum.device.type == "cpu" and not spectrum.requires_grad:
         return torch.from_numpy(np.abs(spectrum.numpy()))
     real, imaginary = torch.view_as_real(spectrum).unbind(-1)

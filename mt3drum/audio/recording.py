@@ -26,14 +26,14 @@ TARGET_PEAK = 0.5
 FULL_RATE = 22_050
 """Hz. Below this sample rate, hits of hi-hats and cymbals are lost (docs/decoding.md)."""
 CLIP = 4.0
-"""Samples this far above full scale (18 dB above the robust peak) are damage and are clipped."""
+"""Samples beyond this multiple of full scale (18 dB above the robust peak) are clipped as damage."""
 SILENCE = 1e-5
 """Recordings whose robust peak is below this (-100 dB of full scale) are silent."""
 BUFFER_SECONDS = 600
 """Recordings up to this length are kept in memory (4 bytes x 44,100 x 600: 106 MB) and read only once."""
 PEAK_BLOCK = SAMPLE_RATE // 10  # samples: one peak for every 100 ms
 PEAK_QUANTILE = 0.999
-_ABSURD = 1e12  # a sample beyond this is not audio of any scale
+_ABSURD = 1e12  # a sample beyond this is not audio at any scale
 Stream = Callable[[list[str], Downmix], Iterator[np.ndarray]]
 """Reads a recording from its start: mono float32 blocks at 44.1 kHz. Appends warnings to the list."""
 
@@ -76,10 +76,10 @@ def open_file(path: Path) -> AudioSource:
 
 
 def listen(source: SoundFile | MediaFile, path: Path) -> AudioSource:
-    """Level and length of an open file.
+    """Measure level and length of an open file.
 
     Raises:
-        AudioError: nothing of it can be decoded.
+        AudioError: nothing can be decoded.
     """
     return _measure(
         lambda notes, downmix: _mono(source.blocks(notes), source.rate, str(path), notes, downmix), str(path)
@@ -87,7 +87,7 @@ def listen(source: SoundFile | MediaFile, path: Path) -> AudioSource:
 
 
 def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> AudioSource:
-    """The same for a floating-point array [samples] or [samples channels].
+    """Measure a floating-point array [samples] or [samples channels] in the same way.
 
     Raises:
         AudioError: the array is empty, has another shape or an integer type, or the rate is out of range.
@@ -138,8 +138,7 @@ def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segm
 
 
 def _measure(stream: Stream, name: str) -> AudioSource:
-    """Measure length and level in one pass; in a second, of one channel, if the channels cancel each
-    other."""
+    """Measure length and level in one pass; if the channels cancel, in a second pass over one channel."""
     downmix = Downmix()
     recording = _listen(stream, downmix, name)
     channel = downmix.cancelled()
@@ -176,7 +175,7 @@ def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
         raise AudioError(f"{name}: no audio in it")
     peaks.append(np.abs(rest).max(keepdims=True, initial=0.0))
     heights = np.concatenate(peaks).astype(np.float64)
-    sounding = heights[heights > SILENCE]  # ten seconds of drums in an hour of silence are no outlier
+    sounding = heights[heights > SILENCE]  # ignore silence: short drumming in a long silence is no outlier
     gain = TARGET_PEAK / float(np.quantile(sounding, PEAK_QUANTILE)) if len(sounding) else 0.0
     if kept is None:
         return AudioSource(lambda: stream([], Downmix(downmix.channel)), samples, gain, tuple(notes))
@@ -192,7 +191,7 @@ def _mono(
     not_finite = absurd = frames = samples = 0
     for block in blocks:
         frames += len(block)
-        # False where one is not a number, too
+        # also False for NaN
         if not -_ABSURD < block.min(initial=0.0) <= block.max(initial=0.0) < _ABSURD:
             good = np.abs(block) < _ABSURD
             finite = np.isfinite(block)
@@ -225,7 +224,7 @@ def _mono(
 
 
 def open_raw(path: Path) -> SoundFile | MediaFile:
-    """Open a file with libsndfile, else with ffmpeg.
+    """Open a file with libsndfile or, failing that, with ffmpeg.
 
     Raises:
         AudioError: the file is missing or empty, or neither can read it.

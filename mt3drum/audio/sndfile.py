@@ -1,4 +1,4 @@
-"""Files that libsndfile reads, as blocks; what is damaged or was never finished, as far as it holds sound."""
+"""Read audio with libsndfile in blocks, recovering what it can from damaged or unfinished files."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ import soundfile
 from mt3drum.audio.headers import Mended, find_samples, ogg_is_cut, unclosed, unknown
 from mt3drum.audio.limits import BLOCK, AudioError, check
 
-_READ = 4_096  # frames asked of libsndfile at once near damage: what it had of a damaged block is lost
-_SHORT = 0.05  # seconds by which a file may hold less than its header promises: encoders pad
+_READ = 4_096  # frames per read near damage: libsndfile discards the block that fails
+_SHORT = 0.05  # tolerance in seconds for a file shorter than its header states: encoders pad
 _LOCK = threading.Lock()
 
 
 class Unreadable(Exception):
-    """libsndfile does not know this kind of file; the text says what it misses."""
+    """libsndfile does not support this kind of file; the message gives its reason."""
 
 
 class _Forward(soundfile.SoundFile):
-    """Read from start to end only: soundfile seeks to where it stands after every block, which shifts and
-    damages MP3 (by 4 ms at 128 kbit/s in the test)."""
+    """Reads from start to end only: soundfile seeks to its current position after every block, which shifts
+    and damages MP3 (by 4 ms at 128 kbit/s in the test)."""
 
     def seekable(self) -> bool:
         return False
 
 
 class SoundFile:
-    """A file that libsndfile opens; each `blocks()` reads it anew.
+    """A file opened by libsndfile. Each call of `blocks()` decodes it from the start.
 
     Raises:
-        Unreadable: it does not. AudioError: the rate or the number of channels is out of range.
+        Unreadable: libsndfile cannot open it. AudioError: the rate or the number of channels is out of range.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,14 +56,14 @@ class SoundFile:
                     return _Forward(Mended(self.path, self.samples))
                 # As bytes: soundfile cannot encode a name that is not UTF-8.
                 return _Forward(os.fsencode(self.path) if os.name == "posix" else self.path)
-        except (RuntimeError, TypeError, OSError) as error:  # TypeError: headerless .raw
+        except (RuntimeError, TypeError, OSError) as error:  # TypeError: raw file without a header
             raise Unreadable(str(error).rsplit(": ", 1)[-1].rstrip(".")) from error
 
     def blocks(self, notes: list[str]) -> Iterator[np.ndarray]:
-        """[n c] until the end, or the first damage after some audio.
+        """Yield blocks [n c] until the end, or until the first damage after some audio.
 
         Raises:
-            AudioError: damaged from the start.
+            AudioError: the file is damaged from the start.
         """
         read, damaged = 0, False
         with self._again() as file:
@@ -79,7 +79,7 @@ class SoundFile:
             yield from self._up_to_damage(notes, read)
 
     def _up_to_damage(self, notes: list[str], known: int) -> Iterator[np.ndarray]:
-        """[n c] from frame `known` on, up to a place that cannot be read."""
+        """Yield blocks [n c] from frame `known` on, up to the first unreadable position."""
         read, parts, damaged = 0, [], False
         with self._again() as file:
             try:
@@ -100,8 +100,8 @@ class SoundFile:
             yield np.concatenate(parts)
 
     def _again(self) -> _Forward:
-        """Opened for one more pass."""
-        if not self.path.exists():  # between two passes
+        """Open the file for another pass."""
+        if not self.path.exists():  # deleted between two passes
             raise AudioError(f"{self.path}: no such file")
         try:
             return self._open()
@@ -109,7 +109,7 @@ class SoundFile:
             raise AudioError(f"{self.path}: cannot be read again ({error})") from error
 
     def _note(self, notes: list[str], seconds: float, file: _Forward, damaged: bool) -> None:
-        """What is wrong with what was read."""
+        """Add warnings about the audio that was read."""
         path, samples = self.path, self.samples
         promised = file.frames / self.rate
         if damaged:
@@ -127,7 +127,7 @@ class SoundFile:
             )
         elif samples is None and file.format == "OGG" and ogg_is_cut(path):
             notes.append(f"{path}: cut off: it ends before its last page; its {seconds:.1f} s were used")
-        elif seconds < promised - _SHORT and promised < 1e9:  # FLAC of unknown length promises 2^63 frames
+        elif seconds < promised - _SHORT and promised < 1e9:  # FLAC of unknown length states 2^63 frames
             notes.append(
                 f"{path}: damaged or cut off after {seconds:.1f} s of {promised:.1f} s; what came before was "
                 "used"
@@ -135,26 +135,26 @@ class SoundFile:
 
 
 def _read(file: _Forward, frames: int) -> np.ndarray:
-    """[n c]: the next frames, at most the given number.
+    """Read up to `frames` frames [n c].
 
     Raises:
-        RuntimeError: they are damaged.
+        RuntimeError: the data are damaged.
     """
-    kind = "float64" if file.subtype == "DOUBLE" else "float32"  # 1e300 is a finite number
+    kind = "float64" if file.subtype == "DOUBLE" else "float32"  # 1e300 is finite in float64
     with _quiet(file.format == "MP3"):
         return np.asarray(file.read(frames, dtype=kind, always_2d=True))
 
 
 @contextmanager
 def _quiet(needed: bool = True) -> Iterator[None]:
-    """libmpg123 writes what it thinks of a file to file descriptor 2, and libsndfile has no switch for it."""
+    """Silence libmpg123, which prints diagnostics to file descriptor 2; libsndfile has no switch for that."""
     if not needed:
         yield
         return
     with _LOCK:
         try:
             kept = os.dup(2)
-        except OSError:  # closed: there is nobody to hear it
+        except OSError:  # stderr is closed: nothing to silence
             kept = -1
         if kept >= 0:
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,8 +1,8 @@
-"""Stems of a recording: the sound of each drum family by soft masks around its hits, and what is left.
+"""Stems of a recording: each drum family separated by soft masks around its hits, and the rest.
 
 The stems and the rest add up to the recording, sample by sample, at its own rate and with all its channels.
-A recording is read twice, a block at a time: once to learn the drums' templates (`mt3drum.audio.drum_model`),
-once to write.
+A recording is read twice, block by block: once to learn the drums' templates
+(`mt3drum.audio.drum_model`), once to write the stems.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from tokenizer.hits import Hit, within
 from tokenizer.whole_file import whole_file
 
 WINDOW_SECONDS = 0.0464
-"""Rounded to a power of two of samples: 2,048 at 44.1 kHz; the hop is a quarter."""
+"""Window length, rounded to a power of two in samples: 2,048 at 44.1 kHz; the hop is a quarter of it."""
 LEARN_SECONDS, STRETCH_SECONDS = 120, 10
-"""Templates are learnt from so much of the recording, in stretches of so much."""
+"""Duration of audio from which templates are learned, and of each excerpt."""
 BLOCK_SECONDS, CONTEXT_SECONDS = 15, 3
-"""Written at once, and what is looked at on both sides of it."""
+"""Duration of audio written at once, and of the context on both sides."""
 REST = "rest"
-"""What is no drum's: together with the stems it is the recording."""
+"""Everything that belongs to no drum; with the stems it adds up to the recording."""
 FADE_SECONDS = 0.05
-"""From the masks of one block to those of the next."""
-_FULL = 2**23  # steps of 24 bits on one side of zero
+"""Crossfade between the masks of adjacent blocks."""
+_FULL = 2**23  # 24-bit steps on one side of zero
 
 
 @dataclass(frozen=True)
 class _Frames:
-    """The short-time Fourier transform of one rate: square-root Hann windows, three quarters overlapping."""
+    """Short-time Fourier transform at one sample rate: square-root Hann windows, 75 % overlap."""
 
     rate: int
 
@@ -58,7 +58,7 @@ class _Frames:
         return np.sqrt(np.hanning(self.size + 1)[:-1]).astype(np.float32)
 
     def forward(self, audio: np.ndarray) -> np.ndarray:
-        """[samples] -> [frames, bins]; frame k is centred on sample k hop, what is outside is silent."""
+        """[samples] -> [frames, bins]; frame k is centred on sample k hop, with silence outside."""
         half = self.size // 2
         padded = np.pad(audio.astype(np.float32), (half, half + (-len(audio)) % self.hop))
         framed = np.lib.stride_tricks.sliding_window_view(padded, self.size)[:: self.hop]
@@ -82,13 +82,13 @@ def write_stems(
     kind: str = "wav",
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[Path]:
-    """`folder/kick.wav`, ... of the families that have hits, and `rest.wav`, in 24 bits: all or none of them.
+    """Write 24-bit `folder/kick.wav`, ... for the families with hits, and `rest.wav`: all files or none.
 
     Args:
-        hits: of all drums that sound, so that none is taken for another.
-        families: those to write; the others stay in the rest.
+        hits: of all drums in the recording, so that none is attributed to another.
+        families: families to write; the others remain in the rest.
         kind: wav or flac.
-        progress: called with the share 0..1 that is done.
+        progress: called with the finished share 0..1.
 
     Raises:
         AudioError: the recording cannot be read.
@@ -112,14 +112,14 @@ def write_stems(
             for out, part in zip(outs, parts, strict=True):
                 out.write(part << 8)  # libsndfile takes the upper 24 bits
             progress(min(1.0, start / rate / last))
-        opened.close()  # complete before they are renamed
+        opened.close()  # complete before the files are renamed
     return places
 
 
 def _separated(
     path: Path, hits: Sequence[Hit], frames: _Frames, model: KitTemplates, names: Sequence[str]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """(first sample, integers of 24 bits [stems and rest, samples, channels]) of one block after another."""
+    """Yield (first sample, 24-bit integers [stems and rest, samples, channels]) block by block."""
     rate = frames.rate
     fade = round(FADE_SECONDS * rate)
     tail: np.ndarray | None = None
@@ -135,12 +135,12 @@ def _separated(
 
 
 def _whole(recording: np.ndarray, stems: np.ndarray) -> np.ndarray:
-    """Stems [stems, samples, channels] and the rest, as integers that add up to the recording's."""
+    """Round the stems [stems, samples, channels] and the rest to integers that add up to the recording."""
     whole = np.clip(np.rint(recording * _FULL), -_FULL, _FULL - 1).astype(np.int64)
     parts = np.clip(np.rint(stems * _FULL), -_FULL, _FULL - 1).astype(np.int64)
     rest = whole - parts.sum(axis=0)
     over = rest - np.clip(rest, -_FULL, _FULL - 1)
-    if over.any():  # a stem and the rest at full scale and of opposite sign: the first stem gives way
+    if over.any():  # stem and rest at full scale with opposite signs: reduce the first stem
         parts[0] += over
         rest -= over
     return np.concatenate((parts, rest[None])).astype(np.int32)
@@ -154,7 +154,7 @@ def _stems(
     model: KitTemplates,
     names: Sequence[str],
 ) -> np.ndarray:
-    """[stems, samples, channels] of a stretch [samples, channels] that begins at sample `first`."""
+    """[stems, samples, channels] of an excerpt [samples, channels] that begins at sample `first`."""
     stems = np.zeros((len(names), *audio.shape))
     start = first / frames.rate
     near = within(hits, start - CONTEXT_SECONDS, start + len(audio) / frames.rate)
@@ -169,12 +169,12 @@ def _stems(
 
 
 def _loudness(spectra: Sequence[np.ndarray]) -> np.ndarray:
-    """Magnitudes of all channels together: those of opposite phase do not cancel."""
+    """Magnitude over all channels; opposite phases do not cancel."""
     return np.sqrt(np.mean([np.abs(spectrum) ** 2 for spectrum in spectra], axis=0)).astype(np.float32)
 
 
 def _learn(path: Path, hits: Sequence[Hit], frames: _Frames) -> KitTemplates:
-    """From the stretches where most is struck, most of all what is seldom struck."""
+    """Learn from the excerpts with most strokes, giving priority to rare drums."""
     chosen = _stretches(hits)
     spectrograms: list[np.ndarray] = []
     onsets: list[Onset] = []
@@ -185,7 +185,7 @@ def _learn(path: Path, hits: Sequence[Hit], frames: _Frames) -> KitTemplates:
         inside = within(hits, start, start + STRETCH_SECONDS)
         for onset in onsets_of(inside, frames.per_second, round(start * frames.per_second)):
             begin = max(0, onset.start)
-            length = min(onset.length, len(spectrogram) - begin)  # none rings on into the next stretch
+            length = min(onset.length, len(spectrogram) - begin)  # no stroke continues into the next excerpt
             if length > 0:
                 onsets.append(replace(onset, start=at + begin, length=length))
         spectrograms.append(spectrogram)
@@ -196,7 +196,7 @@ def _learn(path: Path, hits: Sequence[Hit], frames: _Frames) -> KitTemplates:
 
 
 def _stretches(hits: Sequence[Hit]) -> frozenset[int]:
-    """Numbers of the stretches to learn from."""
+    """Indices of the excerpts to learn from."""
     by_stretch: dict[int, Counter[int]] = {}
     for hit in hits:
         by_stretch.setdefault(int(hit.time // STRETCH_SECONDS), Counter())[hit.drum] += 1
@@ -210,7 +210,7 @@ def _stretches(hits: Sequence[Hit]) -> frozenset[int]:
 
 
 def _cut(path: Path, rate: int, chosen: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """(number, audio [samples, channels]) of the stretches, in order."""
+    """(index, audio [samples, channels]) of the excerpts, in order."""
     length = STRETCH_SECONDS * rate
     number, parts, have = 0, [], 0
     last = max(chosen, default=-1)
@@ -232,8 +232,8 @@ def _cut(path: Path, rate: int, chosen: Collection[int]) -> Iterator[tuple[int, 
 
 
 def _blocks(path: Path, rate: int, hop: int, fade: int) -> Iterator[tuple[int, int, int, np.ndarray]]:
-    """(first sample, sample after the last, first sample of the audio, audio): blocks end to end, each with
-    what is around it."""
+    """(first sample, sample after the last, first sample of the audio, audio): contiguous blocks, each with
+    context."""
     size, context = BLOCK_SECONDS * rate, CONTEXT_SECONDS * rate
     start, first = 0, 0
     held: list[np.ndarray] = []
@@ -253,12 +253,12 @@ def _blocks(path: Path, rate: int, hop: int, fade: int) -> Iterator[tuple[int, i
         stop = min(start + size, first + have)
         yield start, stop, first, audio
         start = stop
-        drop = max(0, start - context - first) // hop * hop  # frames stay where they were
+        drop = max(0, start - context - first) // hop * hop  # keeps the frame positions
         held, have, first = [audio[drop:]], have - drop, first + drop
 
 
 def _read(path: Path) -> Iterator[np.ndarray]:
-    """Blocks [samples, channels]; what is not a number is silence."""
-    notes: list[str] = []  # said when the recording was transcribed
+    """Blocks [samples, channels]; non-finite samples become silence."""
+    notes: list[str] = []  # already reported when the recording was transcribed
     for block in open_raw(path).blocks(notes):
         yield np.clip(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)

@@ -1,11 +1,11 @@
-"""Encoder states to token ids under the grammar: a beam search over the product of decoder and onset head.
+"""Beam search from encoder states to token ids, under the grammar, with the decoder and the onset head.
 
 The score of a sequence is (1 - lambda) x log-probability of the decoder + lambda x log-probability of the
-onset head (`onset_head`), over times, drums and the end. Velocities do not count: given the drum the bin
-at the decoder's median is taken, so that beams differ in what is struck and a hit is not dropped to save the
-cost of its velocity (the mode, often the last bin, led later velocities astray: docs/archive/). Times
-from step `until` on count as the end (their probabilities are added to its), so nothing is decoded that the
-next segment decodes better. Beam 1 is greedy, and is decoded by draft and verification (`speculative`).
+onset head (`onset_head`), over time, drum and end tokens. Velocity tokens score 0: after each drum the search
+takes the bin at the decoder's median, so beams differ in strokes only and no hit is dropped to save the cost
+of its velocity (the mode, often the last bin, biased later velocities: docs/archive/). The probability of
+times from step `until` on is added to the end token, because the next segment decodes those steps better.
+Beam 1 is greedy and uses draft and verification (`speculative`).
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _COMPACT = 0.75  # rows leave the batch when at most this share is left
 def generate(
     model: InferenceModel, encoded: EncoderOutput, config: DecodeConfig, until: int | None = None
 ) -> list[Hypothesis]:
-    """The best sequence of each segment.
+    """Return the best sequence of each segment.
 
     Args:
-        encoded: segments in evaluation mode; their results do not depend on one another.
-        until: steps from here on are not decoded (default: none).
+        encoded: segments in evaluation mode; results do not depend on batching.
+        until: do not decode steps from here on (default: no limit).
 
     Raises:
-        ValueError: the model has no decoder, and its onset head is not to decode alone.
+        ValueError: the model has no decoder, and the configuration does not allow the onset head alone.
     """
     codec = model.config.codec
     until = codec.segment_steps if until is None else until
@@ -73,7 +73,7 @@ def generate(
 
 
 class _Step(NamedTuple):
-    """What one step appended, for the segments still active."""
+    """Tokens appended in one step to the segments still active."""
 
     active: Tensor
     """[s] indices into the batch."""
@@ -84,21 +84,21 @@ class _Step(NamedTuple):
     window: Tensor
     """[s beam 2 WINDOW + 1]: the decoder's log-probabilities of the token and its neighbours."""
     velocity: Tensor
-    """[s beam] the bin of velocity the decoder expects here, as if one came."""
+    """[s beam] the velocity bin the decoder would predict at this position."""
 
 
 @dataclass
 class _Finished:
-    """The best ended sequence of every segment of the batch so far."""
+    """The best finished sequence of every segment so far."""
 
     score: Tensor
-    """[s] length-normalised; -inf: none yet."""
+    """[s] length-normalised; -inf: none finished yet."""
     step: Tensor
     """[s] the position of its EOS."""
     beam: Tensor
     """[s] the beam it ended from."""
     count: Tensor
-    """[s] how many have ended."""
+    """[s] the number of finished sequences."""
     done: Tensor
     """[s] the search is over."""
 
@@ -106,7 +106,7 @@ class _Finished:
 def _greedy(
     decoder: CachedDecoder, encoded: EncoderOutput, probability: Tensor, config: DecodeConfig, until: int
 ) -> TokenPath:
-    """One beam, by draft and verification; step by step where that is not certain."""
+    """One beam by draft and verification; step by step where rounding may change the result."""
     codec = decoder.config.codec
     narrowing = Narrowing(codec, probability, config, until)
     audible = suppress(probability, encoded.onset_logits) * narrowing.classes
@@ -164,7 +164,7 @@ def _search(
 def _candidates(scores: Tensor, combined: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Best continuations of each segment, best first: scores, parent beams and tokens, each [s k].
 
-    k is 1 for one beam, else 2 x beams: at most `beams` of them are ends, so as many go on.
+    k is 1 for one beam, else 2 x beams: at most `beams` candidates are ends, so at least `beams` continue.
     """
     beams, size = combined.shape[1:]
     if beams == 1:
@@ -183,7 +183,7 @@ def _finish(
     position: int,
     config: DecodeConfig,
 ) -> Tensor:
-    """Record the ends among the first `beam` candidates; returns [s]: this segment is done."""
+    """Record the ends among the first `beam` candidates; return [s]: whether the segment is done."""
     length = (position + 1) ** config.length_penalty
     first = slice(0, config.beam)
     ends = (picks[:, first] == EOS) & torch.isfinite(top[:, first])
@@ -210,7 +210,7 @@ def _window(log_probs: Tensor, parents: Tensor, tokens: Tensor) -> Tensor:
 
 
 def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> TokenPath:
-    """Follow the parents of the best end of every segment back to the start."""
+    """Trace the best sequence of every segment back to its start."""
     end, beam, length = best.step.cpu().numpy(), best.beam.cpu().numpy(), len(steps)
     tokens = np.full((segments, length), PAD, dtype=np.int64)
     window = np.zeros((segments, length, 2 * WINDOW + 1), dtype=np.float32)
@@ -219,7 +219,7 @@ def _backtrack(steps: list[_Step], best: _Finished, segments: int) -> TokenPath:
     for position in range(length - 1, -1, -1):
         step = steps[position]
         active = step.active.cpu().numpy()
-        on = end[active] > position  # of the active segments, those whose sequence has a token here
+        on = end[active] > position  # which active segments have a token at this position
         rows, at = active[on], beam[active[on]]
         tokens[rows, position] = step.tokens.cpu().numpy()[on, at]
         window[rows, position] = step.window.cpu().numpy()[on, at]

@@ -1,4 +1,4 @@
-"""What may follow: the grammar as table look-ups on the device, and the options that narrow it."""
+"""Legal next tokens: the grammar as look-up tables on the device, and the options that narrow it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tokenizer.grammar import (
 
 
 class Narrowing:
-    """Masks for a batch of rows [s beam], and what they need to remember of each row."""
+    """Masks for a batch of rows [s beam], and the state of each row that they depend on."""
 
     def __init__(self, codec: Codec, probability: Tensor, config: DecodeConfig, until: int) -> None:
         """
         Args:
             probability: [s t c] of the onset head.
-            until: times from this step on are not legal.
+            until: times from this step on are illegal.
         """
         device, segments, beams, classes = probability.device, len(probability), config.beam, config.written
         self.codec, self.gap, self.per_second = codec, config.gap_steps(codec), config.max_hits_per_second
@@ -50,21 +50,21 @@ class Narrowing:
         self.state = State(*(torch.full((segments, beams), v, device=device) for v in (START, -1, -1)))
         self.struck = torch.full((segments, beams, NUM_CLASSES), NEVER, device=device)
         self.earlier = self.struck.clone()
-        """[s beam c]: `struck` as it was at the last time token."""
+        """[s beam c]: `struck` before the last time token."""
         self.recent = torch.full((segments, beams, self.per_second or 1), NEVER, device=device)
 
     def legal(self) -> Tensor:
-        """[s beam v]: what the grammar allows next; of a label, all its classes."""
+        """[s beam v]: tokens the grammar allows next; a label allows all its classes."""
         state = self.state if self.labels is None else self.labels.after(self.state)
         times, drums = mask_rows(self.codec, state)
         return self.table[times] | self.table[drums]
 
     def narrow(self, legal: Tensor, must_end: bool | Tensor) -> Tensor:
-        """[s beam v]: what is offered of the legal. Never empty: EOS is never narrowed away, and a time is
-        offered only where a drum can follow.
+        """[s beam v]: the legal tokens that the options allow. Never empty: EOS always stays, and a time is
+        allowed only if a drum can follow it.
 
         Args:
-            must_end: a row that may end must; a tensor is [s beam].
+            must_end: rows that must end if they may; a tensor is [s beam].
         """
         codec, state = self.codec, self.state
         offered = legal & self.offered
@@ -85,7 +85,7 @@ class Narrowing:
         return offered
 
     def advance(self, parents: Tensor | None, tokens: Tensor) -> None:
-        """Let each row continue beam `parents` [s beam] (None: itself) of its segment by `tokens`."""
+        """Extend beam `parents` [s beam] (None: the same beam) of each segment by `tokens`."""
         state, codec = self.state, self.codec
         if parents is not None:
             state = State(
@@ -108,11 +108,11 @@ class Narrowing:
         self.recent = torch.where(is_drum[..., None], shifted, self.recent)
 
     def before(self, tokens: np.ndarray, first: np.ndarray, size: int) -> Narrowing:
-        """The masks before each of the tokens at `size` positions: rows [s w].
+        """Masks before each token at `size` positions: rows [s w].
 
         Args:
             tokens: [s l] legal sequences, PAD after EOS; l >= first + size.
-            first: [s] the first of the positions.
+            first: [s] the first position.
         """
         codec, device = self.codec, self.table.device
         rows, window = np.arange(len(tokens))[:, None], first[:, None] + np.arange(size)
@@ -136,7 +136,7 @@ class Narrowing:
             is_time = (tokens >= codec.first_time) & (tokens < codec.first_drum)
             since = np.where(
                 is_time, np.arange(tokens.shape[1]), 0
-            )  # of the last time before: none has NEVER
+            )  # at the previous time; NEVER if there is none
             since = np.maximum.accumulate(np.pad(since, ((0, 0), (1, 0)))[:, :-1], axis=1)
             found.earlier = at_window(np.take_along_axis(struck, since[..., None], axis=1))
         if self.per_second is not None:

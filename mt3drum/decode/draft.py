@@ -1,6 +1,6 @@
-"""What the decoder will probably write for a segment: guessed by the onset head, mended by the decoder.
+"""A guess at the decoder's tokens for a segment: drafted by the onset head, corrected by the decoder.
 
-A draft need not be right: of it only what the decoder would have written is taken (`speculative`).
+The draft may be wrong: only tokens that the decoder confirms are used (`speculative`).
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ from tokenizer.codec import EOS, Codec
 from tokenizer.drums import INSTRUMENT_OF
 
 LIKELY = 0.4
-"""A peak of the onset head of at least this probability is drafted."""
+"""Draft peaks of the onset head with at least this probability."""
 NEAR = 2
-"""Steps within which a stroke that the decoder puts elsewhere is taken for the same stroke."""
+"""Strokes of one drum within this many steps count as the same stroke."""
 
 
 class Draft:
-    """The strokes of one segment, and how far it is settled."""
+    """The drafted strokes of one segment, and how many tokens are settled."""
 
     def __init__(self, codec: Codec, peaks: np.ndarray, bins: np.ndarray, until: int) -> None:
         """
         Args:
-            peaks: [t c] probabilities of the onset head after suppression, 0 for classes not to be written.
-            bins: [t c] the bins of its velocities.
-            until: steps from here on are not drafted.
+            peaks: [t c] onset-head probabilities after suppression, 0 for excluded classes.
+            bins: [t c] velocity bins of the onset head.
+            until: do not draft steps from here on.
         """
         self.first_time, self.first_drum = codec.first_time, codec.first_drum
         self.first_velocity = codec.first_velocity
         self.peaks, self.bins = peaks, bins
-        # One way of striking an instrument at a time, as in what the decoder was taught.
+        # One articulation per instrument at a time, as in the training targets.
         best: dict[tuple[int, str], int] = {}
         for step, drum in np.argwhere(peaks[:until] >= LIKELY).tolist():
             rival = best.setdefault((step, INSTRUMENT_OF[drum]), drum)
             if peaks[step, drum] > peaks[step, rival]:
                 best[step, INSTRUMENT_OF[drum]] = drum
         self.strokes = sorted((step, drum) for (step, _), drum in best.items())
-        """(step, drum), rising."""
+        """(step, drum), in increasing order."""
         self.chosen: dict[tuple[int, int], int] = {}
-        """Bins of velocity that the decoder has chosen for strokes."""
+        """Velocity bins that the decoder chose for strokes."""
         self.at = (-1, -1)
-        """The last settled step and drum; drum -1: only its step."""
+        """The last settled step and drum; drum -1: only the step is settled."""
         self.last = EOS
         """The last settled token; EOS: none."""
         self.tokens: list[int] = []
-        """What was proposed last."""
+        """The last proposal."""
         self.before: list[tuple[int, int]] = []
-        """Of each of them, the last step and drum before it."""
+        """For each proposed token, the last step and drum before it."""
 
     def propose(self, most: int) -> list[int]:
-        """The next tokens of the draft, at most the given number."""
+        """The next tokens of the draft, at most `most`."""
         tokens, before, at = [], [], self.at
         if self.first_drum <= self.last < self.first_velocity:
             tokens.append(self._velocity(at))
@@ -77,15 +77,15 @@ class Draft:
         return self.tokens
 
     def take(self, answers: Sequence[int], count: int) -> None:
-        """Settle the first `count` answers of what was proposed, and mend what comes after by all of them.
+        """Settle the first `count` answers to the proposal; correct the rest of the draft by all of them.
 
         Args:
-            answers: what the decoder would have written instead of each token proposed.
+            answers: the decoder's choice at the position of each proposed token.
         """
         for token, answer, before in zip(self.tokens, answers, self.before, strict=False):
             if answer >= self.first_velocity:
                 self.chosen[before] = answer - self.first_velocity
-            elif answer != token and answer >= EOS:  # less: after a time that no drum may follow, nothing may
+            elif answer != token and answer >= EOS:  # below EOS: no drum may follow this time
                 self._mend(before, answer)
         token, at = answers[count - 1], self.before[count - 1]
         if self.first_time <= token < self.first_drum:
@@ -95,7 +95,7 @@ class Draft:
         self.last, self.at = token, at
 
     def _mend(self, at: tuple[int, int], answer: int) -> None:
-        """After the stroke or step `at` comes a time, drum or end other than was proposed."""
+        """Correct the draft after `at`, where the decoder chose another time, drum or end."""
         strokes, here = self.strokes, bisect_right(self.strokes, at)
         if answer == EOS:
             del strokes[here:]
@@ -126,7 +126,7 @@ class Draft:
         strokes[here:late] = [(step, drum) for drum in drums]
 
     def _step(self, index: int) -> int:
-        """Of a stroke; -1: there is none."""
+        """The step of a stroke; -1 if there is none."""
         return self.strokes[index][0] if index < len(self.strokes) else -1
 
     def _velocity(self, stroke: tuple[int, int]) -> int:
@@ -134,5 +134,5 @@ class Draft:
         return self.first_velocity + (int(self.bins[stroke]) if known is None else known)
 
     def _likeliest(self, step: int) -> int:
-        """The drum to guess where the head has none."""
+        """The most likely drum at a step where the head has no peak."""
         return int(self.peaks[max(0, step - NEAR) : step + NEAR + 1].max(0).argmax())

@@ -24,7 +24,7 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What was found in one segment."""
+    """The result of decoding one segment."""
 
     tokens: tuple[int, ...]
     """A legal sequence, EOS last."""
@@ -33,9 +33,9 @@ class Hypothesis:
     hits: tuple[Hit, ...]
     """Refined times in seconds from the start of the segment, in the order of the tokens."""
     steps: tuple[int, ...]
-    """The unrefined time step of each hit: borders between segments are decided by it."""
+    """The unrefined time step of each hit; segment borders are decided by it."""
     cut: bool = False
-    """Ended by `max_tokens`: the rest of the segment is missing."""
+    """Stopped by `max_tokens`: the rest of the segment is missing."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class TokenPath:
     window: np.ndarray
     """[s l 2 WINDOW + 1]: the decoder's log-probabilities of each token and its neighbours."""
     velocity: np.ndarray
-    """[s l] the velocity bin that the decoder expects at each position; of use at velocity tokens."""
+    """[s l] the velocity bin the decoder predicts at each position; meaningful at velocity tokens only."""
     score: np.ndarray
     """[s]"""
 
     def replaced(self, segments: np.ndarray, other: TokenPath) -> TokenPath:
-        """With the sequences of `other` for the segments [n] given."""
+        """A copy with the sequences of `other` for the given segments [n]."""
         length = max(self.tokens.shape[1], other.tokens.shape[1])
 
         def joined(own: np.ndarray, new: np.ndarray, empty: int = 0) -> np.ndarray:
@@ -71,12 +71,12 @@ class TokenPath:
 
 
 def expected_offset(weight: np.ndarray) -> np.ndarray:
-    """weight [n 2 WINDOW + 1] >= 0 -> [n]: the weighted mean of -WINDOW..WINDOW; 0 where all weights are."""
+    """weight [n 2 WINDOW + 1] >= 0 -> [n]: the weighted mean of -WINDOW..WINDOW; 0 if all weights are 0."""
     return (weight @ _OFFSETS) / np.maximum(weight.sum(1), TINY)
 
 
 def calibrate(confidence: np.ndarray, config: DecodeConfig) -> np.ndarray:
-    """Raw confidence -> the share of such hits that are right, by the map of the configuration."""
+    """Raw confidence -> precision of such hits, by the configuration's calibration map."""
     if not config.confidence_calibration:
         return np.clip(confidence, 0.0, 1.0)
     raw, calibrated = zip(*config.confidence_calibration, strict=True)
@@ -84,7 +84,7 @@ def calibrate(confidence: np.ndarray, config: DecodeConfig) -> np.ndarray:
 
 
 def _neighbours(values: np.ndarray, segment: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """values [s t ...] at steps step - WINDOW..step + WINDOW: [n 2 WINDOW + 1 ...], and which exist."""
+    """values [s t ...] at steps step - WINDOW..step + WINDOW: [n 2 WINDOW + 1 ...], and which steps exist."""
     near = step[:, None] + _OFFSETS
     exists = (near >= 0) & (near < values.shape[1])
     return values[segment[:, None], near.clip(0, values.shape[1] - 1)], exists
@@ -95,11 +95,11 @@ def hypotheses(
 ) -> list[Hypothesis]:
     """Hits of every chosen sequence.
 
-    Time is averaged under the product of the decoder's distribution and the onset head's before suppression
-    (suppression would leave nothing to average); velocity is the mean of the decoder's mean over all bins and
-    the head's (its velocities near the time, weighted by its probabilities). The raw confidence is the
-    product of the decoder's probabilities of the time (its neighbours included) and the drum, and the head's
-    highest near it, each to the power of its weight.
+    Time is the mean under the product of the decoder's distribution and the onset head's before suppression
+    (suppression would leave a single frame). Velocity is the mean of the decoder's expectation over all bins
+    and the head's velocity near the time, weighted by its probabilities. The raw confidence is the product of
+    the decoder's probabilities of the time (neighbours included) and the drum, and the head's maximum near
+    it, each raised to its weight.
 
     Args:
         probability: [s t c] of the onset head, before suppression.
@@ -150,18 +150,18 @@ def hypotheses(
 
 
 def _velocity(codec: Codec, velocity_bin: float, struck: float) -> int:
-    """The mean of two opinions: the decoder's bin and the head's velocity. 1..127."""
+    """The mean of the decoder's bin and the head's velocity, 1..127."""
     return min(MAX_VELOCITY, max(1, round((codec.velocity_of(velocity_bin) + struck) / 2)))
 
 
 def framewise(
     codec: Codec, probability: Tensor, encoded: EncoderOutput, config: DecodeConfig, until: int
 ) -> list[Hypothesis]:
-    """The onset head alone: its likeliest set of hits is every peak above one half, or, with preferences,
-    those that are above it with their terms, one after the other in time, the likelier first.
+    """Decode the onset head alone: every peak above one half or, with preferences, those above it with their
+    terms, in order of time and, at equal times, of decreasing probability.
 
     Args:
-        probability: [s t c] of the onset head; encoded: what it says of velocity.
+        probability: [s t c] of the onset head; encoded: provides its velocities.
     """
     heard = probability.cpu().numpy()
     peaks = suppress(probability, encoded.onset_logits)[:, :until].cpu().numpy()
@@ -211,8 +211,8 @@ def _chosen(
     config: DecodeConfig,
     preferences: Preferences | None,
 ) -> list[int]:
-    """Indices, in order, of the hits that the options on classes, gap and density allow and, where there are
-    preferences, those leave: in the order of time, at one time the likelier first."""
+    """Indices, in order, of the hits allowed by the options on classes, gap and density and, if set, by the
+    preferences, applied in order of time and, at equal times, of decreasing probability."""
     gap, many, written = config.gap_steps(codec), config.max_hits_per_second, config.written
     order = range(len(step)) if preferences is None else np.lexsort((-heard, step)).tolist()
     kept: list[int] = []

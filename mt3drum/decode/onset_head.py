@@ -1,11 +1,11 @@
-"""The onset head as a second opinion: a log-probability for every legal token.
+"""The onset head as a language model: a log-probability for every legal token.
 
-With p_c(t) the head's probabilities after non-maximum suppression, frames and classes taken as independent,
-a segment is a draw of one coin for every frame and class. The chain rule over the grammar's order then gives
-every token its probability: the next time t after s is "nothing" over s+1..t-1 and "something" at t; the next
-drum d after e within a time is "not" over the classes between and p_d (over "something", for the first one);
-stopping is "not" over the classes left and "nothing" over the frames left. Cumulative
-sums make each a look-up.
+With p_c(t) the head's probabilities after non-maximum suppression, and frames and classes independent, each
+frame and class of a segment is one coin toss. The chain rule in the order of the grammar then gives every
+token its probability: the next time t after s is "nothing" over s+1..t-1 and "something" at t; the next drum
+d after e within a time is "not" over the classes between and p_d (divided by "something" for the first one);
+the end is "not" over the remaining classes and "nothing" over the remaining frames. Cumulative sums make each
+a look-up.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from tokenizer.codec import EOS, Codec
 from tokenizer.grammar import AFTER_TIME, State
 
 FLOOR = 1e-4
-"""Probabilities are clamped to FLOOR..1-FLOOR: the head may be outvoted, and no logarithm is infinite."""
+"""Probabilities are clamped to FLOOR..1-FLOOR: logarithms stay finite, and the head can be outvoted."""
 SUPPRESS = 2
-"""Frames on either side within which only the highest probability of a class stands."""
+"""Half-width in frames of the window in which only the maximum of a class is kept."""
 
 
 @dataclass(frozen=True)
 class OnsetTables:
-    """Look-up tables of a batch of segments; all logarithms of probabilities."""
+    """Look-up tables of a batch of segments; all values are log-probabilities."""
 
     ends: Tensor
     """[s v]: at times t, nothing before t and something at t; at EOS, nothing in the segment; 0 elsewhere."""
@@ -41,7 +41,7 @@ class OnsetTables:
     """[s t c+1]: not the classes before c."""
 
     def select(self, segments: Tensor) -> OnsetTables:
-        """The tables of some segments."""
+        """The tables of the given segments."""
         return OnsetTables(*(getattr(self, name)[segments] for name in self.__dataclass_fields__))
 
 
@@ -51,9 +51,9 @@ def onset_probabilities(onset_logits: Tensor, bias: float) -> Tensor:
 
 
 def suppress(probability: Tensor, onset_logits: Tensor) -> Tensor:
-    """Zero what is not the highest of its class within `SUPPRESS` frames; all [s t c].
+    """Set everything but the maximum of each class within `SUPPRESS` frames to zero; all [s t c].
 
-    Judged by the logits: where the sigmoid saturates, neighbours would tie.
+    Compares logits, because saturated sigmoids would tie.
     """
     highest = functional.max_pool1d(onset_logits.transpose(1, 2), 2 * SUPPRESS + 1, 1, SUPPRESS).transpose(
         1, 2
@@ -77,16 +77,16 @@ def onset_tables(codec: Codec, probability: Tensor, until: int) -> OnsetTables:
 
 
 def onset_log_probs(codec: Codec, tables: OnsetTables, state: State) -> Tensor:
-    """Log-probabilities [s b v] of the next token in each state [s b]; no meaning where it is illegal.
+    """Log-probabilities [s b v] of the next token in each state [s b]; undefined where it is illegal.
 
-    Velocity tokens get 0: the head's opinion on them is not part of the chain.
+    Velocity tokens get 0: the head's velocities are not part of the chain.
     """
     segments = torch.arange(state.phase.shape[0], device=state.phase.device)[:, None]
     started = state.last_time >= 0
     at = state.last_time.clamp(min=0)
     after = state.last_drum + 1
     struck = tables.skipped[segments, at, after]
-    # What is left of the classes of the last time is "not"; then frames are counted from the one after it.
+    # The remaining classes of the last time are "not"; frames are then counted from the next one.
     rest = (tables.skipped[segments, at, -1] - struck) * started - tables.nothing.gather(
         1, state.last_time + 1
     )

@@ -1,4 +1,4 @@
-"""A stretch of a recording that is transcribed alone, and put into an earlier transcription."""
+"""Transcribe part of a recording and merge it into an earlier transcription."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from mt3drum.result import Transcription
 
 SAME_LENGTH = 0.5
-"""Seconds by which two readings of one recording may differ in length (decoders pad)."""
+"""Largest difference in seconds between two decoded lengths of one recording (decoders pad)."""
 _NEIGHBOURHOOD = 0.25
-"""Seconds around a part in which strokes may still decide on those at its ends (they are joined by less)."""
+"""Seconds around a part in which strokes can affect hits at its ends (joining reaches less far)."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """From `start` up to, and without, `end`, in seconds of the recording.
+    """The half-open interval from `start` to `end`, in seconds of the recording.
 
     Raises:
         ValueError: it is empty or begins before the recording.
@@ -35,11 +35,11 @@ class Part:
             raise ValueError(f"a part from {self.start:g} s to {self.end:g} s is empty")
 
     def needs(self, start: float, end: float) -> bool:
-        """Whether a segment that answers for these seconds may decide on a hit of the part."""
+        """Whether a segment responsible for these seconds can affect hits in the part."""
         return start < self.end + _NEIGHBOURHOOD and end > self.start - _NEIGHBOURHOOD
 
     def widened(self) -> Part:
-        """By what `merged` wants to know of either side."""
+        """The part with the context on both sides that `merged` needs."""
         return Part(max(0.0, self.start - SAME_STROKE), self.end + SAME_STROKE)
 
 
@@ -49,13 +49,13 @@ WHOLE = Part()
 def merged(old: Transcription, new: Transcription, part: Part, drums: Collection[int]) -> Transcription:
     """`old`, with its hits on `drums` in the part replaced by those of `new`.
 
-    A stroke that the two hear on different sides of an end of the part is neither lost nor doubled.
+    A stroke that the two place on different sides of a border is neither lost nor duplicated.
 
     Args:
-        new: heard in `part.widened()`.
+        new: transcribed from `part.widened()`.
 
     Raises:
-        ValueError: the two are of recordings of different length, or have different schemes.
+        ValueError: the recordings differ in length, or the schemes differ.
     """
     if abs(old.seconds - new.seconds) > SAME_LENGTH:
         raise ValueError(
@@ -71,7 +71,7 @@ def merged(old: Transcription, new: Transcription, part: Part, drums: Collection
     gone, there = _times(replaced), _times(kept)
     for hit in new.hits:
         inside = part.start <= hit.time < part.end
-        # Beyond an end: the stroke of a hit that was replaced. Inside: not the stroke of one that was kept.
+        # Outside: drop strokes of replaced hits. Inside: drop strokes of hits that were kept.
         if hit.drum in drums and (not _near(there, hit) if inside else _near(gone, hit)):
             found.append(hit)
     warnings = tuple(dict.fromkeys((*old.warnings, *new.warnings)))

@@ -1,16 +1,16 @@
-"""What drummers can and do play, as terms of the score: off unless asked for.
+"""Playability and drum transitions as terms of the score; off by default.
 
-`playable`: two hands. A stroke of a hand (every drum but kick, hi-hat pedal and the auxiliary classes, which
-are another player's) less than 20 ms after, or with, two others costs that many nats.
+`playable`: two hands. A hand stroke (any drum except kick, hi-hat pedal and the auxiliary classes, which
+belong to another player) with, or less than 20 ms after, two others costs this many nats.
 
-`transitions`: the weight of log P(drum | a moment, the drum struck at the moment before, and how long ago) -
-log P(drum | a moment), from counts of the training split of the Groove MIDI Dataset (CC BY 4.0, Gillick et
-al. 2019; scripts/make_transitions.py). A moment is a step of 10 ms at which anything is struck. Of several
-drums at the moment before, the mean is taken.
+`transitions`: the weight of log P(drum | a moment, the drum struck at the moment before, and the time
+between) - log P(drum | a moment), from counts of the training split of the Groove MIDI Dataset (CC BY 4.0,
+Gillick et al. 2019; scripts/make_transitions.py). A moment is a step of 10 ms with at least one stroke. If
+the moment before has several drums, their mean is used.
 
-A time token gets the logarithm of the mean of exp(term) over the drum that comes first there, as the onset
-head has it, and its first drum gives that back: the terms of a sequence add up to those of its strokes, and
-no time is chosen for a stroke that is not wanted there.
+A time token gets the logarithm of the mean of exp(term) over the first drum there, weighted by the onset
+head; the first drum then subtracts it. The terms of a sequence thus add up to those of its strokes, and the
+search does not choose a time for a stroke that the terms reject.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from tokenizer.grammar import AFTER_TIME, State
 from tokenizer.hits import SAME_STROKE
 
 NEVER = -1_000_000
-"""Step of a stroke that was none: long before the segment."""
+"""Step that stands for "no stroke": long before the segment."""
 HANDS = 2
 LAGS = (1, 2, 4, 7, 11, 16, 23, 33, 48, 70)
-"""Steps of 10 ms: the first of each bin of the time since the moment before; the last bin has no end."""
+"""Steps of 10 ms: the start of each bin of the time since the previous moment; the last bin is open-ended."""
 SMOOTHING = 50.0
-"""Moments as at any time, added to those counted after each drum in each bin."""
+"""Pseudo-count per drum and bin, distributed as over all moments."""
 _BY_HAND = np.array([drum.family not in ("kick", "aux") and drum.name != "hihat_pedal" for drum in DRUMS])
 ASSET = "transitions.npz"
-_TINY = 1e-38  # of a mean: no logarithm is infinite
+_TINY = 1e-38  # least mean: keeps logarithms finite
 
 
 @cache
 def counts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Moments of the training data: those that hold each drum [26]; those after each drum by lag [26 lags];
-    those of them that hold each drum [26 (drum) 26 (before) lags]. The whole number is last of the first."""
+    """Counts of moments in the training data: with each drum [26]; after each drum by lag [26 lags]; and, of
+    these, with each drum [26 (drum) 26 (before) lags]. The last entry of the first is the total."""
     with (resources.files("mt3drum") / "assets" / ASSET).open("rb") as file, np.load(file) as found:
         return found["moments"], found["after"], found["pairs"]
 
 
 def count(tracks: list[list[tuple[int, int]]]) -> dict[str, np.ndarray]:
-    """The counts of performances, each a list of (step, drum); arrays as in the asset."""
+    """Count moments in performances, each a list of (step, drum); arrays as in the asset."""
     moments = np.zeros(NUM_CLASSES + 1, np.int32)
     after = np.zeros((NUM_CLASSES, len(LAGS)), np.int32)
     pairs = np.zeros((NUM_CLASSES, NUM_CLASSES, len(LAGS)), np.int32)
@@ -70,8 +70,8 @@ def count(tracks: list[list[tuple[int, int]]]) -> dict[str, np.ndarray]:
 
 @cache
 def log_ratios(scheme: str) -> np.ndarray:
-    """[26 (drum) 26 (before) lags]: of a label in the place of its first class. Two classes of one label at
-    one moment count twice, which is rare."""
+    """[26 (drum) 26 (before) lags]: a label takes the place of its first class. Two classes of one label at
+    one moment (rare) count twice."""
     moments, after, pairs = counts()
     of_class = np.array(SCHEMES[scheme].of_class)
     first = np.array(SCHEMES[scheme].first_class)
@@ -86,7 +86,7 @@ def log_ratios(scheme: str) -> np.ndarray:
 
 
 class Preferences:
-    """The terms of one configuration, for rows [s b]."""
+    """The terms of one configuration for rows [s b]."""
 
     def __init__(self, codec: Codec, config: DecodeConfig, device: torch.device) -> None:
         self.cost = config.playable
@@ -100,15 +100,15 @@ class Preferences:
         self.steps = torch.arange(codec.segment_steps, device=device)
 
     def most(self) -> float:
-        """The most that a stroke can gain."""
+        """The largest possible gain of a stroke."""
         return float(self.ratios.max())
 
     def of_drums(self, struck: Tensor, earlier: Tensor, now: Tensor) -> Tensor:
-        """[s b c]: the term of each drum struck at `now` [s b].
+        """[s b c]: the term of each drum if struck at `now` [s b].
 
         Args:
-            struck: [s b c] the last step of each drum, those struck at `now` too; negative: none.
-            earlier: [s b c] the same without them.
+            struck: [s b c] the last step of each drum, including those struck at `now`; negative: none.
+            earlier: [s b c] the same without those struck at `now`.
         """
         near = (now[..., None] - struck < self.reach) & self.by_hand
         full = near.sum(-1, keepdim=True) >= HANDS
@@ -117,27 +117,27 @@ class Preferences:
         return chosen - self.cost * (full & self.by_hand)
 
     def of_times(self, struck: Tensor, tables: OnsetTables) -> Tensor:
-        """[s b t]: the mean of exp(term) over the first drum of a time, as a logarithm; of use for times
-        after all that was struck."""
+        """[s b t]: the log of the mean of exp(term) over the first drum of each time; valid for times after
+        the last stroke."""
         last, lag = struck.amax(-1), self.steps - struck.amax(-1, keepdim=True)
         first = torch.exp(tables.drums - tables.something[..., None])  # [s t c]
         terms = self._after(struck)
         found = (first[:, None] @ terms.exp()).gather(-1, self._bin(lag)[..., None])[..., 0]
         hands = ((last[..., None] == struck) & self.by_hand).sum(-1, keepdim=True) >= HANDS
-        next_ = terms[..., 0] - self.cost * (hands & self.by_hand)  # of a time within reach of the last
+        next_ = terms[..., 0] - self.cost * (hands & self.by_hand)  # times within reach of the last
         at_once = (first[:, None] @ next_.exp()[..., None])[..., 0]
         return torch.where(lag < self.reach, at_once, found).clamp(min=_TINY).log()
 
     def terms(
         self, struck: Tensor, earlier: Tensor, tables: OnsetTables, state: State
     ) -> tuple[Tensor, Tensor]:
-        """Of the next token: times [s b t] and drums [s b c]."""
+        """Terms of the next token: times [s b t] and drums [s b c]."""
         now, times = state.last_time, self.of_times(struck, tables)
         given = times.gather(-1, now.clamp(min=0)[..., None]) * (state.phase == AFTER_TIME)[..., None]
         return times, self.of_drums(struck, earlier, now) - given
 
     def _after(self, struck: Tensor) -> Tensor:
-        """Terms [s b c lags] after the last moment of `struck`; 0 where there is none."""
+        """Terms [s b c lags] after the last moment in `struck`; 0 if there is none."""
         last = struck.amax(-1, keepdim=True)
         there = (struck == last) & (last >= 0)
         weight = there / there.sum(-1, keepdim=True).clamp(min=1)
@@ -148,5 +148,5 @@ class Preferences:
 
 
 def preferences_of(codec: Codec, config: DecodeConfig, device: torch.device) -> Preferences | None:
-    """None where nothing is asked for."""
+    """None if no preference is set."""
     return Preferences(codec, config, device) if config.playable or config.transitions else None

@@ -1,4 +1,4 @@
-"""The score of every next token: decoder and onset head as a product of experts, under the grammar."""
+"""Scores of all next tokens: decoder and onset head as a product of experts under the grammar."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from mt3drum.decoding import DecodeConfig
 from tokenizer.codec import EOS
 from tokenizer.grammar import AFTER_DRUM
 
-_ILLEGAL = -1e9  # finite: an impossible neighbour of an expectation costs no NaN
+_ILLEGAL = -1e9  # finite, so that illegal neighbours cause no NaN in an expectation
 
 
 class Scores(NamedTuple):
-    """Of what may come next, for rows [s b]: segments and beams, or segments and positions."""
+    """Scores of the next token for rows [s b]: segments and beams, or segments and positions."""
 
     decoder: Tensor
     """[s b v]: the decoder's log-probabilities."""
     combined: Tensor
-    """[s b v]: the product's; -inf where a token is not offered. After a drum 0 at the bin of velocity that
-    is taken and -inf elsewhere: velocities cost nothing and do not branch."""
+    """[s b v]: the product; -inf where a token is not allowed. After a drum, 0 at the chosen velocity bin and
+    -inf elsewhere, so velocities add no cost and no branches."""
     velocity: Tensor
-    """[s b]: the bin of velocity the decoder expects, as if one came."""
+    """[s b]: the velocity bin the decoder would predict here."""
     below: Tensor
-    """[s b velocity]: the decoder's probability of each bin and all below it, as if one came."""
+    """[s b velocity]: the decoder's cumulative probability over velocity bins at this position."""
 
 
 def score(
@@ -39,12 +39,12 @@ def score(
     until: int,
     must_end: bool | Tensor,
 ) -> Scores:
-    """Score the decoder's logits [s b v], which are changed.
+    """Score the decoder's logits [s b v], modifying them in place.
 
     Args:
-        narrowing: its state is that before the token.
+        narrowing: in its state before the token.
         until: times from this step on count as the end.
-        must_end: a row that may end must; a tensor is [s b].
+        must_end: rows that must end if they may; a tensor is [s b].
     """
     codec = narrowing.codec
     if until < codec.segment_steps:

@@ -1,13 +1,13 @@
-"""Greedy decoding by draft and verification: the tokens of the search step by step, in a few passes.
+"""Greedy decoding by draft and verification: the same tokens as step-by-step search, in fewer passes.
 
-The onset head drafts a segment (`draft`); the decoder reads a window of the draft at once and says after
-every token what it would have written next. Up to the first place where that is another token than drafted
-the draft is the greedy sequence, and what it says there belongs to it, too (speculative decoding, Leviathan
-et al. 2023, arXiv:2211.17192). What it says further on mends the draft (Jacobi decoding, Santilli et al.
-2023, arXiv:2305.10427): bins of velocity, which the head seldom guesses, settle that way.
+The onset head drafts a segment (`draft`); the decoder reads a window of the draft at once and predicts the
+next token at every position. Up to the first mismatch the draft is the greedy sequence, and the decoder's
+token at the mismatch belongs to it too (speculative decoding, Leviathan et al. 2023, arXiv:2211.17192). Its
+later predictions correct the draft (Jacobi decoding, Santilli et al. 2023, arXiv:2305.10427); velocity bins,
+which the head seldom guesses, converge this way.
 
-A pass and a step round differently. Where rounding may decide a choice in float32, the segment is given back,
-to be searched step by step. In bfloat16 neither is more exact than the other, and the pass decides.
+A pass and a step round differently. Where rounding could change a choice in float32, the segment is returned
+for step-by-step search. In bfloat16 neither is more exact, and the pass decides.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from tokenizer.codec import BOS, EOS, MAX_VELOCITY, PAD
 from tokenizer.grammar import AFTER_DRUM
 
 ROWS, LEAST, MOST = 256, 8, 32
-"""Positions a pass reads: of all segments together, and of each at least and at most. A wide window needs
-fewer passes, a narrow one reads less in vain."""
+"""Positions per pass: in total, and per segment at least and at most. A wide window needs fewer passes; a
+narrow one wastes less work."""
 BATCHES = (4, 8, 16)
-"""As segments end, the batch shrinks to these sizes: few, since every shape costs (`decoder_window`)."""
+"""Batch sizes to shrink to as segments end: few, because every new shape is compiled (`decoder_window`)."""
 MOST_PASSES = 64
-"""A segment that is not settled by then is given back."""
+"""Segments not finished by then are decoded step by step."""
 CLOSE = 5e-6
-"""Times the highest logit: by how much rounding may move a log-probability (seen: 1.4e-6)."""
+"""Bound on the rounding error of a log-probability, relative to the highest logit (observed: 1.4e-6)."""
 
 
 class Settled:
-    """The sequences of a batch as far as they are known."""
+    """The settled tokens of a batch."""
 
     def __init__(self, segments: int) -> None:
         self.tokens = np.full((segments, 0), PAD)
@@ -48,15 +48,15 @@ class Settled:
         self.window = np.zeros((segments, 0, 2 * WINDOW + 1), dtype=np.float32)
         self.velocity = np.zeros((segments, 0), dtype=np.float32)
         self.score = np.zeros(segments)
-        """[s] sum over the tokens."""
+        """[s] sum of the token scores."""
         self.length = np.zeros(segments, dtype=np.int64)
         self.passes = np.zeros(segments, dtype=np.int64)
         self.done = np.zeros(segments, dtype=bool)
         self.given_back = np.zeros(segments, dtype=bool)
-        """[s] to be searched step by step; what is known of it has no meaning."""
+        """[s] to be decoded step by step; their other values are undefined."""
 
     def make_room(self, length: int) -> None:
-        """Room for sequences of this length, and a few tokens more."""
+        """Allocate space for sequences of this length plus a few tokens."""
         more = length - self.tokens.shape[1]
         if more > 0:
             more += MOST
@@ -65,7 +65,7 @@ class Settled:
             self.velocity = np.pad(self.velocity, ((0, 0), (0, more)))
 
     def path(self, length_penalty: float) -> TokenPath:
-        """As of a search."""
+        """The result in the form that the search returns."""
         normalised = self.score / np.maximum(self.length, 1) ** length_penalty
         return TokenPath(self.tokens, self.window, self.velocity, normalised)
 
@@ -82,9 +82,9 @@ def greedy(
     """The greedy sequence of every segment.
 
     Args:
-        narrowing, tables: of the segments, at their beginning.
-        peaks: [s t c] the onset head's probabilities after suppression, of the classes that may be written.
-        until: steps from here on are not decoded.
+        narrowing, tables: of the segments, in their initial state.
+        peaks: [s t c] the onset head's probabilities after suppression, 0 for excluded classes.
+        until: do not decode steps from here on.
     """
     device = peaks.device
     drafts = _drafts(decoder, encoded, peaks, until)
@@ -128,7 +128,7 @@ def _drafts(decoder: CachedDecoder, encoded: EncoderOutput, peaks: Tensor, until
 
 
 def _smaller(going: np.ndarray) -> np.ndarray:
-    """Indices of the rows to keep, those that are `going` among them."""
+    """Indices of the rows to keep, including all that are `going`."""
     count = int(going.sum())
     size = next((size for size in BATCHES if size >= count), len(going))
     order = np.argsort(~going, kind="stable")
@@ -144,8 +144,8 @@ def _take(
     before: Narrowing,
     rounding: Tensor | None,
 ) -> None:
-    """Settle what the decoder would have written, up to the first token that was drafted wrong, and mend the
-    drafts by the rest."""
+    """Settle the decoder's choices up to the first mismatch with the draft, and use the rest to correct the
+    drafts."""
     value, answer = scores.combined.max(-1)
     offsets = torch.arange(-WINDOW, WINDOW + 1, device=answer.device)
     near = (answer[..., None] + offsets).clamp(0, scores.decoder.shape[2] - 1)
@@ -177,7 +177,7 @@ def _take(
 
 
 def _unsure(scores: Scores, value: Tensor, before: Narrowing, rounding: Tensor) -> Tensor:
-    """[s w]: rounding may decide here: between two tokens, or between two bins of velocity at the median."""
+    """[s w]: whether rounding may change the choice of token, or of the velocity bin at the median."""
     rivals = (scores.combined > (value - 2 * rounding)[..., None]).sum(-1) > 1
     halves = ((scores.below - 0.5).abs() < rounding[..., None]).any(-1)
     return torch.where(before.state.phase == AFTER_DRUM, halves, rivals)

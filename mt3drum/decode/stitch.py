@@ -1,4 +1,4 @@
-"""The hits of one recording, joined from its segments as they are decoded."""
+"""Join the hits of a recording from its segments as they are decoded."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tokenizer.codec import Codec
 from tokenizer.hits import SAME_STROKE, Hit, merge_close, one_way_at_a_time, within
 
 REFINED = 0.05
-"""Seconds by which refinement may move a hit before its segment's first step: more than it does (20 ms)."""
+"""Seconds: upper bound on how far refinement moves a hit before its segment (actual: 20 ms)."""
 
 
 @dataclass
 class InProgress:
-    """A recording under way."""
+    """A recording being transcribed."""
 
     path: Path | None
     recording: AudioSource | None
     part: Part = WHOLE
-    """Hits elsewhere are left out."""
+    """Only hits inside it are kept."""
     failure: str = ""
     scheme: str = "26"
     waiting: int = 0
@@ -34,17 +34,17 @@ class InProgress:
     cut: bool = False
     """All segments have been cut."""
     hits: list[Hit] = field(default_factory=list)
-    """Heard, and not yet settled."""
+    """Decoded but not yet settled."""
     settled: list[Hit] = field(default_factory=list)
-    """Joined: nothing that is heard later changes them."""
+    """Final: later hits do not change them."""
     candidates: list[Hit] = field(default_factory=list)
-    """Joined and left out: less certain than their family's bound."""
+    """Hits dropped for a confidence below their family's threshold."""
     strengths: dict[tuple[float, int], Strength] = field(default_factory=dict)
-    """Of every hit, by time and drum; empty without the loudness pass."""
+    """For every hit, by time and drum; empty without the loudness pass."""
     warnings: list[str] = field(default_factory=list)
 
     def result(self) -> Transcription | Failure:
-        """Once everything is settled."""
+        """The result, once all hits are settled."""
         if self.recording is None or self.failure:
             assert self.path is not None
             return Failure(self.path, self.failure)
@@ -58,7 +58,7 @@ class InProgress:
         )
 
     def segments(self, codec: Codec, margin: int) -> Iterator[Segment]:
-        """Those that the part needs; nothing after it is read.
+        """The segments that the part needs; reading stops after the last one.
 
         Raises:
             AudioError, OSError: the recording cannot be read.
@@ -72,8 +72,8 @@ class InProgress:
                 return
 
     def settle(self, config: DecodeConfig, until: float) -> list[Hit]:
-        """Join what was heard, up to the last pause that parts it from all that follows, given that nothing
-        heard later lies before `until` seconds. Returns what is new in `settled`."""
+        """Join the hits up to the last pause that separates them from all later ones, assuming that no later
+        hit lies before `until` seconds. Return the newly settled hits."""
         pause = max(SAME_STROKE, config.minimum_gap, config.exclusive_gap)
         self.hits.sort()
         end = len(self.hits)
@@ -94,10 +94,10 @@ class InProgress:
 def place(
     hypothesis: Hypothesis, start: int, margin: int, steps: int, steps_per_second: int
 ) -> list[tuple[Hit, int]]:
-    """A segment's hits in the time of the recording, each with its step in the segment: the border rule.
+    """A segment's hits in recording time, each with its step in the segment, by the border rule.
 
-    A segment answers for the steps from `margin` on, up to where `generate` was told to end. The step is the
-    token's, before refinement, so that every step of a recording belongs to exactly one segment.
+    A segment is responsible for the steps from `margin` up to the `until` given to `generate`. The rule uses
+    the token's unrefined step, so that every step of a recording belongs to exactly one segment.
     """
     return [
         (Hit(max(0.0, start / steps_per_second + hit.time), hit.drum, hit.velocity, hit.confidence), step)

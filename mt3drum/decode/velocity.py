@@ -1,8 +1,8 @@
-"""Velocity, second pass: what the model says of each stroke, set beside how loud the recording is there.
+"""Second velocity pass: combine the model's velocities with the loudness measured in the recording.
 
-The model was trained on rendered drums. On real recordings its velocities rank strokes less well than their
-energy does, on rendered ones better. The two are combined drum by drum, over the whole recording, by their
-standard scores, with equal weights that were fitted to nothing (docs/decoding.md).
+The model was trained on rendered drums. Its velocities rank strokes less well than their energy does on real
+recordings, and better on rendered ones. The two are combined per drum over the whole recording, as standard
+scores with equal, untuned weights (docs/decoding.md).
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from tokenizer.codec import MAX_VELOCITY
 from tokenizer.hits import Hit
 
 ATTACK = (-1, 2)
-"""First and last frame, of 10 ms and from the stroke's, in which it is loudest."""
+"""First and last 10 ms frame, relative to the onset, in which the peak of a stroke is measured."""
 BEFORE = (-4, -2)
-"""First and last frame of what sounded before it."""
+"""First and last frame of the level before the stroke."""
 FEWEST = 8
-"""Strokes of a drum below which its mean and spread say too little: they keep the model's velocities."""
+"""Drums with fewer strokes keep the model's velocities: their mean and spread are unreliable."""
 LEAST = 1e-3
-"""Least share of the energy that is the stroke's own: -30 dB."""
+"""Minimum share of the energy attributed to the stroke: -30 dB."""
 
 
 class Strength(NamedTuple):
-    """How loud one stroke is in the recording."""
+    """The loudness of one stroke in the recording."""
 
     rise: float
-    """dB: the energy it adds to what sounded before it."""
+    """Energy in dB above the level before the stroke."""
     flux: float
-    """Mean over mel bands of the rise of the log amplitude, where it rises (spectral flux)."""
+    """Mean positive increase of the log amplitude over mel bands (spectral flux)."""
 
 
 def measure(bands: np.ndarray, steps: Sequence[int]) -> list[Strength]:
-    """The strokes of one segment.
+    """Measure the strokes of one segment.
 
     Args:
         bands: [t m] log amplitude in mel bands.
@@ -53,11 +53,11 @@ def measure(bands: np.ndarray, steps: Sequence[int]) -> list[Strength]:
 
 
 def revise(hits: Sequence[Hit], strengths: Mapping[tuple[float, int], Strength]) -> list[Hit]:
-    """The hits of one recording with velocities by both; each drum keeps the mean and spread that the model
-    gave it.
+    """Revise the velocities of one recording's hits; each drum keeps the mean and spread that the model gave
+    it.
 
     Args:
-        strengths: by time and drum, of every hit.
+        strengths: for every hit, by time and drum.
     """
     velocity = np.array([hit.velocity for hit in hits], dtype=np.float64)
     drum = np.array([hit.drum for hit in hits], dtype=np.int64)
@@ -73,6 +73,6 @@ def revise(hits: Sequence[Hit], strengths: Mapping[tuple[float, int], Strength])
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
-    """[n] with mean 0 and deviation 1; zeros where all are alike."""
+    """[n] scaled to mean 0 and standard deviation 1; zeros if all values are equal."""
     spread = values.std()
     return (values - values.mean()) / spread if spread > 1e-9 else np.zeros_like(values)

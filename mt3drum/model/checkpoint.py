@@ -30,11 +30,11 @@ MAX_BYTES = 2**31
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file and the reason."""
+    """The checkpoint cannot be used; the message names the file and the reason."""
 
 
 def bundled() -> Path:
-    """The checkpoint that comes with the package."""
+    """The checkpoint included in the package."""
     return Path(str(resources.files("mt3drum") / "assets" / "small.safetensors"))
 
 
@@ -45,7 +45,7 @@ def save_checkpoint(
     decoding: Mapping[str, Any],
     training: Mapping[str, Any],
 ) -> None:
-    """Write weights as fp16 with everything needed to use them; the file is complete or absent.
+    """Write weights as fp16 with everything needed to use them. The file is complete or absent.
 
     Args:
         weights: keyed by the names of `mt3drum.model.weight_names`.
@@ -135,11 +135,11 @@ def load_model(path: Path) -> tuple[DrumModel, dict[str, Any]]:
 def load_inference_model(
     path: Path, device: str = "cpu", dtype: torch.dtype | None = None, runtime: str = "torch"
 ) -> tuple[InferenceModel, dict[str, Any]]:
-    """The model for decoding only, without importing x-transformers, and its header.
+    """Load a model for decoding only, without importing x-transformers, and its header.
 
     Args:
-        dtype: of matrix products (default: the fastest on this machine).
-        runtime: `torch`, or `onnx`: ONNX Runtime, on the processor in float32.
+        dtype: type of the matrix products (default: the fastest on this machine).
+        runtime: `torch`, or `onnx` for ONNX Runtime on the CPU in float32.
 
     Raises:
         CheckpointError: as `load_model`; or the runtime is onnx and the checkpoint has no decoder.
@@ -160,7 +160,7 @@ def load_inference_model(
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and weights, checked: exactly those of the configuration, floating-point and finite."""
+    """Header and weights, validated: exactly those of the configuration, floating-point and finite."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -169,7 +169,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     header = read_header(path)
     if _least_weights(header["config"]) > path.stat().st_size:
-        # Check before allocating: a header of one kilobyte may declare a terabyte.
+        # Check before allocating: a header of one kilobyte can declare a terabyte.
         raise CheckpointError(
             f"{path}: the weights do not fit the configuration: the file is too small for it"
         )
@@ -196,7 +196,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         )
     floats = torch.float16, torch.bfloat16, torch.float32, torch.float64
     for name, value in weights.items():
-        counts = name.endswith("num_batches_tracked")  # of the batch norms; all else are weights
+        counts = name.endswith("num_batches_tracked")  # of the batch norms; everything else is weights
         if value.dtype not in ((torch.int64,) if counts else floats):
             kind = str(value.dtype).removeprefix("torch.")
             wanted = "int64" if counts else "floating-point numbers"

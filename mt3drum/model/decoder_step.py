@@ -1,10 +1,10 @@
-"""A cached decoder step: the weights of the training network's decoder, a preallocated cache, unmoved beams.
+"""One cached decoder step, with a preallocated cache and no copying when beams are reordered.
 
-x-transformers rotates and concatenates every cached key again at every step. Here a key is rotated once, the
-cache has room ahead, and the keys and values of the cross-attention are computed once a segment and shared
-by its beams. A beam that changes its parent moves no cache either: all beams of a segment share one cache,
-and a small mask says which entries are a beam's ancestors; entries that are nobody's are dropped when room
-runs out. Equal to `DrumModel.decode` to rounding.
+x-transformers rotates and concatenates all cached keys again at every step. Here each key is rotated once,
+the cache is preallocated, and the keys and values of the cross-attention are computed once per segment and
+shared by its beams. Reordering beams copies nothing: all beams of a segment share one cache, and a small mask
+marks each beam's ancestors; entries without descendants are dropped when space runs out. Equal to
+`DrumModel.decode` up to rounding.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from mt3drum.config import ModelConfig
 from mt3drum.model.stem import EncoderOutput, sinusoid
 from tokenizer.codec import NUM_SPECIAL
 
-_ROOM = 16  # positions: what the cache has room for before it is tidied
+_ROOM = 16  # positions: free space allocated at a time
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Weights of an attention over a layer's own states, one over others' (decoder only), and a feed-forward
-    layer; fused where that saves calls. Norms in float32, the rest in the type of the products."""
+    """Weights of self-attention, cross-attention (decoder only) and feed-forward layer, fused where that
+    saves calls. Norms are float32; the rest has the type of the matrix products."""
 
     self_norm: Tensor
     self_qkv: Tensor
@@ -44,24 +44,24 @@ class Layer:
 
 @dataclass
 class Cache:
-    """What a batch of segments remembers between steps."""
+    """The state of a batch of segments between steps."""
 
     cross: list[tuple[Tensor, Tensor]]
     """Per layer: keys and values [(s h) m k] of the memory, keys already scaled."""
     own: list[tuple[Tensor, Tensor]]
     """Per layer: keys and values [(s h) entry k] of the tokens so far, those of all beams."""
     visible: Tensor
-    """[s beam entry]: 0 where an entry is a beam's ancestor, -inf elsewhere; s is 1 for one beam, where all
-    segments see the same."""
+    """[s beam entry]: 0 for a beam's ancestors, -inf elsewhere; for a single beam s is 1, because all
+    segments share one mask."""
     time_keys: Tensor
     """[s t k]"""
     position: int = 0
     entries: int = 0
-    """Of `own`, in use."""
+    """Number of entries of `own` in use."""
 
 
 def gain(weights: Mapping[str, Tensor], name: str) -> Tensor:
-    """The factor of a layer norm."""
+    """The scale of a layer norm."""
     return weights[f"{name}.gain_less_one"].float() + 1.0
 
 
@@ -70,7 +70,7 @@ def layers(weights: Mapping[str, Tensor], stack: str, head_width: int, dtype: to
 
     Args:
         weights: by our names (`mt3drum.model.weight_names`).
-        dtype: of the products.
+        dtype: type of the matrix products.
     """
     count = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith(f"{stack}.layers."))
     found = []
@@ -80,7 +80,7 @@ def layers(weights: Mapping[str, Tensor], stack: str, head_width: int, dtype: to
         )
 
         def product(*names: str, scale: float = 1.0) -> Tensor:
-            """Matrices side by side; `scale` is for the first, the queries."""
+            """Concatenate matrices; `scale` applies to the first, the queries."""
             parts = [weights[name].float() for name in names]
             return torch.cat((parts[0] * scale, *parts[1:])).to(dtype)
 
@@ -106,12 +106,12 @@ def layers(weights: Mapping[str, Tensor], stack: str, head_width: int, dtype: to
 
 
 def apply_rotary(heads: Tensor, angle: Tensor) -> None:
-    """Rotary position, in place: heads [... k], pairs of neighbours turned by angle [... pair].
+    """Apply rotary position in place: heads [... k], adjacent pairs rotated by angle [... pair].
 
-    Only the first 2 x pair numbers of a head are turned.
+    Only the first 2 x pair values of a head are rotated.
     """
     turned = heads[..., : 2 * angle.shape[-1]]
-    exact = turned.float()  # the same memory where it is float32 already
+    exact = turned.float()  # shares memory if it is already float32
     pairs = torch.view_as_complex(exact.unflatten(-1, (-1, 2)))
     pairs.mul_(torch.polar(torch.ones_like(angle), angle))
     if exact.dtype != heads.dtype:
@@ -119,7 +119,7 @@ def apply_rotary(heads: Tensor, angle: Tensor) -> None:
 
 
 class CachedDecoder:
-    """The decoder, one token of every row at a time.
+    """The decoder, one token per row and step.
 
     Args:
         weights: by our names (`mt3drum.model.weight_names`).
@@ -139,7 +139,7 @@ class CachedDecoder:
             self.embedding = weights["embedding.weight"].float().clone()
             code = sinusoid(codec.segment_steps, config.width).to(self.embedding.device)
             self.embedding[codec.first_time : codec.first_drum] += code
-            # One product for the ordinary head and the query of the time pointer.
+            # One product for the token head and the query of the time pointer.
             scale = 1.0 / math.sqrt(config.head_width)
             heads = ("other_head", 1.0), ("time_query", scale)
             self.head_weight = torch.cat([weights[f"{name}.weight"].float() * by for name, by in heads])
@@ -206,7 +206,7 @@ class CachedDecoder:
         end = cache.entries + beams
         keys[:, cache.entries : end] = key
         values[:, cache.entries : end] = value
-        # Over all entries, used or not: of a part of them, bfloat16 products would make a copy first.
+        # Over all entries, used or not: slicing would make bfloat16 products copy first.
         scores = torch.bmm(query, keys.transpose(1, 2))
         segments = x.shape[0] // beams
         scores.unflatten(0, (segments, self.heads)).add_(cache.visible[:, None])
@@ -214,9 +214,9 @@ class CachedDecoder:
         return functional.linear(self._merge(mixed, segments), layer.self_out)
 
     def _split(self, x: Tensor, beams: int) -> Tensor:
-        """[(s beam) (h k)] -> [(s h) beam k]; einops would take longer than the work itself."""
+        """[(s beam) (h k)] -> [(s h) beam k]; einops would cost more than the operation."""
         if beams == 1:
-            return x.reshape(-1, 1, self.head_width)  # no copy: heads lie in order
+            return x.reshape(-1, 1, self.head_width)  # no copy: heads are contiguous
         return x.reshape(-1, beams, self.heads, self.head_width).transpose(1, 2).flatten(0, 1)
 
     def _merge(self, x: Tensor, segments: int) -> Tensor:
@@ -227,9 +227,9 @@ class CachedDecoder:
 
 
 def make_room(cache: Cache, beams: int, heads: int) -> None:
-    """Drop the entries that are no beam's ancestor, and add room for tokens to come.
+    """Drop the entries that are no beam's ancestor, and allocate space for new tokens.
 
-    Beams share most of their past: what is kept is little more than one entry a position.
+    Beams share most of their past, so little more than one entry per position remains.
     """
     if beams > 1 and cache.entries:
         alive = (cache.visible == 0).any(1)  # [s entry]
@@ -246,23 +246,23 @@ def make_room(cache: Cache, beams: int, heads: int) -> None:
 
 
 def _pick(own: Tensor, flat: Tensor, row: Tensor) -> Tensor:
-    """Entries at places `flat` of own [n entry k] with its first two dimensions as one."""
+    """Select entries `flat` of own [n entry k], indexed over the first two dimensions flattened."""
     return own.flatten(0, 1).index_select(0, flat).unflatten(0, (len(row), -1))
 
 
 def _longer(own: Tensor, room: int) -> Tensor:
-    """own [n entry k] with `room` more entries: zeros, for what is not seen is multiplied by 0."""
+    """own [n entry k] with `room` more entries, set to zero because masked entries are multiplied by 0."""
     return functional.pad(own, (0, 0, 0, room))
 
 
 def reorder(cache: Cache, parents: Tensor) -> None:
-    """Let beam b of each segment continue its old beam `parents[s, b]`: only the mask moves."""
+    """Let beam b of each segment continue its old beam `parents[s, b]`; only the mask is reordered."""
     if parents.shape[1] > 1:
         cache.visible = cache.visible.gather(1, parents[:, :, None].expand(-1, -1, cache.visible.shape[2]))
 
 
 def keep(cache: Cache, segments: Tensor, heads: int) -> None:
-    """Keep only the given segments (indices, rising)."""
+    """Keep only the given segments (increasing indices)."""
     rows = (segments[:, None] * heads + torch.arange(heads, device=segments.device)).flatten()
     cache.cross = [(key[rows], value[rows]) for key, value in cache.cross]
     cache.own = [(key[rows], value[rows]) for key, value in cache.own]

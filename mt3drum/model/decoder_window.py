@@ -1,9 +1,9 @@
-"""The decoder over a window of positions at once, under a causal mask: what `CachedDecoder.step` gives one by
-one, equal to rounding.
+"""Run the decoder over a window of positions at once, with a causal mask; equal to single steps of
+`CachedDecoder.step` up to rounding.
 
-A step multiplies every weight by one vector a segment; a window makes it a matrix, which a processor
-multiplies many times as fast a position. Shapes are those of the batch, the window and a few sizes of the
-cache, whatever the length of a sequence: oneDNN compiles a program for every shape, in two milliseconds.
+A step multiplies every weight by one vector per segment; a window makes it a matrix product, which is many
+times faster per position on a CPU. Shapes depend only on the batch, the window and a few cache sizes, never
+on the length of a sequence, because oneDNN takes two milliseconds to compile a program for each new shape.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from mt3drum.model.decoder_step import CachedDecoder, Layer, apply_rotary
 from mt3drum.model.stem import EncoderOutput
 from tokenizer.codec import NUM_SPECIAL
 
-_ROOM = 64  # positions by which the cache grows
+_ROOM = 64  # positions added when the cache grows
 
 
 @dataclass
 class WindowCache:
-    """What a batch of segments remembers between windows."""
+    """The state of a batch of segments between windows."""
 
     cross: list[tuple[Tensor, Tensor]]
     """Per layer: keys and values [(s h) m k] of the memory, keys already scaled."""
     own: list[tuple[Tensor, Tensor]]
-    """Per layer: keys and values [s h position k] of the tokens so far, and room for more."""
+    """Per layer: keys and values [s h position k] of the tokens so far, with free space."""
     time_keys: Tensor
     """[s t k]"""
 
@@ -44,7 +44,7 @@ def begin_windows(decoder: CachedDecoder, encoded: EncoderOutput) -> WindowCache
 
 
 def keep_segments(cache: WindowCache, segments: Tensor, heads: int) -> None:
-    """Keep only the given segments (indices, rising)."""
+    """Keep only the given segments (increasing indices)."""
     rows = (segments[:, None] * heads + torch.arange(heads, device=segments.device)).flatten()
     cache.cross = [(key[rows], value[rows]) for key, value in cache.cross]
     cache.own = [(key[segments], value[segments]) for key, value in cache.own]
@@ -53,10 +53,10 @@ def keep_segments(cache: WindowCache, segments: Tensor, heads: int) -> None:
 
 @singledispatch
 def decode_window(decoder: CachedDecoder, cache: WindowCache, tokens: Tensor, first: Tensor) -> Tensor:
-    """Logits [s w v] of what follows each of `tokens` [s w], which stand at positions `first` [s] and on.
+    """Logits [s w v] of the token after each of `tokens` [s w], which start at positions `first` [s].
 
-    The cache holds what came before, and keeps these in place of what it had there. Another kind of decoder
-    brings its own way (`onnx_runtime`).
+    The cache holds the tokens before; entries at the positions of `tokens` are overwritten. Other decoders
+    implement this themselves (`onnx_runtime`).
     """
     segments, size = tokens.shape
     device = tokens.device
@@ -66,7 +66,7 @@ def decode_window(decoder: CachedDecoder, cache: WindowCache, tokens: Tensor, fi
     future = torch.arange(room, device=device) > place[..., None]
     mask = torch.zeros(future.shape, dtype=decoder.dtype, device=device).masked_fill_(future, -math.inf)
     row = torch.arange(segments * decoder.heads, device=device).view(segments, -1, 1)
-    entry = (row * room + place[:, None]).flatten()  # [(s h w)]: where in the cache
+    entry = (row * room + place[:, None]).flatten()  # [(s h w)]: index in the cache
     angle = place.flatten()[:, None, None] * decoder.rate  # [row 1 pair]
     x = decoder.embedding[tokens.flatten()]
     width = (decoder.width,)
@@ -117,7 +117,7 @@ def _merge(mixed: Tensor, segments: int, width: int) -> Tensor:
 
 
 def lengthen(cache: WindowCache, positions: int) -> None:
-    """Zeros, for what is not seen is multiplied by 0."""
+    """Extend with zeros, because masked entries are multiplied by 0."""
     room = cache.own[0][0].shape[2]
     if room < positions:
         more = (0, 0, 0, -(-positions // _ROOM) * _ROOM - room)

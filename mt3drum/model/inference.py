@@ -1,7 +1,7 @@
-"""The network as decoding runs it: the same weights, without x-transformers and its import of a second.
+"""The network for inference: the same weights, without the second that importing x-transformers takes.
 
-Equal to `DrumModel` to rounding in float32. In bfloat16 the matrix products of stem, encoder and decoder are
-rounded to 8 bits; features, residual sums, norms and heads stay in float32.
+Equal to `DrumModel` up to rounding in float32. In bfloat16 the matrix products of stem, encoder and decoder
+are rounded to 8 bits; features, residual sums, norms and heads stay in float32.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from mt3drum.config import ModelConfig
 from mt3drum.model.decoder_step import CachedDecoder, apply_rotary, gain, layers
 from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, sinusoid
 
-# Read at the first product. oneDNN compiles a program for every shape and keeps 1024, and recordings of all
-# lengths have many shapes (docs/reliability.md).
+# Read at the first product. oneDNN compiles a program per shape and caches 1024, and recordings of
+# all lengths have many shapes (docs/reliability.md).
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 
 CHUNK = 4
-"""Segments encoded at once on a processor: what passes between layers stays in its cache."""
+"""Segments encoded at once on a CPU, so that intermediate results fit its cache."""
 _EPSILON = 1e-5  # of the batch norms, torch's default
 
 
 def fastest_dtype(device: str) -> torch.dtype:
-    """bfloat16 on a processor that multiplies it (AVX512-BF16, AMX), twice as fast there; else float32."""
-    probe = getattr(torch.cpu, "get_capabilities", dict)  # newer than the oldest torch that is supported
+    """bfloat16 on a CPU that supports it (AVX512-BF16, AMX), twice as fast there; else float32."""
+    probe = getattr(torch.cpu, "get_capabilities", dict)  # newer than the oldest supported torch
     known: dict[str, object] = probe() if device == "cpu" else {}
     return torch.bfloat16 if known.get("avx512_bf16") or known.get("amx_bf16") else torch.float32
 
 
 class InferenceModel:
-    """Encoder, onset head and decoder (None where the configuration has no layers for it) for inference.
+    """Encoder, onset head and decoder (None if the configuration gives it no layers) for inference.
 
     Args:
         weights: by our names (`mt3drum.model.weight_names`); batch norms as in evaluation.
-        dtype: of the matrix products, float32 or bfloat16.
+        dtype: type of the matrix products, float32 or bfloat16.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class InferenceModel:
             self.code = sinusoid(config.codec.segment_steps, config.width)[::FRAMES_PER_STATE].to(self.device)
 
     def _take_stem(self, weights: dict[str, Tensor]) -> None:
-        """Batch norms of evaluation are a factor and a sum: the first on the bands, the others within the
-        convolutions. Kernels are turned to (time, band): a picture [b w t m] ends as states, uncopied."""
+        """Fold the batch norms: the first into scale and offset of the bands, the others into the
+        convolutions. Transpose kernels to (time, band), so that [b w t m] becomes states without a copy."""
 
         def affine(norm: str) -> tuple[Tensor, Tensor]:
             factor = weights[f"{norm}.weight"] / (weights[f"{norm}.running_var"] + _EPSILON).sqrt()
@@ -87,7 +87,7 @@ class InferenceModel:
         return self.encode_with_bands(audio)[0]
 
     def encode_with_bands(self, audio: Tensor) -> tuple[EncoderOutput, Tensor]:
-        """The same, and [b t m] the log amplitude in the mel bands of the first window."""
+        """`encode`, and [b t m], the log amplitude in the mel bands of the first window."""
         size = CHUNK if audio.device.type == "cpu" else len(audio)
         factor, offset = (x[:, 0] for x in self.level)
         parts, bands = [], []
@@ -98,7 +98,7 @@ class InferenceModel:
         return EncoderOutput(*(torch.cat(part) for part in zip(*parts, strict=True))), torch.cat(bands)
 
     def stem(self, audio: Tensor) -> Tensor:
-        """audio [b n] -> what the stem says [b t/2 d] in float32: one stroke, not yet its surroundings."""
+        """audio [b n] -> stem output [b t/2 d] in float32: local features, without the encoder."""
         size = CHUNK if audio.device.type == "cpu" else len(audio)
         parts = [self._stem(self._picture(audio[at : at + size])) for at in range(0, len(audio), size)]
         return torch.cat(parts).float()
@@ -116,7 +116,7 @@ class InferenceModel:
         )
 
     def _picture(self, audio: Tensor) -> Tensor:
-        """audio [b n] -> normalised bands [b t m w], one segment at a time on a processor."""
+        """audio [b n] -> normalised bands [b t m w], one segment at a time on a CPU."""
         audio_config = self.config.audio
         shape = (
             len(audio),
@@ -150,7 +150,7 @@ class InferenceModel:
             normed = functional.layer_norm(x, (width,), layer.self_norm).to(self.dtype)
             qkv = functional.linear(normed, layer.self_qkv)
             apply_rotary(qkv[..., : 2 * width].unflatten(-1, (-1, head_width)), angle)
-            # Two plain products: in bfloat16 on a processor twice as fast as scaled_dot_product_attention.
+            # Two plain products: in bfloat16 on a CPU twice as fast as scaled_dot_product_attention.
             query, key, value = rearrange(qkv, "b s (o h k) -> o (b h) s k", o=3, k=head_width).contiguous()
             mixed = torch.bmm(torch.softmax(torch.bmm(query, key.transpose(1, 2)), dim=-1), value)
             x = x + functional.linear(rearrange(mixed, "(b h) s k -> b s (h k)", b=len(x)), layer.self_out)

@@ -21,7 +21,7 @@ from tokenizer.codec import EOS, NUM_SPECIAL, PAD, Codec
 from tokenizer.drums import FAMILIES, FAMILY_OF
 
 _ILLEGAL = -1e4  # finite, so that a masked neighbour of a soft target costs no NaN
-_SURE = 1e-6  # least base of the focal factor: 0 to a power below 1 has no finite gradient
+_SURE = 1e-6  # lower bound on the focal base: 0 to a power below 1 has no finite gradient
 _TIME_REACH = 2  # steps on either side of a soft time target
 
 
@@ -34,7 +34,7 @@ class LossConfig:
     """
 
     grammar_mask: bool = True
-    """Mask illegal tokens before the softmax, so that nothing is learnt about them."""
+    """Mask illegal tokens before the softmax, so that they receive no gradient."""
     time_sigma: float = 0.6
     """Width in steps of the Gaussian over neighbouring time tokens; 0: one-hot."""
     family_weight: float = 0.3
@@ -43,10 +43,10 @@ class LossConfig:
     """Exponent of the focal factor (1 - p)^gamma on drums and onsets (Lin et al. 2017, arXiv:1708.02002)."""
     class_weight: float = 0.0
     """Exponent of the inverse class frequency that weights drum tokens and onsets; 0: equal weights. Only
-    hits are weighted, not the silence of a rare class, and checkpoints are written without what the weights
-    add to the logits (`without_weights`)."""
+    hits are weighted, not the silence of a rare class, and checkpoints are saved without the resulting shift
+    of the logits (`without_weights`)."""
     class_weight_range: tuple[float, ...] = (0.5, 10.0)
-    """Least and greatest of these weights, before their mean over hits is made 1."""
+    """Minimum and maximum of these weights, before they are scaled to mean 1 over hits."""
     onset_weight: float = 1.0
     onset_positive: float = 4.0
     """Extra weight of frames with an onset."""
@@ -158,7 +158,7 @@ def onset_loss(
     error = error * (1 + config.onset_positive * positive)
     if config.focal_gamma:
         error = error * (torch.sigmoid(logits) - onset).abs().clamp(min=_SURE) ** config.focal_gamma
-    scale = 20.0 / (onset.shape[1] * onset.shape[2])  # the prototype's: onsets are one cell in two hundred
+    scale = 20.0 / (onset.shape[1] * onset.shape[2])  # the prototype's; one cell in two hundred is an onset
     total = error.sum() * scale
     if config.family_weight:
         families = family_matrix(logits.device)
@@ -178,8 +178,8 @@ def onset_loss(
 
 
 def class_weights(counts: Sequence[int], config: LossConfig, device: torch.device) -> Tensor | None:
-    """[26] weights proportional to (share of hits)^-exponent and of mean 1 over the hits, held within
-    `class_weight_range`, and again of mean 1; None for exponent 0."""
+    """[26] weights proportional to (share of hits)^-exponent, with mean 1 over the hits, clipped to
+    `class_weight_range` and rescaled to mean 1; None for exponent 0."""
     if config.class_weight == 0:
         return None
     share = torch.tensor(counts, dtype=torch.float32, device=device).clamp(min=1)
@@ -192,11 +192,11 @@ def class_weights(counts: Sequence[int], config: LossConfig, device: torch.devic
 def without_weights(
     weights: Mapping[str, Tensor], class_weights: Tensor | None, config: LossConfig
 ) -> dict[str, Tensor]:
-    """A network's weights (by our names) with the logits that unweighted classes would have taught.
+    """A network's weights (by our names), corrected to the logits that unweighted training would give.
 
-    Under weights w the best logit of the onset head is log((1 + positive w) / (1 + positive)) too high, that
-    of a drum token log w: as much is taken from the biases. Decoding, thresholds and calibration then mean
-    the same for every run.
+    Under weights w the best logit of the onset head is too high by log((1 + positive w) / (1 + positive)),
+    that of a drum token by log w; this is subtracted from the biases. Decoding, thresholds and calibration
+    then have the same meaning for every run.
     """
     found = dict(weights)
     if class_weights is None:

@@ -1,8 +1,8 @@
-"""The network: two-window log-mel -> stem -> encoder (+ onset head) -> decoder with pointed time.
+"""The network: two-window log-mel -> stem -> encoder (+ onset head) -> decoder with a time pointer.
 
-Time tokens are pointed at: the logit of step t is query(decoder state) . key(encoder state at t) / sqrt(d)
-(pointer networks, Vinyals et al. 2015, arXiv:1506.03134). After 8,000 segments the pointed time token cost
-1.6 nats and the classified one 3.7, when the design was tried out.
+A pointer selects time tokens: the logit of step t is query(decoder state) . key(encoder state at t) / sqrt(d)
+(pointer networks, Vinyals et al. 2015, arXiv:1506.03134). In a design experiment, after 8,000 segments, the
+time token cost 1.6 nats with the pointer and 3.7 with a classifier.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tokenizer.codec import BOS, NUM_SPECIAL
 
 
 class DrumModel(nn.Module):
-    """Encoder, onset head and decoder. All sizes from a `ModelConfig`.
+    """Encoder, onset head and decoder, sized by a `ModelConfig`.
 
-    Its state is by our names of weights (`mt3drum.model.weight_names`), whatever the modules are called.
+    Its state dict uses our weight names (`mt3drum.model.weight_names`), independent of the module names.
     """
 
     time_code: Tensor
@@ -40,7 +40,7 @@ class DrumModel(nn.Module):
             "dim": width,
             "heads": width // config.head_width,
             "attn_dim_head": config.head_width,
-            # Two plain products and a softmax in their type: on a processor the backward pass of
+            # Two plain products and a softmax in their type: on a CPU the backward pass of
             # scaled_dot_product_attention is slow (docs/performance.md).
             "attn_flash": False,
             "attn_custom_attn_fn": partial(functional.softmax, dim=-1),
@@ -63,7 +63,7 @@ class DrumModel(nn.Module):
             self.time_key = nn.Linear(width, FRAMES_PER_STATE * config.head_width)
             nn.init.normal_(self.embedding.weight, std=0.02)
         self.register_buffer("time_code", sinusoid(codec.segment_steps, width), persistent=False)
-        # Onsets are rare: start from about one frame in a hundred.
+        # Onsets are rare: start at a probability of about one frame in a hundred.
         with torch.no_grad():
             self.onset_head.bias.fill_(-4.0)
         self.register_state_dict_post_hook(_name_as_ours)
@@ -84,7 +84,7 @@ class DrumModel(nn.Module):
         return EncoderOutput(memory, keys, head[0], head[1])
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """tokens [...] -> [... d]; a time token carries the code of its step."""
+        """tokens [...] -> [... d]; a time token includes the positional code of its step."""
         codec = self.config.codec
         step = (tokens - codec.first_time).clamp(0, codec.segment_steps - 1)
         is_time = (tokens >= codec.first_time) & (tokens < codec.first_drum)
@@ -111,12 +111,12 @@ class DrumModel(nn.Module):
 
 
 def _name_as_ours(module: DrumModel, state: dict[str, Any], prefix: str, _: Any) -> None:
-    """A hook of `state_dict`."""
+    """`state_dict` hook."""
     _rename(state, prefix, to_own(_below(state, prefix), module.config))
 
 
 def _name_as_modules(module: DrumModel, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """A hook of `load_state_dict`; names of the modules themselves, as in earlier states, are read too."""
+    """`load_state_dict` hook; also accepts module names, as in earlier states."""
     _rename(state, prefix, to_network(_below(state, prefix), module.config))
 
 
@@ -125,7 +125,7 @@ def _below(state: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _rename(state: dict[str, Any], prefix: str, renamed: dict[str, Any]) -> None:
-    """Put `renamed` in the place of all that is below the prefix, in their order; the rest stays."""
+    """Replace everything below the prefix by `renamed`, in its order; the rest stays."""
     for name in [name for name in state if name.startswith(prefix)]:
         del state[name]
     state.update((prefix + name, value) for name, value in renamed.items())

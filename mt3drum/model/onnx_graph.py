@@ -1,9 +1,9 @@
 """The decoding network as two ONNX graphs: encoder with onset head, and decoder as a pure function.
 
-What the decoder remembers is its caller's: a call takes the keys and values of the tokens so far and returns
-those of its own. One graph is one step, several positions at once, and several beams: a mask says which
-entries a row sees. Written node by node, in half a second: torch's exporter took minutes for the same graphs.
-Equal to `InferenceModel` in float32 to rounding (tests/mt3drum/model/test_onnx_graph.py).
+The caller keeps the decoder's state: a call takes the keys and values of the tokens so far and returns those
+of its own tokens. One graph serves single steps, windows and beams: a mask says which entries a row sees.
+Built node by node in half a second; torch's exporter took minutes for the same graphs. Equal to
+`InferenceModel` in float32 up to rounding (tests/mt3drum/model/test_onnx_graph.py).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from tokenizer.codec import NUM_SPECIAL
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-OPSET = 20  # the first with Gelu
-IR_VERSION = 10  # what onnxruntime 1.17 and later reads
+OPSET = 20  # the first opset with Gelu
+IR_VERSION = 10  # readable by onnxruntime 1.17 and later
 _EPSILON = 1e-5  # of the layer norms, torch's default
 Shape = Sequence[int | str]
-"""Sizes of a tensor; words are sizes that vary."""
+"""Sizes of a tensor; strings name variable sizes."""
 _SHIFT = 64  # a power of two
-_SMALL = 256  # numbers: fewer are not worth a Cast
+_SMALL = 256  # elements: smaller constants are not worth a Cast
 
 
 def cross_names(layers: int) -> list[str]:
@@ -45,7 +45,7 @@ def own_names(layers: int) -> list[str]:
 
 
 def new_names(layers: int) -> list[str]:
-    """Outputs of the decoder: keys and values [b h w k] of the tokens it was given."""
+    """Outputs of the decoder: keys and values [b h w k] of its input tokens."""
     return [f"new_{layer}_{part}" for layer in range(layers) for part in ("key", "value")]
 
 
@@ -54,7 +54,7 @@ def encoder_graph(model: InferenceModel, half: bool = True) -> ModelProto:
     before the sigmoid, `time_keys` [b t k] and `cross_names`.
 
     Args:
-        half: store weights as float16 where that loses nothing.
+        half: store weights as float16 where that is lossless.
 
     Raises:
         MissingExtra: onnx is not installed.
@@ -95,11 +95,11 @@ def encoder_graph(model: InferenceModel, half: bool = True) -> ModelProto:
 
 
 def decoder_graph(decoder: CachedDecoder, half: bool = True) -> ModelProto:
-    """Rows of tokens in, logits of what follows each out; a row is a position or a beam.
+    """Build the decoder: rows of tokens in, next-token logits of each out; a row is a position or a beam.
 
-    Inputs: `tokens` [b w] int32; `position` [b w] float32, theirs in the sequence; `mask` [b w e+w], 0
-    where a row sees an entry and -inf elsewhere, entries of the past first, then the rows; `own_names`;
-    `cross_names` and `time_keys` of the encoder. Outputs: `logits` [b w v] and `new_names`.
+    Inputs: `tokens` [b w] int32; `position` [b w] float32, in the sequence; `mask` [b w e+w], 0 where a row
+    sees an entry and -inf elsewhere, past entries first, then the rows; `own_names`; `cross_names` and
+    `time_keys` of the encoder. Outputs: `logits` [b w v] and `new_names`.
 
     Args:
         half: as in `encoder_graph`.
@@ -149,7 +149,7 @@ def decoder_graph(decoder: CachedDecoder, half: bool = True) -> ModelProto:
 
 
 def _heads(graph: _Graph, model: InferenceModel, states: str, memory: str) -> None:
-    """Onset head and time keys: a state answers for two frames."""
+    """Onset head and time keys; each state covers two frames."""
     frames, drums = model.config.codec.segment_steps, model.config.codec.num_drums
     head = graph.linear(states, *model.heads["onset_head"])  # [b s (f o c)]
     head = graph("Reshape", head, np.array([0, frames, 2, drums]))
@@ -162,7 +162,7 @@ def _heads(graph: _Graph, model: InferenceModel, states: str, memory: str) -> No
 
 
 class _Graph:
-    """Nodes of a graph as they are called; names of tensors are strings, arrays become constants."""
+    """A graph built by calling it once per node; tensor names are strings, arrays become constants."""
 
     def __init__(self, half: bool) -> None:
         need("onnx", "onnx")
@@ -188,8 +188,8 @@ class _Graph:
         return f"{stem}_{self.count}"
 
     def constant(self, value: Tensor | np.ndarray) -> str:
-        """Numbers that float16 holds exactly, as those of a checkpoint, are stored as float16; so are
-        `_SHIFT` times theirs, where small ones of a scaled query would lose bits. Loading folds the casts."""
+        """Store values that float16 holds exactly, as in a checkpoint, as float16; also those it holds after
+        scaling by `_SHIFT` (small ones of a scaled query would lose bits). Loading folds the casts."""
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
         array = np.asarray(array, order="C")
         name = self._name("constant")
@@ -208,7 +208,7 @@ class _Graph:
         self.outputs[name] = shape
 
     def linear(self, x: str, weight: Tensor, bias: Tensor | None = None) -> str:
-        """Weight [out in]."""
+        """Linear layer with weight [out in]."""
         product = self("MatMul", x, weight.T)
         return str(product if bias is None else self("Add", product, bias))
 
@@ -227,10 +227,10 @@ class _Graph:
     def heads_of(
         self, layer: Layer, x: str, heads: int, turn: tuple[str, str], pairs: int
     ) -> tuple[str, str, str]:
-        """Query and key, turned by their positions, and value: [b h w k] each.
+        """Query and key, rotated by their positions, and value: [b h w k] each.
 
-        Rotary position turns pairs of neighbours. Queries and keys are made with the first of all pairs, then
-        the second of all, then the rest: their products stay the same, and turning needs no interleaving.
+        Rotary position rotates adjacent pairs. Queries and keys list the first elements of all pairs, then
+        the second, then the rest: products are unchanged, and rotation needs no interleaving.
         """
         weight = layer.self_qkv.float()
         size = len(weight) // (3 * heads)
@@ -256,7 +256,7 @@ class _Graph:
         return str(self("Add", x, self.linear(hidden, *layer.ff_out)))
 
     def model(self, name: str, inputs: Mapping[str, Shape]) -> ModelProto:
-        """The whole, checked."""
+        """The complete, checked model."""
         helper, types = self.onnx.helper, self.onnx.TensorProto
         given = [
             helper.make_tensor_value_info(n, types.INT32 if n == "tokens" else types.FLOAT, shape)

@@ -1,4 +1,4 @@
-"""The decoding network run by ONNX Runtime, in the place of `InferenceModel` in the same decode loop."""
+"""Run the decoding network in ONNX Runtime, as a replacement for `InferenceModel` in the same decode loop."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mt3drum.model.stem import EncoderOutput
 
 
 class OnnxModel(InferenceModel):
-    """The graphs of `onnx_graph`, in float32 on the processor; features, and the stem alone (for a player's
-    own kit), stay torch's.
+    """The graphs of `onnx_graph`, in float32 on the CPU; torch still computes the features, and the stem
+    output for kit enrolment.
 
     Args:
         weights: by our names (`mt3drum.model.weight_names`).
@@ -51,8 +51,8 @@ class OnnxModel(InferenceModel):
 
 
 class OnnxDecoder(CachedDecoder):
-    """The decoder's graph with the caches of `CachedDecoder`. `memory` of an encoded segment already holds
-    the keys and values of the cross-attention [b 2l h m k]."""
+    """The decoder's graph with the caches of `CachedDecoder`. The `memory` of an encoded segment already
+    contains the keys and values of the cross-attention [b 2l h m k]."""
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Tensor]) -> None:
         super().__init__(config, weights, torch.float32)
@@ -89,7 +89,7 @@ class OnnxDecoder(CachedDecoder):
         cross: Sequence[Tensor],
         time_keys: Tensor,
     ) -> tuple[Tensor, list[Tensor]]:
-        """One call of the graph (`decoder_graph`): logits [b w v], and new entries [b h w k]."""
+        """Run the graph (`decoder_graph`) once: logits [b w v], and new entries [b h w k]."""
         layers = len(self.layers)
         tensors = dict(zip((*own_names(layers), *cross_names(layers)), (*own, *cross), strict=True))
         tensors |= {"tokens": tokens.int(), "position": position, "mask": mask, "time_keys": time_keys}
@@ -124,10 +124,10 @@ def _(decoder: OnnxDecoder, cache: WindowCache, tokens: Tensor, first: Tensor) -
 
 
 def session(graph: bytes) -> Any:
-    """On the processor, with as many threads as torch has."""
+    """A CPU session with as many threads as torch."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors alone
+    options.log_severity_level = 3  # errors only
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

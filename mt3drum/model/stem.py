@@ -1,6 +1,6 @@
-"""What the network that is trained and the one that decodes share: stem, code of time, what is encoded.
+"""Parts shared by training and inference networks: stem, positional code, encoder output.
 
-No x-transformers here: its import takes a second, and decoding does without.
+This module does not import x-transformers: that takes a second, and decoding does not need it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from torch import Tensor, nn
 
 from mt3drum.config import ModelConfig
 
-FRAMES_PER_STATE = 2  # an encoder state is 20 ms; each answers for two frames of 10 ms
+FRAMES_PER_STATE = 2  # an encoder state is 20 ms and covers two frames of 10 ms
 
 
 class EncoderOutput(NamedTuple):
-    """What the encoder says of a batch of segments."""
+    """The encoder's output for a batch of segments."""
 
     memory: Tensor
-    """[b s d]: states with the code of their time, for the decoder's cross-attention."""
+    """[b s d]: states with positional code, for the decoder's cross-attention."""
     time_keys: Tensor
     """[b t k]: one key per frame, for the time pointer."""
     onset_logits: Tensor
-    """[b t c]: onset of each drum class in each frame."""
+    """[b t c]: onset logit of each drum class in each frame."""
     velocity: Tensor
     """[b t c]: its velocity / 127, before the sigmoid."""
 
@@ -64,6 +64,6 @@ class Stem(nn.Module):
             memory_format=torch.channels_last
         )
         image = self.convolutions(image)
-        if image.requires_grad:  # else the gradient comes in the order of `project`, slow to work on
+        if image.requires_grad:  # else the gradient comes in the memory order of `project`, which is slow
             image.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
         return self.project(rearrange(image, "b c m t -> b t (m c)"))

@@ -1,8 +1,8 @@
-"""Our names of the network's weights, and the names the training network knows them by.
+"""Our names of the network's weights, and their names in the training network.
 
-Files, averages and the decoding network use ours: they say what a weight is, and outlive the library whose
-layers hold it in training (torchtitan's state-dict adapters do the same). The others are attribute paths of
-x-transformers 2.31 and of `mt3drum.model.stem`; they were the names in files of format "mt3drum-1".
+Checkpoints, averages and the decoding network use ours: they describe each weight, and do not depend on the
+library that implements the layers in training (as in torchtitan's state-dict adapters). The others are
+attribute paths of x-transformers 2.31 and `mt3drum.model.stem`, and the names in files of format "mt3drum-1".
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Weight(NamedTuple):
 
     name: str
     network_name: str
-    """In the modules of `mt3drum.model.network.DrumModel`."""
+    """Its name in the modules of `mt3drum.model.network.DrumModel`."""
     shape: tuple[int, ...]
 
 
 def weights_of(config: ModelConfig) -> Iterator[Weight]:
-    """Every weight, without making one."""
+    """Describe every weight without allocating it."""
     width, codec = config.width, config.codec
     yield from _stem(config)
     yield from _stack("encoder", config.encoder_layers, ("attention", "feed_forward"), config)
@@ -42,8 +42,8 @@ def weights_of(config: ModelConfig) -> Iterator[Weight]:
 
 
 def to_own(weights: Mapping[str, Value], config: ModelConfig) -> dict[str, Value]:
-    """Weights by the names of the training network -> by ours. Unknown names stay: whoever checks names
-    refuses them."""
+    """Rename weights from the training network's names to ours. Unknown names stay, to be rejected by later
+    checks."""
     own = {weight.network_name: weight.name for weight in weights_of(config)}
     return {own.get(name, name): value for name, value in weights.items()}
 
@@ -66,8 +66,8 @@ def _stem(config: ModelConfig) -> Iterator[Weight]:
 
 
 def _stack(stack: str, depth: int, kinds: tuple[str, ...], config: ModelConfig) -> Iterator[Weight]:
-    """Layer norms are stored less one (`gain_less_one`), as x-transformers trains them so that weight decay
-    pulls the gain to 1: 16 bits would round the sum."""
+    """Layer norms store their gain minus one (`gain_less_one`), as x-transformers trains them so that weight
+    decay pulls the gain to 1; 16 bits would round the sum."""
     width, inner = config.width, config.width * config.feed_forward
     yield Weight(f"{stack}.norm.gain_less_one", f"{stack}.final_norm.gamma", (width,))
     rate = f"{stack}.rotary_frequency", f"{stack}.rotary_pos_emb.inv_freq"
