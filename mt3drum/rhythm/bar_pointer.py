@@ -1,12 +1,12 @@
-"""Beats that a list of hits may keep to, one candidate for each range of tempos.
+"""Candidate beat sequences for a list of hits, one for each range of tempos.
 
 A bar-pointer model (Whiteley, Cemgil and Godsill 2006; Krebs, Boeck and Widmer 2015) that observes hits
-instead of audio and whose bar is one beat: within a beat of known length every role of the kit strikes as a
-Poisson process whose rate peaks at the subdivisions of the beat (`mt3drum.rhythm.patterns`). What a beat of a
-bar is, and which of the candidates is the beat, `mt3drum.rhythm.meter` decides.
+instead of audio and whose bar is one beat: within a beat of known length every role of the kit is a Poisson
+process whose rate peaks at the subdivisions of the beat (`mt3drum.rhythm.patterns`).
+`mt3drum.rhythm.meter` then groups beats into bars and chooses among the candidates.
 
-Lengths are real numbers. A path keeps the fraction of a frame by which its beat missed the frame it was
-rounded to (per-survivor processing, Raheli, Polydoros and Tzou 1995), so that a beat of 48.4 frames is one.
+Beat lengths are real numbers. Each path keeps the rounding error of its last beat in frames (per-survivor
+processing, Raheli, Polydoros and Tzou 1995), so that beats of 48.4 frames are possible.
 """
 
 from __future__ import annotations
@@ -24,44 +24,44 @@ from mt3drum.rhythm.patterns import BEAT, ROLES, TICKS, Pattern
 from tokenizer.hits import Hit
 
 FRAME = 0.01
-"""Seconds: resolution of the search. Beats are kept finer."""
+"""Seconds: resolution of the search. Beats are located more precisely."""
 SIGMA, NARROW = 0.02, 0.05
-"""Standard deviation of a stroke around its place: seconds (a drummer's 10 ms and the annotation's), and at
-most so much of a beat, or the sixteenths of a fast one would run into each other."""
+"""Standard deviation of a stroke around its position: in seconds (10 ms of the drummer plus annotation
+error), and as a maximum share of a beat, so that the sixteenths of fast beats stay distinct."""
 FLOOR = 0.1
-"""Strokes a second of a role anywhere, so that no stroke is impossible."""
+"""Background rate of each role in strokes per second, so that no stroke is impossible."""
 STIFFNESS = 60.0
-"""Cost in nats of a change of tempo by a factor e from one beat to the next."""
+"""Cost in nats of a tempo change by a factor of e from one beat to the next."""
 REACH = 3
-"""Most steps of the tempo grid from one beat to the next (6 %)."""
+"""Maximum change in steps of the tempo grid from one beat to the next (6 %)."""
 STEP = 1.02
 """Ratio of neighbouring lengths in the search."""
 EARLY = 1 / 12
-"""Of a beat: strokes that much before it are still its own. Few strokes fall there, so that rounding the
-border to frames loses none and counts none twice."""
+"""Strokes up to this share of a beat early belong to the beat. Few strokes fall at this border, and rounding
+it to frames neither loses nor duplicates any."""
 BAND = 1.25
-"""Ratio of the longest length of a band to its shortest. Neighbouring bands overlap by half."""
+"""Ratio of the longest to the shortest beat of a band. Neighbouring bands overlap by half."""
 _TOGETHER = 2.0
-"""Lengths of this ratio at most are searched at once."""
+"""Maximum ratio of beat lengths that are searched together."""
 _STRETCH = 256
-"""Frames whose evidence is summed up at once, about."""
+"""Approximate number of frames whose evidence is summed at once."""
 _NAT = 2**20
-"""Scores are whole numbers of this part of a nat: a maximum says in its lowest bits which step it was."""
+"""Scores are integers in units of 1 / 2^20 nat; the lowest bits encode the step of the maximum."""
 _BITS, _MASK = 3, 7
 _NEVER = -(2**58)
-"""The score where no path comes; what the strokes of two hours add leaves it far below any other."""
+"""Score of an unreachable state, far below any score that two hours of strokes can produce."""
 _FRESH = 255
-"""Of the steps: the path begins here."""
+"""Step that marks the start of a path."""
 
 
 @dataclass(frozen=True)
 class BeatPath:
-    """The likeliest beats of one band of tempos."""
+    """The most likely beats in one band of tempos."""
 
     likelihood: float
-    """Natural logarithm; comparable between bands for the same hits."""
+    """Log-likelihood; comparable between bands for the same hits."""
     beats: tuple[float, ...]
-    """Seconds: from at or before the first hit to after the last."""
+    """Beat times in seconds, from at or before the first hit to after the last."""
 
 
 def bands(shortest: float, longest: float) -> tuple[tuple[float, float], ...]:
@@ -77,24 +77,24 @@ def likeliest(
     ranges: tuple[tuple[float, float], ...],
     pattern: Pattern = BEAT,
 ) -> list[BeatPath]:
-    """Viterbi search, block by block: the best path of each range of lengths (seconds), in their order.
+    """Viterbi search, block by block: the best path for each range of beat lengths (seconds), in order.
 
-    A block is as long as the shortest beat, so that whatever a frame depends on lies in an earlier block.
-    Ranges of similar lengths are searched together, so that blocks are few and what a stroke adds is short.
-    Memory: two bytes a frame and length, 15 KB a second. Time: 0.15 CPU-s a minute for lengths of 0.2 to
-    1.9 s, 0.02 for those within a factor of 1.7.
+    A block is as long as the shortest beat, so that every frame depends on earlier blocks only. Ranges of
+    similar lengths are searched together, which keeps blocks few and the templates short. Memory: two bytes
+    per frame and length, 15 KB per second. Time: 0.15 CPU-s per minute for lengths of 0.2 to 1.9 s, 0.02 for
+    those within a factor of 1.7.
 
     Args:
-        hits: at least one, in order. roles: of each hit, indices into `ROLES`.
-        ranges: of one beat's length. pattern: of one beat.
+        hits: at least one, in order. roles: index into `ROLES` of each hit.
+        ranges: of beat lengths. pattern: of one beat.
     """
-    # Doubtful strokes weigh less; on average strokes weigh 1, as the cost of beats without any has it.
+    # Uncertain strokes weigh less; the mean weight is 1, which the cost of empty beats assumes.
     mean = sum(hit.confidence for hit in hits) / len(hits)
     weights = [hit.confidence / mean if mean else 1.0 for hit in hits]
     found: list[BeatPath] = []
     for group in _groups(ranges):
         search = _search(pattern, group)
-        # The frame of the recording that is frame 0 here.
+        # Frame of the recording that is frame 0 here.
         origin = math.floor(hits[0].time / FRAME) - math.ceil(search.longest)
         frames = [round(hit.time / FRAME) - origin for hit in hits]
         found += [
@@ -105,7 +105,7 @@ def likeliest(
 
 
 def _groups(ranges: tuple[tuple[float, float], ...]) -> list[tuple[tuple[float, float], ...]]:
-    """Neighbouring ranges, put together as far as `_TOGETHER` allows."""
+    """Merge neighbouring ranges as far as `_TOGETHER` allows."""
     groups: list[list[tuple[float, float]]] = []
     for band in ranges:
         if groups and max(band[1], groups[-1][-1][1]) <= _TOGETHER * min(band[0], groups[-1][0][0]):
@@ -135,11 +135,11 @@ class _Search:
         inside = np.clip(other, 0, len(logs) - 1)
         change = np.rint(-STIFFNESS * np.abs(logs - logs[inside]) * _NAT).astype(np.int64)
         change[(inside != other) | (band != band[inside])] = _NEVER
-        # The lowest bits say which step it was; of equal ones the lowest is taken.
+        # The lowest bits encode the step; of equal scores the lowest step is taken.
         self.change = (change << _BITS) + np.arange(2 * REACH, -1, -1)[:, None]
 
     def _template(self, rates: np.ndarray) -> np.ndarray:
-        """[roles, reach, styles, lengths]: what a stroke adds to a beat that ends s frames after it."""
+        """[roles, reach, styles, lengths]: log-likelihood of a stroke s frames before the end of its beat."""
         table = np.zeros((len(ROLES), self.reach, len(rates), len(self.lengths)), np.float32)
         for column, length in enumerate(self.lengths):
             first = max(1, round(length * EARLY))
@@ -156,7 +156,7 @@ class _Search:
     def run(
         self, frames: Sequence[int], struck: Sequence[int] | np.ndarray, weights: Sequence[float]
     ) -> list[tuple[float, list[float]]]:
-        """(likelihood, frames of the beats with their fractions) of each band."""
+        """(log-likelihood, beat times in fractional frames) of each band."""
         first, last = frames[0], frames[-1]
         lengths, count, block = self.lengths, len(self.lengths), self.block
         whole = np.floor(lengths).astype(np.int64)
@@ -166,10 +166,10 @@ class _Search:
         stretch = max(1, _STRETCH // block) * block
         total = -(-(last + 1 + self.reach) // stretch) * stretch
         evidence = self._evidence(frames, struck, weights, stretch)
-        origin = np.zeros((total, count), np.uint8)  # of a beat by its start: the step to its length
-        late = np.zeros((total, count), np.bool_)  # of a beat by its end: a frame beyond its whole ones
-        # By the frame on which a beat starts, `past` frames and a stretch: the best that ends there, and by
-        # what fraction of a frame the beat will miss the frame after its whole ones.
+        origin = np.zeros((total, count), np.uint8)  # by first frame of a beat: the step to its length
+        late = np.zeros((total, count), np.bool_)  # by last frame of a beat: whether it is one frame longer
+        # By start frame of a beat, for `past` frames and a stretch: the best score of a beat that ends there,
+        # and the rounding error in frames of the next beat.
         onward = np.full((past + stretch, count), _NEVER)
         fraction = np.zeros((past + stretch, count))
         starts = (np.arange(past - 1, past + block)[:, None] - whole) * count + np.arange(count)
@@ -219,7 +219,7 @@ class _Search:
         weights: Sequence[float],
         stretch: int,
     ) -> Iterator[np.ndarray]:
-        """Stretches [frames, lengths] without end: what the strokes say of a beat that ends there, `_NAT`."""
+        """Endless stretches [frames, lengths]: evidence, in `_NAT`, for a beat that ends at each frame."""
         ahead = np.zeros((stretch + self.reach, len(self.cost), len(self.lengths)), np.float32)
         scaled = np.empty_like(self.template[0])
         hits = iter(zip(frames, struck, weights, strict=True))
@@ -261,7 +261,7 @@ def _close(
     lengths: np.ndarray,
     last: int,
 ) -> None:
-    """Note paths that end here, on a beat that holds the last stroke."""
+    """Record paths that end here, on a beat that contains the last stroke."""
     rows = np.arange(low, low + len(score))[:, None] - border
     closed = np.where((rows > last) & (rows - lengths <= last + 1), score, _NEVER)
     at = closed.argmax(0)

@@ -1,7 +1,7 @@
-"""Tempo, meter, beats and downbeats of a list of hits. The times of the hits are never changed.
+"""Estimate tempo, meter, beats and downbeats from a list of hits, without changing the hits.
 
-`bar_pointer` finds the likeliest beats in every range of tempos, `_refine` lays them through the strokes, and
-`meter` chooses among them, and the meter and the downbeats, by what repeats from bar to bar.
+`bar_pointer` finds the most likely beats in every range of tempos, `_refine` fits them to the strokes, and
+`meter` chooses the beats, the meter and the downbeats by what repeats from bar to bar.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from mt3drum.rhythm.patterns import PATTERNS, roles
 from tokenizer.hits import Hit
 
 MIN_HITS = 16
-"""Fewer strokes are no ground for a beat: a grid could be bent to fit any."""
+"""Minimum number of strokes; a grid could be bent to fit fewer."""
 STEADY, SCATTER = 0.4, 1.3
-"""A grid is believed from a `Grid.steadiness` of STEADY + SCATTER / sqrt(strokes) on: 0.73 for 16, 0.53 for
-100, 0.46 for 500. The best grid through strokes at random reached 0.61 for 16, 0.40 for 48 and 0.38 for 100;
-of 36 human performances (74 to 316 strokes) those whose beats were found all had 0.53 or more."""
+"""A grid is accepted if its `Grid.steadiness` is at least STEADY + SCATTER / sqrt(strokes): 0.73 for 16, 0.53
+for 100, 0.46 for 500. The best grid through random strokes reached 0.61 for 16, 0.40 for 48 and 0.38 for 100;
+of 36 human performances (74 to 316 strokes), all with correctly found beats had at least 0.53."""
 MAX_SECONDS = 2 * 3600.0
-"""Longer stretches have no grid: the search keeps up to 15 KB a second."""
+"""Maximum duration with a grid: the search needs up to 15 KB per second."""
 TRIAL = 120.0
-"""Seconds of a recording by which its tempo and meter are chosen."""
+"""Seconds of a recording from which tempo and meter are chosen."""
 SHORTEST, LONGEST = 0.2, 1.9
-"""Seconds a beat may last: 300 to 32 beats a minute."""
+"""Shortest and longest beat in seconds: 300 to 32 beats per minute."""
 TEMPO_RANGE = 1.3
-"""After the trial the beat stays within this factor of its usual length there."""
+"""After the trial, beats stay within this factor of their usual length in the trial."""
 DRIFT = 0.06
-"""A given tempo may be off, or waver, by this share."""
+"""Tolerance of a given tempo, as a share of it."""
 SAME = 0.04
-"""Candidates whose tempos differ by a smaller share are one."""
+"""Candidates whose tempos differ by less than this share are treated as one."""
 
 
 def estimate(
@@ -44,18 +44,17 @@ def estimate(
     bpm: float | None = None,
     meter: Meter | None = None,
 ) -> Grid | None:
-    """The beats behind the hits, or None where no steady grid fits.
+    """Estimate the beats behind the hits; None if no steady grid fits.
 
-    None means: fewer than `MIN_HITS` strokes, strokes over less than 1 s or more than `MAX_SECONDS`, or
-    strokes that keep to the best grid too loosely (`STEADY`). With `bpm` the user vouches for the beat: only
-    `MAX_SECONDS` counts, and of too few strokes the first begins a bar and the tempo is kept as given.
+    None means: fewer than `MIN_HITS` strokes, strokes spanning less than 1 s or more than `MAX_SECONDS`, or
+    too loose a fit to the best grid (`STEADY`). With `bpm`, the beat is taken as given: only `MAX_SECONDS`
+    applies, and with too few strokes the first one starts a bar and the tempo is kept exactly.
 
     Args:
         hits: times in seconds, 0 or later.
-        seconds: length of the recording; default: up to the last hit. The beats reach from its start to its
-            end.
-        bpm: beats a minute (of the meter's beat: a dotted quarter in 6/8), within 6 %.
-        meter: the time signature, where it is known.
+        seconds: length of the recording; default: up to the last hit. The beats span the recording.
+        bpm: beats per minute (of the meter's beat: a dotted quarter in 6/8), within 6 %.
+        meter: the time signature, if known.
     Raises:
         ValueError: the tempo is outside 20..500.
     """
@@ -79,7 +78,7 @@ def estimate(
 
 
 def _straight(hits: Sequence[Hit], seconds: float, bpm: float, meter: Meter) -> Grid:
-    """A metronome through the first stroke."""
+    """A metronome that starts at the first stroke."""
     start = hits[0].time if hits else 0.0
     beats, first = _extend(
         np.array([start, start + 60 / bpm]), 0, max(seconds, start + 60 / bpm), meter.beats
@@ -88,7 +87,7 @@ def _straight(hits: Sequence[Hit], seconds: float, bpm: float, meter: Meter) -> 
 
 
 def _read(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> Reading:
-    """The likeliest reading; of a long recording the start tells in which tempo and meter."""
+    """The most likely reading; in a long recording, the start determines tempo and meter."""
     name = (meter.numerator, meter.denominator) if meter else None
     start = [hit for hit in hits if hit.time < hits[0].time + TRIAL]
     if len(start) < MIN_HITS:
@@ -108,9 +107,9 @@ def _read(hits: Sequence[Hit], bpm: float | None, meter: Meter | None) -> Readin
 
 
 def _same_beat(hits: Sequence[Hit], struck: np.ndarray, meter: Meter) -> Reading | None:
-    """The likeliest beats of any meter, in bars of the one given; None where its beats are of another kind.
+    """The most likely beats of any meter, in bars of the given one; None if its beats are of another kind.
 
-    A meter says how beats make bars, not how fast they are.
+    A meter groups beats into bars, but does not determine the tempo.
     """
     free = _best(hits, struck, bands(SHORTEST, LONGEST), None, use_tempo=True)
     if Meter(*free.meter).beat_quarters != meter.beat_quarters:
@@ -120,7 +119,7 @@ def _same_beat(hits: Sequence[Hit], struck: np.ndarray, meter: Meter) -> Reading
 
 
 def _ranges(bpm: float | None, meter: Meter | None) -> tuple[tuple[float, float], ...]:
-    """Of the lengths of a beat, in seconds."""
+    """Ranges of beat lengths in seconds."""
     if bpm is not None:
         return ((60 / bpm / (1 + DRIFT), 60 / bpm * (1 + DRIFT)),)
     if meter is None:
@@ -147,17 +146,17 @@ def _best(
             lengths.append(length)
             series.append(beats)
             if len(beats) > 2:
-                series.append((beats[1:] + beats[:-1]) / 2)  # the beat may be what was taken for its half
+                series.append((beats[1:] + beats[:-1]) / 2)  # these beats may be the off-beats
     return readings(times, struck, series, meter, use_tempo=use_tempo)[0]
 
 
 def _refine(times: np.ndarray, weights: np.ndarray, rough: np.ndarray) -> np.ndarray:
-    """Beats to the millisecond: a line through the strokes on the beat, beat by beat, over some two beats to
-    either side. Strokes off the beat are left out: they may swing."""
+    """Refine beats to the millisecond: fit a line to the strokes on the beat, within about two beats on
+    either side of each. Off-beat strokes are left out, because they may swing."""
     beat = np.round(np.interp(times, rough, np.arange(len(rough)))).astype(int)
     late = times - rough[beat]
     on = np.abs(late) < 0.05
-    # Each beat as found stands beside its strokes with little weight, for beats without any.
+    # Each beat as found is added to its strokes with a low weight, for beats without strokes.
     weight = np.bincount(beat[on], weights[on], len(rough)) + 0.2
     gap = np.bincount(beat[on], weights[on] * late[on], len(rough))
     reach = np.arange(-6, 7)
@@ -177,7 +176,7 @@ def _steadiness(hits: Sequence[Hit], beats: np.ndarray) -> float:
 
 
 def _extend(beats: np.ndarray, first: int, seconds: float, per_bar: int) -> tuple[list[float], int]:
-    """On to both ends of the recording at the pace of the first and last four beats."""
+    """Extend to both ends of the recording at the tempo of the first and last four beats."""
     kept = [float(beat) for beat in beats]
     ahead = (kept[min(4, len(kept) - 1)] - kept[0]) / min(4, len(kept) - 1)
     while kept[0] - ahead > -0.01:

@@ -1,4 +1,4 @@
-"""Strokes too close to be notes of their own: ruffs, drags and flams before a note, and rolls."""
+"""Strokes too close together to be notes of their own: grace notes (ruffs, drags, flams) and rolls."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 
 CLOSE = 0.045
-"""Seconds: strokes of one drum closer than this belong to one ruff or roll: 22 a second, thirty-seconds at
-167 beats a minute."""
+"""Seconds: strokes of one drum closer than this belong to one ruff or roll (22 strokes per second:
+thirty-seconds at 167 beats per minute)."""
 FEET = frozenset(drum.index for drum in DRUMS if drum.name in ("kick", "hihat_pedal"))
 MOST_GRACES = 3
-"""Strokes before a note that are still its ruff; from two more on it is a roll."""
+"""Maximum number of grace notes before a note; longer runs are rolls."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What was found, by the stroke that is to be written."""
+    """Figures, keyed by the stroke that is written."""
 
     rest: list[Hit]
-    """The strokes to be placed, in order: all but those of `graces` and `rolls`."""
+    """The strokes to quantise, in order: all except those in `graces` and `rolls`."""
     graces: Mapping[Hit, tuple[Hit, ...]]
-    """Two or three strokes before each of these: a drag or a ruff. Flams are found by their place."""
+    """Two or three grace strokes before a main stroke: a drag or a ruff. Flams are found by position."""
     rolls: Mapping[Hit, tuple[Hit, ...]]
-    """The strokes after each of these, up to the end of its beat or of the roll."""
+    """The strokes that follow the first stroke of a roll, up to the end of its beat or of the roll."""
     ends: Mapping[Hit, Fraction]
-    """Of those: quarter notes from the start of the first bar to its end."""
+    """End of each roll in quarter notes from the start of the first bar."""
 
     @property
     def led(self) -> frozenset[Hit]:
-        """Strokes that hold others."""
+        """Strokes that represent others."""
         return frozenset({*self.graces, *self.rolls})
 
     def until(self, hit: Hit) -> Fraction | None:
-        """Where the roll that the stroke begins ends."""
+        """The end of the roll that starts with the stroke."""
         return self.ends.get(hit)
 
 
 def find_figures(hits: Sequence[Hit], grid: Grid) -> Figures:
-    """Ruffs, drags and rolls among the strokes of each drum of the hands.
+    """Find ruffs, drags and rolls in the strokes of each drum played by hand.
 
-    A run of strokes closer than `CLOSE` is a ruff where its last stroke is the loudest and at most
-    `MOST_GRACES` come before it; a longer one is a roll, cut at the beats.
+    A run of strokes closer than `CLOSE` is a ruff if its last stroke is the loudest and at most `MOST_GRACES`
+    precede it; longer runs are rolls, split at the beats.
 
     Args:
         hits: in order of time.
@@ -70,7 +70,7 @@ def find_figures(hits: Sequence[Hit], grid: Grid) -> Figures:
 
 
 def _runs(hits: Sequence[Hit]) -> list[list[Hit]]:
-    """Strokes of one drum close together; none of strokes at one time, which are no figure."""
+    """Runs of close strokes on one drum; simultaneous strokes form no run."""
     runs: dict[int, list[list[Hit]]] = {}
     for hit in hits:
         of_drum = runs.setdefault(hit.drum, [])
@@ -87,7 +87,7 @@ def _runs(hits: Sequence[Hit]) -> list[list[Hit]]:
 
 
 def _by_beat(run: list[Hit], grid: Grid) -> list[tuple[int, list[Hit]]]:
-    """(beat, its strokes); a stroke nearer to the next beat than to the stroke before it is that beat's."""
+    """(beat, its strokes); strokes nearer to the next beat than to the previous stroke belong to it."""
     half = (run[-1].time - run[0].time) / (len(run) - 1) / 2
     parts: dict[int, list[Hit]] = {}
     for hit in run:
@@ -96,8 +96,8 @@ def _by_beat(run: list[Hit], grid: Grid) -> list[tuple[int, list[Hit]]]:
 
 
 def _end(last: Hit, grid: Grid) -> Fraction:
-    """Quarter notes to the quarter (or, of three eighths, the sixth) of a beat nearest to the last stroke's
-    end."""
+    """End of the last stroke in quarter notes, rounded to a quarter of a beat (a sixth if beats are three
+    eighths)."""
     parts = 6 if grid.meter.compound else 4
     end = math.floor(grid.position(last.time) * parts) + 1
     return Fraction(end, parts) * grid.meter.beat_quarters

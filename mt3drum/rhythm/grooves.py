@@ -1,8 +1,8 @@
-"""Grooves that drummers play, in tenths: how often each role of the kit strikes where in a bar.
+"""Common drum grooves: strokes of each role of the kit at each position of a bar, in tenths.
 
 The first twelve are clusters of the Groove MIDI Dataset's training split (319 performances by human drummers
-in 4/4; Gamma-Poisson mixture, twelve components), named after what is in them. The others are written down:
-grooves and meters that the data set hardly holds.
+in 4/4; Gamma-Poisson mixture, twelve components), named after their content. The others are hand-written, for
+grooves and meters that are rare in the data set.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from mt3drum.rhythm.patterns import PATTERNS, ROLES, TICKS
 
 LEAST = 0.015
-"""Strokes a bar where a groove has none."""
+"""Minimum rate in strokes per bar."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,18 +24,18 @@ class GrooveModel:
 
     name: str
     share: float
-    """How usual it is, beside the others of its meter."""
+    """Prior weight among the grooves of its meter."""
     usual: float
-    """Seconds a beat usually lasts."""
+    """Typical beat length in seconds."""
     spread: float
-    """Standard deviation of the logarithm of its length."""
+    """Standard deviation of the logarithm of the beat length."""
     rates: np.ndarray
-    """Strokes a bar at each place, float64 [beats, roles, 12]."""
+    """Strokes per bar at each position, float64 [beats, roles, 12]."""
 
 
 def _groove(name: str, share: float, bpm: tuple[float, float], beats: int = 4, **lines: str) -> GrooveModel:
-    """bpm: the usual one, and the standard deviation of its logarithm. lines: role to one digit for each
-    step, tenths of a stroke; a line has as many steps as divide the twelfths of its beats."""
+    """bpm: typical tempo, and standard deviation of its logarithm. lines: role -> one digit per step, in
+    tenths of a stroke; the number of steps divides the twelfths of its beats."""
     rates = np.full((len(ROLES), beats * TICKS), LEAST)
     for role, line in lines.items():
         steps = np.array([0.0 if step == "." else int(step) / 10 for step in line])
@@ -384,7 +384,7 @@ _TWELVE = (
 
 @cache
 def grooves(numerator: int, denominator: int) -> tuple[GrooveModel, ...]:
-    """Those of a meter; of one that has none written down, what its `Pattern` says."""
+    """The grooves of a meter; if none are listed, one derived from its `Pattern`."""
     pattern = PATTERNS[numerator, denominator]
     rates = np.maximum(pattern.mean_rates().transpose(1, 0, 2), LEAST)
     generic = GrooveModel("any", 0.2, pattern.usual, 0.4, rates)

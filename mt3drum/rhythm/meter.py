@@ -1,10 +1,10 @@
-"""Which of several series of beats is the beat, what its meter is, and where its bars begin.
+"""Choose the beat among candidate sequences, its meter, and the position of the bar lines.
 
-A reading is a series of beats, a meter and the beat that begins a bar. It is weighed by the strokes of all
-its bars laid over one another, as a mixture of grooves: in a groove every place of the bar has a rate of its
-own, drawn from a Gamma distribution around the groove's (Gamma-Poisson evidence), so that a rhythm of its
-own, kept up, counts for more than the textbook. Beside that count how closely the strokes keep to their
-places, and how usual the tempo is for the groove.
+A reading is a beat sequence, a meter and the beat that starts a bar. Its score models the strokes of all bars
+as a mixture of grooves: each position of the bar has its own rate, drawn from a Gamma distribution around the
+groove's rate (Gamma-Poisson evidence), so that a consistent rhythm counts for more than a textbook one. The
+score also includes how closely the strokes follow their positions, and how typical the tempo is for the
+groove.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from mt3drum.rhythm.grooves import grooves
 from mt3drum.rhythm.patterns import ROLES, TICKS
 
 SIGMA = 0.02
-"""Seconds: standard deviation of a stroke around its place."""
+"""Standard deviation in seconds of a stroke around its position."""
 FLOOR = 0.1
-"""Strokes a second of a role that keep to no place."""
+"""Background rate of a role in strokes per second."""
 BARS = 3.0
-"""Weight of a groove, in bars."""
+"""Prior weight of a groove, in bars."""
 TERNARY = 0.4
-"""Share of the filled beats with a stroke on their second third from which beats are of three eighths: a
-shuffle, which leaves it out, is written in 4/4. Between half of it and all of it the meters compete."""
+"""Beats are three eighths if this share of non-empty beats has a stroke on the second third (a shuffle, which
+has none there, is written in 4/4). Between half this share and all of it, the meters compete."""
 EVIDENCE, TIMING, START = 0.31, 0.4, 0.9
-"""Weights of the evidence and the timing beside the usual tempos (strokes are less independent than the model
-has it), and what a bar gains that begins with the first stroke. With `COST` chosen by random search: most
-right tempos, meters and downbeats on the Groove MIDI Dataset's training and validation splits and on made-up
-grooves of 60 to 280 beats a minute."""
+"""Weights of evidence and timing relative to the tempo prior (strokes are less independent than in the
+model), and the bonus of a bar that starts with the first stroke. Chosen with `COST` by random search for the
+most correct tempos, meters and downbeats on the Groove MIDI Dataset's training and validation splits and on
+synthetic grooves of 60 to 280 beats per minute."""
 COST = {(4, 4): 0.0, (3, 4): 6.5, (5, 4): 8.0, (6, 8): 15.4, (12, 8): 14.7, (9, 8): 16.0}
-"""The meters that are tried, and how much likelier than 4/4 each must be, in nats."""
-_PEAK = 1 / (SIGMA * math.sqrt(2 * math.pi))  # strokes a second at a place, of one stroke there a beat
+"""The candidate meters, and by how many nats each must be more likely than 4/4."""
+_PEAK = 1 / (SIGMA * math.sqrt(2 * math.pi))  # density at a position with one stroke per beat
 _OFF = math.log(FLOOR / _PEAK)
 _PLACES = np.array([0, 2, 3, 4, 6, 8, 9, 10, 12])
 _MOST = 400  # bars in the table; larger counts are clipped
@@ -43,20 +43,20 @@ _MOST = 400  # bars in the table; larger counts are clipped
 
 @dataclass(frozen=True)
 class Placed:
-    """Strokes laid over a series of beats."""
+    """Strokes mapped to a beat sequence."""
 
     beats: np.ndarray
-    """Seconds; as many as hold all strokes."""
+    """Seconds; enough beats to contain all strokes."""
     counts: np.ndarray
-    """float64 [beats, roles, 12]: 1 where a role strikes; times rounded to sixteenths and triplets."""
+    """float64 [beats, roles, 12]: 1 where a role strikes; times are rounded to sixteenths and triplets."""
     timing: float
-    """Log density of the strokes around their places, relative to all exactly there."""
+    """Log density of the strokes around their positions, relative to perfect timing."""
     on_beat: bool
-    """Whether the first stroke is on the first beat; else it lies after it."""
+    """Whether the first stroke is on the first beat; else it comes later."""
 
 
 def placed(times: np.ndarray, roles: np.ndarray, beats: np.ndarray) -> Placed:
-    """Lay strokes at `times` (seconds, rising) over beats, which are continued as far as they go."""
+    """Map strokes at `times` (seconds, increasing) to beats, which are extended as needed."""
     ahead, behind = beats[1] - beats[0], beats[-1] - beats[-2]
     before = max(0, math.ceil((beats[0] - times[0]) / ahead - 0.3))
     after = max(0, math.ceil((times[-1] - beats[-1]) / behind + 0.3))
@@ -83,7 +83,7 @@ def placed(times: np.ndarray, roles: np.ndarray, beats: np.ndarray) -> Placed:
 
 
 def repetition(counts: np.ndarray, meter: tuple[int, int]) -> np.ndarray:
-    """float64 [phases, grooves]: log evidence of the bars that begin at each phase, in each groove."""
+    """float64 [phases, grooves]: log evidence of the bars for each first beat and groove."""
     tables = _tables(meter)
     beats = tables.shapes.shape[1]
     heard = [counts[beat::beats] for beat in range(beats)]
@@ -104,14 +104,14 @@ def repetition(counts: np.ndarray, meter: tuple[int, int]) -> np.ndarray:
 @dataclass(frozen=True)
 class _Tables:
     shapes: np.ndarray
-    """[grooves, beats, roles, 12]: of the Gamma distributions."""
+    """[grooves, beats, roles, 12]: shape parameters of the Gamma distributions."""
     mass: np.ndarray
     """[grooves, beats]: their sums."""
     rising: np.ndarray
     """[grooves, beats, roles, 12, strokes + 1]: logarithm of the rising factorial."""
     index: tuple[np.ndarray, ...]
     shares: np.ndarray
-    """[grooves]: logarithms."""
+    """[grooves]: log prior weights."""
     spreads: np.ndarray
     """[grooves]"""
 
@@ -129,15 +129,15 @@ def _tables(meter: tuple[int, int]) -> _Tables:
 
 @dataclass(frozen=True)
 class Reading:
-    """A series of beats read in a meter."""
+    """A beat sequence interpreted in a meter."""
 
     score: float
-    """Natural logarithm; comparable between readings of the same strokes."""
+    """Log score; comparable between readings of the same strokes."""
     beats: np.ndarray
-    """Seconds; the first holds the first stroke."""
+    """Seconds; the first beat contains the first stroke."""
     meter: tuple[int, int]
     phase: int
-    """Which of the beats first begins a bar."""
+    """Index of the first beat that starts a bar."""
 
 
 def readings(
@@ -148,12 +148,12 @@ def readings(
     *,
     use_tempo: bool = True,
 ) -> list[Reading]:
-    """Every way to read every series, the likeliest first.
+    """All readings of all beat sequences, most likely first.
 
     Args:
-        times: of the strokes in seconds, rising. roles: of the strokes, indices into `ROLES`.
-        series: beats in seconds, two at least each. meter: where it is known.
-        use_tempo: whether some tempos are usual.
+        times: of the strokes in seconds, increasing. roles: of the strokes, indices into `ROLES`.
+        series: beat sequences in seconds, at least two beats each. meter: if known.
+        use_tempo: whether to use the tempo prior.
     """
     found = []
     for beats in series:
@@ -164,7 +164,7 @@ def readings(
         for name, cost in COST.items() if meter is None else ((meter, 0.0),):
             if meter is None and name[1] == 8 and triplets < TERNARY / 2:
                 continue
-            # What a tempo costs in each groove, and each groove's share.
+            # Tempo cost of each groove, plus its prior.
             usual = _usual(name, length) if use_tempo else _tables(name).shares
             evidence = np.logaddexp.reduce(EVIDENCE * repetition(strokes.counts, name) + usual, axis=1)
             evidence += TIMING * strokes.timing - cost
@@ -184,13 +184,13 @@ def _usual(meter: tuple[int, int], length: float) -> np.ndarray:
 
 
 def _inner_triplets(counts: np.ndarray) -> float:
-    """Share of the filled beats with a stroke on their second third."""
+    """Share of non-empty beats with a stroke on the second third."""
     filled = int(counts[:, :, 1:].any((1, 2)).sum())
     return int(counts[:, :, 4].any(1).sum()) / filled if filled >= 4 else 0.0
 
 
 def _of_three(readings: Sequence[Reading]) -> list[Reading]:
-    """Those in meters of three eighths to a beat, as likely as the series in any meter."""
+    """Readings in meters with three eighths per beat, each as likely as the sequence in any meter."""
     three = [reading for reading in readings if reading.meter[1] == 8]
     gain = max(reading.score for reading in readings) - max(reading.score for reading in three)
     return [replace(reading, score=reading.score + gain) for reading in three]

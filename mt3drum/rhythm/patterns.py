@@ -1,7 +1,7 @@
-"""What drummers play where in a bar: how often each role of the kit strikes on and between the beats.
+"""Stroke rates of each role of the kit on and between the beats of a bar.
 
-The figures for 4/4 are rounded from the training split of the Groove MIDI Dataset (321 performances by human
-drummers); it holds only a handful of other meters, whose figures follow the usual grooves.
+Rates for 4/4 are rounded from the training split of the Groove MIDI Dataset (321 performances by human
+drummers); it contains few other meters, whose rates follow common grooves.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 
 TICKS = 12
-"""Parts of a beat told apart: sixteenths and triplets."""
+"""Positions per beat: sixteenths and triplets."""
 GHOST = 0.45
-"""A snare stroke softer than this share of the louder ones is a ghost note: it says little about the beat."""
+"""Snare strokes softer than this share of the louder ones are ghost notes and say little about the beat."""
 ROLES = ("kick", "snare", "ghost", "time", "pedal", "tom", "crash")
 _ROLE_OF_FAMILY = {
     "kick": 0,
@@ -32,11 +32,11 @@ _ROLE_OF_FAMILY = {
 _TIME = 3
 
 Places = Mapping[int, float]
-"""Twelfth of a beat, 1..11, to strokes per beat there."""
+"""Position in twelfths of a beat, 1..11 -> strokes per beat."""
 
 
 def roles(hits: Sequence[Hit]) -> list[int]:
-    """For every hit an index into `ROLES`. Crashes that outnumber hats and rides keep the time."""
+    """An index into `ROLES` for every hit. Crashes that outnumber hi-hats and rides keep time."""
     snares = [hit.velocity for hit in hits if DRUMS[hit.drum].family == "snare"]
     ghost = GHOST * float(np.percentile(snares, 80)) if snares else 0.0
     crashes = sum(DRUMS[hit.drum].family == "crash" for hit in hits)
@@ -60,27 +60,27 @@ class BeatStyle:
     """One way to fill a beat."""
 
     share: float
-    """Of the beats."""
+    """Share of beats in this style."""
     kept: float
-    """How often the hand that keeps time strikes on the beat."""
+    """Probability that the timekeeping hand strikes on the beat."""
     between: Mapping[str, Places]
-    """Role to its strokes after the beat itself."""
+    """Role -> its strokes after the beat."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """How often each role strikes on each beat of a bar, and how beats are filled."""
+    """Rates of each role on each beat of a bar, and the styles of filling a beat."""
 
     on: Mapping[str, tuple[float, ...]]
-    """Role (but `time`) to its strokes on each beat of the bar."""
+    """Role (except `time`) -> its strokes on each beat of the bar."""
     styles: tuple[BeatStyle, ...]
-    """A beat is filled in one of these ways, whatever the beats around it."""
+    """Each beat independently follows one of these styles."""
     shortest: float
     usual: float
     longest: float
-    """Seconds a beat may last."""
+    """Maximum length of a beat in seconds."""
     sixteenths: Mapping[str, tuple[tuple[float, float, float], ...]] | None = None
-    """Role to its strokes a quarter, half and three quarters into each beat, where they differ by beat."""
+    """Role -> strokes at 1/4, 1/2 and 3/4 of each beat, if they differ between beats."""
 
     @property
     def beats(self) -> int:
@@ -148,7 +148,7 @@ _STRAIGHT = (
     BeatStyle(
         0.2,
         0.15,
-        {  # nobody keeps time
+        {  # no timekeeping
             "kick": _RARE,
             "snare": _RARE,
             "ghost": _RARE,
@@ -255,7 +255,7 @@ FOUR = Pattern(
         "tom": ((0.03, 0.06, 0.04), (0.04, 0.07, 0.06), (0.05, 0.09, 0.06), (0.07, 0.14, 0.09)),
     },
 )
-"""The bar that is looked for first: 4/4."""
+"""The default bar, 4/4."""
 _TERNARY_SHARE = 0.25
 BEAT = _pattern(
     (0.45,),
@@ -263,9 +263,9 @@ BEAT = _pattern(
     (0.04,),
     (*_STRAIGHT, *(replace(style, share=style.share * _TERNARY_SHARE) for style in _TERNARY)),
 )
-"""Any beat of any bar: what beats are looked for by."""
+"""A generic beat of any bar, for finding beats."""
 TERNARY = _pattern((0.66, 0.22), (0.06, 0.50), (0.10, 0.01), _TERNARY, _SLOW)
-"""The same for beats of three eighths: 6/8."""
+"""The same for beats of three eighths (6/8)."""
 
 PATTERNS: Mapping[tuple[int, int], Pattern] = {
     (2, 4): _pattern((0.65, 0.26), (0.12, 0.55), (0.06, 0.02)),
@@ -303,4 +303,4 @@ PATTERNS: Mapping[tuple[int, int], Pattern] = {
     (9, 8): _pattern((0.66, 0.22, 0.22), (0.06, 0.35, 0.40), (0.10, 0.01, 0.01), _TERNARY, _SLOW),
     (12, 8): _pattern(*_BACKBEAT, _TERNARY, _SLOW),
 }
-"""The meters that can be asked for."""
+"""The supported meters."""

@@ -1,5 +1,5 @@
-"""Quantisation: a copy of the hits in note values, with swing stored separately. Notation, tab and charts are
-written from it."""
+"""Quantise a copy of the hits to note values, with swing stored separately. Notation, tab and charts use
+it."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
     straight = np.floor(places) + np.array([_unswung(float(place % 1), swing, unit) for place in places])
     beat_seconds = 60 / grid.bpm
     divisions = _allowed(steps, grid.meter.beat_quarters)
-    # A stroke a little before a beat belongs to it, and to no division of the beat before.
+    # A stroke slightly before a beat belongs to that beat.
     owner = np.floor(straight + min(0.1, 1.5 * TIMING / beat_seconds)).astype(int)
     members = {int(beat): np.flatnonzero(owner == beat) for beat in np.unique(owner)}
 
@@ -157,7 +157,7 @@ def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
         }
 
     chosen = divide({division: COST[division] for division in divisions})
-    if len(divisions) > 1:  # what a recording divides its beats into is likely elsewhere in it too
+    if len(divisions) > 1:  # divisions used elsewhere in the recording are more likely
         counts = Counter(chosen.values())
         chosen = divide(
             {d: COST[d] + HABIT * math.log((len(chosen) + 1) / (counts[d] + 1)) for d in divisions}
@@ -167,7 +167,7 @@ def quantise(hits: Sequence[Hit], grid: Grid, steps: Steps = "auto") -> Score:
         division = chosen[beat]
         for i in inside:
             step = round(float((straight[i] - beat) * division))
-            # Nothing stands before the first bar: a stroke a little early there is on its beat.
+            # There is nothing before the first bar: an early stroke moves to its first beat.
             position = max(Fraction(0), beat + Fraction(step, division))
             placed.append((position * grid.meter.beat_quarters, hits[int(i)]))
     notes, dropped = _graces(placed, figures)
@@ -212,7 +212,7 @@ def _graces(placed: list[tuple[Fraction, Hit]], figures: Figures) -> tuple[list[
         groups.setdefault((position, hit.drum), []).append(hit)
     notes, dropped = [], []
     for (position, _), group in groups.items():
-        # The later of two equals: a flam ends in its main stroke. One with a figure of its own stays.
+        # Of equals the later: a flam ends with its main stroke. A stroke with its own figure comes first.
         main = max(group, key=lambda hit: (hit in figures.led, hit.velocity, hit.time))
         notes += [Note(position, grace, grace=True) for grace in figures.graces.get(main, ())]
         for hit in group:
@@ -230,10 +230,10 @@ def _graces(placed: list[tuple[Fraction, Hit]], figures: Figures) -> tuple[list[
 
 
 def _find_swing(places: np.ndarray, grid: Grid) -> tuple[float, Literal[0, 8, 16]]:
-    """Swing of eighths, else of sixteenths, else none. A beat of three eighths does not swing here.
+    """Detect swing of eighths, else of sixteenths, else none. Beats of three eighths do not swing.
 
-    Eighths swing where the strokes in the middle of the beat come late and hardly anything else divides it:
-    with sixteenths, or strokes on the second third, the same late strokes are sixteenths or triplets.
+    Eighths swing if strokes in the middle of the beat come late and the beat has few other subdivisions: with
+    sixteenths, or strokes on the second third, the same late strokes are sixteenths or triplets.
     """
     if grid.meter.beat_quarters != 1:
         return 0.5, 0
@@ -256,12 +256,12 @@ def _find_swing(places: np.ndarray, grid: Grid) -> tuple[float, Literal[0, 8, 16
 
 
 def _alternates(pairs: np.ndarray, share: float, seconds: float) -> bool:
-    """Whether long and short notes alternate, as in swing: the second notes lie together and clearly late,
-    and most follow a first one.
+    """Whether long and short notes alternate, as in swing: the second notes are clustered and clearly late,
+    and most follow a first note.
 
     Args:
-        pairs: places of the strokes, in pairs of notes. share: of the pair that its first note takes.
-        seconds: that a pair lasts.
+        pairs: positions of the strokes, in pairs of notes. share: of the pair, taken by its first note.
+        seconds: duration of a pair.
     """
     if share < SWUNG or (share - 0.5) * seconds < LATE:
         return False
@@ -275,7 +275,7 @@ def _alternates(pairs: np.ndarray, share: float, seconds: float) -> bool:
 
 
 def _swung(phase: float, share: float, unit: int) -> float:
-    """Where a straight phase of a beat sounds: each half of a pair is stretched evenly."""
+    """Swung position of a straight phase of a beat: each half of a pair is stretched linearly."""
     if unit == 0:
         return phase
     pairs = 1 if unit == 8 else 2

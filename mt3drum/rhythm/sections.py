@@ -1,9 +1,9 @@
-"""The form of a drum part, found by what repeats: sections (A, B, ...), fills, bars that say the same again.
+"""Find the form of a drum part by repetition: sections (A, B, ...), fills and repeated bars.
 
-Bars are vectors of strokes on a fine grid. Alike bars are grouped around prototypes (leader clustering), and
-the likeliest sequence of prototypes with a price for every change is found by dynamic programming, the usual
+Bars are vectors of strokes on a fine grid. Similar bars are grouped around prototypes (leader clustering),
+and dynamic programming finds the most likely sequence of prototypes with a cost per change, the usual
 combination of repetition and homogeneity (Paulus, Müller, Klapuri: State of the Art Report: Audio-Based Music
-Structure Analysis, ISMIR 2010). Only drums are heard: a verse and a chorus with one groove are one section.
+Structure Analysis, ISMIR 2010). Only drums are used: verse and chorus with the same groove are one section.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from mt3drum.rhythm.quantise import Score
 from tokenizer.drums import DRUMS
 
 STEPS = 12
-"""Steps of a beat in a bar's vector: thirds and quarters are exact, finer places go to the nearest."""
+"""Steps per beat of a bar's vector: exact for thirds and quarters; finer positions are rounded."""
 VOICES = ("kick", "snare", "hihat", "tom", "crash", "ride", "aux")
-"""What is compared; cross-stick and rim count as snare."""
+"""Voices of a bar's vector; cross-stick and rim count as snare."""
 SOFT = 0.4
-"""Least weight of a stroke: one half as loud as is usual on its drum counts half."""
+"""Minimum weight of a stroke; a stroke half as loud as usual on its drum weighs one half."""
 ALIKE = 0.34
-"""Distance 0..1 up to which two bars are one groove."""
+"""Maximum distance 0..1 between two bars of one groove."""
 CHANGE = 1.2
-"""What a change of section costs, in bars that do not fit at all: one that lasts less than about three bars
-must differ fully."""
+"""Cost of a section change, in fully mismatched bars: a section shorter than about three bars must differ
+completely."""
 MARKED = 0.5
-"""Taken off where a crash opens the bar."""
+"""Discount if a crash opens the bar."""
 MOST = 12
-"""Grooves that can be told apart, at most: the most frequent ones."""
+"""Maximum number of distinct grooves; the most frequent ones are kept."""
 FILL = 0.5
-"""Distance 0..1 of the second half of a bar from its section's groove, from which on it can be a fill."""
+"""Minimum distance 0..1 between the second half of a bar and its section's groove for a fill."""
 PHRASE = 8
-"""Bars that a section of one groove has at least before a fill and a crash divide it."""
+"""Minimum number of bars of a section before a fill and a crash can split it."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """Bars of one groove."""
+    """Consecutive bars of one groove."""
 
     label: str
-    """A, B, ... by first appearance, the same wherever the groove comes again; "" where no drum plays."""
+    """A, B, ... by first appearance, shared by all sections with the groove; "" if no drum plays."""
     number: int
     """1 for the first section of its label, 2 for the second, ..."""
     first: int
     """Its first bar, counted as in `Score`: 0 is the bar in which the grid begins."""
     end: int
-    """The bar after its last."""
+    """The bar after its last one."""
 
     @property
     def name(self) -> str:
@@ -59,16 +59,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Form:
-    """How a drum part is built."""
+    """The form of a drum part."""
 
     sections: tuple[Section, ...]
     """In order and without gaps, from `Score.first_bar` to `Score.bars`."""
     fills: frozenset[int]
-    """Bars that end in a fill, or are one, counted as in `Score`."""
+    """Bars that contain a fill at the end or throughout, counted as in `Score`."""
 
 
 def find_form(score: Score) -> Form:
-    """Sections and fills of a score; none where it has no notes."""
+    """Find the sections and fills of a score; none if it has no notes."""
     if not score.notes:
         return Form((), frozenset())
     bars = _vectors(score)
@@ -90,11 +90,11 @@ def find_form(score: Score) -> Form:
 
 
 def similes(bars: Sequence[Hashable]) -> list[int]:
-    """How many bars back each bar says the same: 1 as the bar before, 2 as the two before (both bars of such
-    a pair have 2), 0 neither. A pair is repeated where its two bars differ.
+    """For each bar, how many bars back it repeats: 1 the previous bar, 2 the two previous bars (both bars of
+    the pair have 2), 0 none. Two-bar repeats are used only if the two bars differ.
 
     Args:
-        bars: what is printed in each bar, in any comparable form; falsy for an empty bar, which is no repeat.
+        bars: the printed content of each bar, comparable in any way; falsy for empty bars (no repeats).
     """
     back = [0] * len(bars)
     for bar in range(1, len(bars)):
@@ -112,15 +112,15 @@ def similes(bars: Sequence[Hashable]) -> list[int]:
 
 
 def _letter(number: int) -> str:
-    """A, ..., Z; there are no more than `MOST`."""
+    """A, ..., Z; there are at most `MOST`."""
     return chr(ord("A") + number)
 
 
 def _vectors(score: Score) -> np.ndarray:
-    """Weights of strokes [bars, voices, steps] from the first bar on, relative to their drum's usual stroke.
+    """Stroke weights [bars, voices, steps] from the first bar on, relative to the usual stroke of each drum.
 
-    A crash on the first beat of a bar counts for nothing but the bar's opening: it has a step of its own, the
-    first; strokes are from the second on.
+    A crash on the first beat of a bar counts only as the bar's opening and has a step of its own, the first;
+    strokes start at the second step.
     """
     meter = score.grid.meter
     steps = meter.beats * STEPS
@@ -143,9 +143,9 @@ def _vectors(score: Score) -> np.ndarray:
 
 
 def _distances(bars: np.ndarray, prototype: np.ndarray) -> np.ndarray:
-    """0 (the same) to 1 (nothing in common) of each bar [bars, voices, steps] from one [voices, steps]: one
-    less the Dice coefficient of each voice, weighted by the root of its strokes, so that a busy timekeeper
-    does not outvote kick and snare."""
+    """Distance 0 (identical) to 1 (nothing in common) of each bar [bars, voices, steps] from one [voices,
+    steps]: one minus the Dice coefficient of each voice, weighted by the square root of its strokes, so that
+    a busy timekeeper does not outweigh kick and snare."""
     common = 2 * np.minimum(bars, prototype)[..., 1:].sum(-1)
     total = bars[..., 1:].sum(-1) + prototype[..., 1:].sum(-1)
     weight = np.sqrt(total)
@@ -154,8 +154,8 @@ def _distances(bars: np.ndarray, prototype: np.ndarray) -> np.ndarray:
 
 
 def _prototypes(bars: np.ndarray) -> np.ndarray:
-    """Mean bars of the grooves [at most `MOST`, voices, steps], each of two bars at least where there are
-    such; silence is a groove too."""
+    """Mean bars of the grooves [at most `MOST`, voices, steps], each from at least two bars if possible;
+    silence is a groove, too."""
     means: list[np.ndarray] = []
     counts: list[int] = []
     for bar in bars:
@@ -189,8 +189,8 @@ def _grooves(bars: np.ndarray, prototypes: np.ndarray, opened: np.ndarray) -> np
 
 
 def _fills(bars: np.ndarray, grooves: np.ndarray) -> np.ndarray:
-    """Whether each bar ends in a fill: its second half is unlike the groove and has two strokes or more of
-    snare and toms that the groove has not."""
+    """Whether each bar ends in a fill: its second half differs from the groove and has at least two snare or
+    tom strokes that the groove lacks."""
     half = 1 + (bars.shape[-1] - 1) // 2
     fills = np.zeros(len(bars), bool)
     drums = [VOICES.index("snare"), VOICES.index("tom")]
