@@ -50,10 +50,18 @@ def until(page: Any, condition: str) -> None:
 
 def saved(page: Any, name: str, folder: Path) -> Path:
     """The file that a button of the Export menu gives."""
+    from playwright.sync_api import TimeoutError as TooLate
+
     if not page.locator("#formats").is_visible():
         page.click("#export summary")
-    with page.expect_download() as download:
-        page.click(f"button[data-format={name}]")
+    for last in (False, False, True):
+        try:
+            with page.expect_download(timeout=PATIENCE if last else PATIENCE / 4) as download:
+                page.click(f"button[data-format={name}]")
+            break
+        except TooLate:  # Chromium blocks a download that begins over 5 s after the click
+            if last:
+                raise
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
