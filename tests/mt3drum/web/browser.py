@@ -59,7 +59,7 @@ def saved(page: Any, name: str, folder: Path) -> Path:
             with page.expect_download(timeout=PATIENCE if last else PATIENCE / 4) as download:
                 page.click(f"button[data-format={name}]")
             break
-        except TooLate:  # Chromium blocks a download that begins over 5 s after the click
+        except TooLate:  # on a busy machine; Chromium may block a download that begins late
             if last:
                 raise
     path = folder / download.value.suggested_filename
