@@ -107,6 +107,8 @@ KINDS: Mapping[str, Maker] = {
     "speech": _background("babble"),
     "hum": _background("hum"),
     "engine": _background("engine"),
+    "swept808": _sequence("bass", patches.SWEPT_SUB),
+    "zaps": _sequence("zaps"),
 }
 """Name -> what renders it."""
 LONGER = 3.0

@@ -2,13 +2,14 @@
 
 A filter sweep is a walk through a stack of single cycles, each filtered a little darker than the one before
 (a wavetable), so that a note costs about as much as looking it up. Nothing here is a drum: pitch sweeps stay
-within an octave, low round sounds do not die like a kick, noise is tuned.
+within an octave, low round sounds do not die like a kick, noise is tuned. The exceptions are `SWEPT_SUB` and
+`ZAP`, which fall in pitch as a kick does: only their tune and their length tell them from one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,8 @@ class PatchRanges:
     """Depth in semitones, drawn evenly."""
     floor: int = 28
     """Lowest MIDI note."""
+    tuned: bool = False
+    """Low round notes may die away like a kick: they play a tune."""
 
 
 PLUCK = PatchRanges({"saw": 3, "square": 3, "sine": 2, "fm": 2, "noise": 0.7, "formant": 0.5})
@@ -110,6 +113,29 @@ SUB = PatchRanges(
     click_level=(0.05, 0.3),
 )
 """The "808" bass: long, no sweep (with one it is a kick), often a click at its attack."""
+SWEPT_SUB = replace(
+    SUB,
+    decay=(0.6, 3.0),
+    sustain=(0.3, 0.9),
+    bent=1.0,
+    bend=(10.0, 36.0),
+    bend_seconds=(0.012, 0.06),
+    click=0.3,
+)
+"""The same with the pitch sweep of a kick, and held longer than one."""
+ZAP = PatchRanges(
+    {"sine": 3, "fm": 2, "square": 2, "saw": 1},
+    attack=(0.0005, 0.006),
+    decay=(0.08, 0.5),
+    bright=(1500.0, 14_000.0),
+    bent=1.0,
+    bend=(12.0, 40.0),
+    bend_seconds=(0.008, 0.08),
+    click=0.3,
+    voices=(1,),
+    tuned=True,
+)
+"""Plucks whose pitch falls by one to three octaves: sequenced blips, lasers and thumps."""
 BASS = PatchRanges(
     {"saw": 4, "square": 3, "sine": 1, "fm": 2},
     decay=(0.06, 0.6),
@@ -205,7 +231,7 @@ def draw_patch(ranges: PatchRanges, rng: np.random.Generator) -> Patch:
     decay = _log(ranges.decay, rng)
     bright = _log(ranges.bright, rng)
     driven = shape == "sine" or rng.random() < ranges.driven
-    kickish = shape in ROUND and decay < KICKISH_DECAY
+    kickish = shape in ROUND and decay < KICKISH_DECAY and not ranges.tuned
     vowels = [str(vowel) for vowel in rng.choice(list(tones.FORMANTS), 2)]
     attack = _log(ranges.attack, rng)
     return Patch(

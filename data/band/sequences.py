@@ -7,7 +7,7 @@ with the attacks (0.5 to 20 ms) and decays (30 to 800 ms) of drums, on the grids
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
@@ -38,6 +38,7 @@ class SequenceConfig:
             "chops": 1.2,
             "lead": 1.0,
             "riser": 0.8,
+            "zaps": 1.8,
         }
     )
     """Part -> weight: arpeggios and plucks are what was taken for drums most."""
@@ -73,15 +74,26 @@ class SequenceConfig:
     """Probability that a pad is side-chained to the beat, with kicks or without."""
     filtered: float = 0.15
     """Probability of a slow filter over a whole part, as before a drop."""
+    layered: float = 0.6
+    """Probability that zaps double a pluck."""
 
 
 PART_PATCHES: dict[str, tuple[PatchRanges, ...]] = {
     "arpeggio": (patches.PLUCK,),
-    "bass": (patches.BASS, patches.BASS, patches.REESE, patches.SUB, patches.ACID),
+    "bass": (
+        patches.BASS,
+        patches.BASS,
+        patches.REESE,
+        patches.SUB,
+        patches.SWEPT_SUB,
+        patches.SWEPT_SUB,
+        patches.ACID,
+    ),
     "pad": (patches.PAD,),
     "stabs": (patches.STAB, patches.STAB, patches.PLUCK),
     "chops": (patches.CHOP,),
     "lead": (patches.LEAD, patches.CHOP),
+    "zaps": (patches.ZAP,),
 }
 CENTRES: dict[str, Range] = {
     "arpeggio": (45, 86),
@@ -90,6 +102,7 @@ CENTRES: dict[str, Range] = {
     "stabs": (50, 72),
     "chops": (52, 76),
     "lead": (58, 84),
+    "zaps": (30, 72),
 }
 """MIDI range in which a part's middle is drawn."""
 
@@ -121,10 +134,17 @@ def render_part(
     ranges = choices[int(rng.integers(len(choices)))]
     patch = draw_patch(ranges, rng)
     write = WRITERS.get(part, sequence)
-    if ranges in (patches.REESE, patches.SUB):
+    if ranges in (patches.REESE, patches.SUB, patches.SWEPT_SUB):
         write = held_bass
     centre = int(rng.uniform(*CENTRES[part]))
-    track = play(patch, write(song, rng, config, centre), samples, rng)
+    events = write(song, rng, config, centre)
+    track = play(patch, events, samples, rng)
+    if part == "zaps" and rng.random() < config.layered:
+        above = [replace(event, pitches=tuple(pitch + 12 for pitch in event.pitches)) for event in events]
+        both = np.zeros_like(track)
+        add_track(both, track, 0.0)
+        add_track(both, play(draw_patch(patches.PLUCK, rng), above, samples, rng), rng.uniform(-6, 6))
+        track = both
     return _treat(track, part, song, rng, config)
 
 
