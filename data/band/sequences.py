@@ -32,16 +32,16 @@ class SequenceConfig:
     parts: dict[str, float] = field(
         default_factory=lambda: {
             "arpeggio": 4.0,
-            "bass": 2.5,
+            "bass": 4.0,
             "pad": 1.5,
             "stabs": 1.5,
             "chops": 1.2,
             "lead": 1.0,
             "riser": 0.8,
-            "zaps": 1.8,
+            "zaps": 3.5,
         }
     )
-    """Part -> weight: arpeggios and plucks are what was taken for drums most."""
+    """Part -> weight: arpeggios, basses and falling plucks are what was taken for drums most."""
     count: tuple[float, ...] = (0.4, 0.35, 0.25)
     """Probability of one, two, three parts at once."""
     level: Range = (-9.0, 3.0)
