@@ -160,7 +160,7 @@ def _group(notes: Sequence[Note], start: Fraction, beats: int, beat: Fraction) -
 
 
 def _places(notes: Iterable[Note], start: Fraction, length: Fraction) -> dict[Fraction, list[Note]]:
-    """Position in a span (0..1) to the notes there; a roll that ends before the next note adds an empty list."""
+    """Position in a span (0..1) to the notes there; a roll that ends before the next note adds []."""
     places: dict[Fraction, list[Note]] = {}
     for note in notes:
         if start <= note.position < start + length:
