@@ -35,7 +35,7 @@ def completion(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int
 
     for action in _actions(parser):
         if action.type is Path or action.dest == "files":
-            action.complete = (  # shtab reads this attribute
+            action.complete = (  # type: ignore[attr-defined]  # shtab reads this attribute
                 shtab.DIRECTORY if action.metavar in _FOLDERS else shtab.FILE
             )
     print(shtab.complete(parser, args.shell), file=sys.stdout)

@@ -31,8 +31,9 @@ from mt3drum.rhythm.grid import Grid
 from mt3drum.rhythm.tempo_map import tempo_map
 from mt3drum.transcriber import Transcription
 from mt3drum.web.spectrogram import spectrogram_tiles
-from tokenizer.drums import DRUMS, FAMILIES
+from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES, SCHEMES
 from tokenizer.hits import Hit
+from tokenizer.maps import LABEL_MAPS, Label
 
 MAX_SECONDS = 3_600.0
 """Maximum duration for a page: one hour is 6 MB of spectrogram."""
@@ -76,6 +77,9 @@ SCRIPTS = (
     "view",
     "panel",
     "notation",
+    "match",
+    "read_score",
+    "compare",
     "pointer",
     "keys",
     "editor",
@@ -193,12 +197,22 @@ def page_tempo(grid: Grid | None) -> dict[str, Any] | None:
 
 
 def page_tables() -> dict[str, Any]:
-    """The drum tables of every page."""
+    """The drum tables of every page, and the names that imported scores use."""
     return {
         "drums": drum_table(),
         "families": FAMILIES,
         "lanes": [drum.index for family in _STAFF for drum in DRUMS if drum.family == family],
+        "schemes": {
+            name: {"labels": scheme.labels, "of_class": scheme.of_class} for name, scheme in SCHEMES.items()
+        },
+        "note_maps": {name: _note_map(name) for name in ("gm", "td17")},
     }
+
+
+def _note_map(name: str) -> dict[Label, int]:
+    """MIDI note -> class; -1: left out on purpose."""
+    drums = LABEL_MAPS[name].drum_of
+    return {note: -1 if drum is None else CLASS_INDEX[drum] for note, drum in drums.items()}
 
 
 def drum_table() -> list[dict[str, Any]]:

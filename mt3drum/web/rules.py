@@ -18,6 +18,7 @@ from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig, ModelConfig
 from mt3drum.decode import hypothesis, onset_head, stitch, velocity
 from mt3drum.decoding import TO_FINISH, DecodeConfig
 from mt3drum.web import page, spectrogram
+from mt3drum.web.score_rules import score_rules
 from tokenizer.codec import BOS, EOS, MAX_VELOCITY, NUM_SPECIAL, PAD, Codec
 from tokenizer.drums import DRUMS, INSTRUMENT_OF
 from tokenizer.hits import SAME_STROKE
@@ -74,6 +75,7 @@ def site_rules(config: ModelConfig, decoding: DecodeConfig) -> dict[str, Any]:
         "spectrogram": _spectrogram(),
         "instruments": list(INSTRUMENT_OF),
         "page": page.page_tables(),
+        "score": score_rules(),
     }
 
 
