@@ -33,6 +33,7 @@ MAX_JSON_BYTES = 16 * 2**20
 LABELS = {
     "musicxml": "MusicXML",
     "jams": "JAMS",
+    "parquet": "Parquet",
     "tab": "Drum tab",
     "chart": "Clone Hero (zip)",
     "wav": "WAV: click and drums",
