@@ -75,6 +75,9 @@ def written_bars(svg: bytes) -> list[int]:
         if group.get("class") != "measure":
             continue
         kinds = Counter(inner.get("class", "").split(" ")[0] for inner in group.iter())
+        if kinds["mRpt2"]:  # of two bars
+            bars += bars[-2:]
+            continue
         bars.append(bars[-1] if kinds["mRpt"] else kinds["note"])
     return bars
 

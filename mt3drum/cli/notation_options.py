@@ -48,7 +48,8 @@ def add_options(parser: Any) -> None:
     add(
         "--stickings",
         choices=STYLES,
-        help="hands below the notes of musicxml, pdf and svg: right and left in turn, or right-hand lead",
+        help="hands below the notes of musicxml, pdf and svg: right and left in turn, or right-hand lead; "
+        "with left: hands exchanged, for a left-handed player at a mirrored kit",
     )
     add(
         "--practice-tempo",

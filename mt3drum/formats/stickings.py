@@ -1,4 +1,4 @@
-"""Which hand plays what: stickings of written bars, for a right-handed player.
+"""Which hand plays what: stickings of written bars, for right-handed players or left-handed ones.
 
 The rules are those that drum methods teach first (Stone, Stick Control for the Snare Drummer, 1935):
 `alternate` is the single-stroke roll, right and left in turn; `right` is right-hand lead, also called natural
@@ -21,6 +21,7 @@ from tokenizer.drums import DRUMS
 _TIMEKEEPERS = ("hihat", "ride", "crash", "aux")
 """Played by the right hand, the hi-hat's arm over the snare's, where the other hand has a drum."""
 _LEFT_TO_RIGHT = ("hihat", "snare", "rim", "crash", "tom", "aux", "ride")
+_MIRROR = str.maketrans("RLrl", "LRlr")
 _TOM_ORDER = ("tom1", "tom2", "tom3", "floor")
 
 Hands = tuple[str, ...]
@@ -31,8 +32,12 @@ def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hand
     """For every event of the hands' voice of every bar, the hand of each of its notes; () for rests.
 
     Two notes at once are one a hand: cymbals that keep time are the right hand's, else what stands farther
-    right. After two at once, or a rest of a beat, `alternate` begins with the right again.
+    right. After two at once, or a rest of a beat, `alternate` begins with the right again. A left-handed
+    player's kit is mirrored, and so are the hands.
     """
+    if style in ("alternate-left", "left"):
+        mirrored = stickings(bars, meter, "alternate" if style == "alternate-left" else "right")
+        return [[tuple(map(_exchanged, hands)) for hands in bar] for bar in mirrored]
     written: list[list[Hands]] = []
     turn = "R"
     for bar in bars:
@@ -54,6 +59,10 @@ def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hand
             turn = "L" if hand == "R" else "R"
         written.append(hands)
     return written
+
+
+def _exchanged(hand: str) -> str:
+    return hand.translate(_MIRROR)
 
 
 def _by_place(event: ChordRest, bar: Bar, meter: Meter) -> str:
