@@ -116,6 +116,10 @@ class Transcriber:
             options = {"decoder": "frames", **options}
         return Transcriber(model, config.with_options(options), batch=batch, kit=own)
 
+    def with_options(self, **options: Any) -> Transcriber:
+        """The same weights, other decode settings; raises ValueError as `DecodeConfig.with_options` does."""
+        return Transcriber(self.model, self.config.with_options(options), batch=self.batch, kit=self.kit)
+
     def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
         """Floats [samples] or [samples channels] -> hits.
 

@@ -14,6 +14,7 @@ from mt3drum.cli import (
     doctor,
     export_site,
     info,
+    mcp_server,
     output_options,
     review,
     transcribe,
@@ -37,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     export_site.add_parser(commands)
     info.add_parser(commands)
     doctor.add_parser(commands)
+    mcp_server.add_parser(commands)
     completion.add_parser(commands)
     return parser
 
@@ -67,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "demo": demo.demo,
             "info": info.info,
             "doctor": doctor.doctor,
+            "mcp": mcp_server.mcp,
             "completion": lambda args: completion.completion(args, parser),
             "export-site": export_site.export_site,
         }

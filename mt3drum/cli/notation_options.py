@@ -48,7 +48,8 @@ def add_options(parser: Any) -> None:
     add(
         "--stickings",
         choices=STYLES,
-        help="hands below the notes of musicxml, pdf and svg: right and left in turn, or right-hand lead",
+        help="hands below the notes of musicxml, pdf and svg: right and left in turn, or right-hand lead; "
+        "with left: hands exchanged, for a left-handed player at a mirrored kit",
     )
     add(
         "--practice-tempo",
@@ -146,11 +147,13 @@ def check_formats(args: argparse.Namespace, output: Output) -> None:
     for option, (value, what, formats) in about.items():
         if value is not None and not set(formats) & set(output.formats):
             raise ValueError(f"{option} is about {what}, and --format names none")
-    if {"pdf", "svg"} & set(output.formats):
-        try:
+    try:
+        if {"pdf", "svg"} & set(output.formats):
             need("engrave", "verovio", "typst")
-        except MissingExtra as missing:
-            raise ValueError(f"--format {','.join(output.formats)}: {missing}") from None
+        if "parquet" in output.formats:
+            need("parquet", "pyarrow")
+    except MissingExtra as missing:
+        raise ValueError(f"--format {','.join(output.formats)}: {missing}") from None
     if args.split == "files" and output.to_stdout:
         raise ValueError("--split files writes several files: name a folder with -o")
 

@@ -1,4 +1,4 @@
-"""Stickings of written bars for a right-handed player.
+"""Stickings of written bars, for right-handed or left-handed players.
 
 The rules are the basic ones of drum methods (Stone, Stick Control for the Snare Drummer, 1935). `alternate`
 is the single-stroke roll, right and left in turn. `right` is right-hand lead, also called natural sticking:
@@ -21,6 +21,7 @@ from tokenizer.drums import DRUMS
 _TIMEKEEPERS = ("hihat", "ride", "crash", "aux")
 """Played with the right hand, also when the left plays another drum at the same time."""
 _LEFT_TO_RIGHT = ("hihat", "snare", "rim", "crash", "tom", "aux", "ride")
+_MIRROR = str.maketrans("RLrl", "LRlr")
 _TOM_ORDER = ("tom1", "tom2", "tom3", "floor")
 
 Hands = tuple[str, ...]
@@ -32,7 +33,11 @@ def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hand
 
     Two simultaneous notes take one hand each: timekeeping cymbals the right, otherwise the drum farther to
     the right. After two simultaneous notes or a rest of one beat, `alternate` restarts with the right hand.
+    For a left-handed player, the kit and the hands are mirrored.
     """
+    if style in ("alternate-left", "left"):
+        mirrored = stickings(bars, meter, "alternate" if style == "alternate-left" else "right")
+        return [[tuple(map(_exchanged, hands)) for hands in bar] for bar in mirrored]
     written: list[list[Hands]] = []
     turn = "R"
     for bar in bars:
@@ -54,6 +59,10 @@ def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hand
             turn = "L" if hand == "R" else "R"
         written.append(hands)
     return written
+
+
+def _exchanged(hand: str) -> str:
+    return hand.translate(_MIRROR)
 
 
 def _by_place(event: ChordRest, bar: Bar, meter: Meter) -> str:

@@ -45,9 +45,9 @@ async function findBeats(app) {
   }
 }
 
-/** The server, about the hits that are shown. */
-async function ask(app, address, more) {
-  const hits = app.score.visible().map((hit) => [hit.time, hit.drum, hit.velocity, hit.confidence]);
+/** The server, about hits: those that are shown, or others. */
+async function ask(app, address, more, some = app.score.visible()) {
+  const hits = some.map((hit) => [hit.time, hit.drum, hit.velocity, hit.confidence]);
   let response;
   try {
     response = await fetch(address, {

@@ -80,6 +80,19 @@ def test_after_both_hands_the_right_begins() -> None:
     assert hands("alternate", *notes) == "L+R R L"
 
 
+def test_a_left_handed_player_exchanges_the_hands() -> None:
+    """Of the same music: the cymbal is the left hand's, which leads."""
+    assert hands("left", *on("hihat_closed", "0", "0.25", "0.5", "0.75")) == "L R L R"
+    assert hands("left", ("0", "snare_head"), ("0", "hihat_closed")) == "R+L"
+    assert hands("alternate-left", *on("snare_head", "0", "0.5"), graces=("snare_head",)) == "rL lR"
+    three = hands("left", ("0", "snare_head"), ("0", "hihat_closed"), ("0", "ride")).split("+")
+    assert sorted(three) == ["-", "L", "R"]
+    music = [*on("snare_head", "0", "0.25", "0.75", "1.5"), *on("hihat_closed", "0", "0.5", "1")]
+    for style, mirrored in (("alternate", "alternate-left"), ("right", "left")):
+        exchanged = hands(style, *music).translate(str.maketrans("RL", "LR"))  # type: ignore[arg-type]
+        assert hands(mirrored, *music) == exchanged  # type: ignore[arg-type]
+
+
 def test_a_flam_is_both_hands_and_feet_have_none() -> None:
     assert hands("alternate", *on("snare_head", "0", "0.5"), graces=("snare_head",)) == "lR rL"
     assert hands("alternate", *on("kick", "0", "1"), *on("snare_head", "2")) == "R"
