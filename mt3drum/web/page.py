@@ -63,6 +63,18 @@ _COMMON = (
     "crash1",
     "ride",
 )
+LABELS = {
+    "musicxml": "MusicXML",
+    "jams": "JAMS",
+    "tab": "Drum tab",
+    "chart": "Clone Hero (zip)",
+    "wav": "WAV: click and drums",
+    "pdf": "PDF: written music",
+    "svg": "SVG: written music",
+    "practice-midi": "MIDI: half tempo, with click",
+    "practice-wav": "WAV: half tempo, with click",
+}
+"""Of the formats that the page cannot write itself."""
 SCRIPTS = (
     "score",
     "store",
