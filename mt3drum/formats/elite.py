@@ -1,8 +1,8 @@
-"""The track PART ELITE_DRUMS of a notes.mid: eight drums and cymbals of their own, hi-hat open and closed.
+"""The track PART ELITE_DRUMS of a notes.mid: eight lanes, hi-hat open and closed.
 
-After the Elite Drums MIDI/Engine Specification, which YARG's charting help links, as two programs read it:
-YARG.Core (EliteDrumsPedalSustainTests: hats under a held pedal note are closed, others open; a pedal note
-that begins with a hat is no stomp) and Onyx (Onyx.MIDI.Track.Drums.Elite). Expert only.
+It follows the Elite Drums MIDI/Engine Specification, which YARG's charting help links, as two programs read
+it: YARG.Core (EliteDrumsPedalSustainTests: hi-hat notes under a held pedal note are closed, others open; a
+pedal note that begins with a hi-hat note is not a stomp) and Onyx (Onyx.MIDI.Track.Drums.Elite). Expert only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHORT = 30  # ticks
 
 
 def note_of(drum: int) -> int:
-    """The note of a class. Tambourine, cowbell and their like are on the ride's lane, as in pro drums."""
+    """The MIDI note of a class. Tambourine, cowbell and similar use the ride's lane, as in pro drums."""
     name, family = DRUMS[drum].name, DRUMS[drum].family
     if name == "hihat_pedal":
         return PEDAL
@@ -41,7 +41,7 @@ def note_of(drum: int) -> int:
 def elite_events(
     hits: Sequence[Hit], ticks: Sequence[int], flams: Collection[Hit]
 ) -> list[tuple[int, int, mido.Message]]:
-    """(tick, order, message) of the track."""
+    """(tick, order, message) for the track."""
     limits = marker(hits)
     chords: dict[int, dict[int, Hit]] = {}
     for hit, tick in sorted(zip(hits, ticks, strict=True), key=lambda pair: (pair[1], precedence(pair[0]))):
@@ -69,7 +69,7 @@ def elite_events(
 
 
 def _pedal(chords: dict[int, dict[int, Hit]]) -> list[tuple[int, int, mido.Message]]:
-    """Pedal notes: held over closed hats, from the first one or from the foot's own stroke on."""
+    """Pedal notes: held under closed hi-hat notes, from the first one or from the foot's own stroke."""
     events: list[tuple[int, int, mido.Message]] = []
     held: int | None = None
     last = 0

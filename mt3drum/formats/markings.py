@@ -1,4 +1,4 @@
-"""What is written into a score beside its notes: rehearsal marks, fills, simile marks, stickings."""
+"""Markings of a score besides its notes: rehearsal marks, fills, simile marks, stickings."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from mt3drum.rhythm.sections import find_form, similes
 
 @dataclass(frozen=True)
 class Markings:
-    """By number of the bar, 0 is the first one written."""
+    """Markings by bar number; bar 0 is the first one written."""
 
     rehearsal: Mapping[int, str] = field(default_factory=dict)
-    """A, B, ... where a section begins; none where there is just one."""
+    """A, B, ... where a section begins; empty if there is only one section."""
     fills: frozenset[int] = frozenset()
     similes: frozenset[int] = frozenset()
-    """Bars that say the same as the one before, and are drawn as a simile mark."""
+    """Bars equal to the one before, drawn as a simile mark."""
     hands: Sequence[Sequence[Hands]] = ()
-    """Of each event of the hands' voice; empty: no stickings."""
+    """Hands of each event of the hands' voice; empty: no stickings."""
 
 
 def find_markings(
     score: Score, bars: Sequence[Bar], style: Style | None = None, simile_marks: bool = False
 ) -> Markings:
-    """Of a score with notes.
+    """Find the markings of a score with notes.
 
     Args:
         bars: `notation.bars(score)`.
-        style: of the stickings; None: none.
-        simile_marks: look for bars to be drawn as simile marks.
+        style: sticking style; None writes no stickings.
+        simile_marks: whether to find bars that can be drawn as simile marks.
     """
     form = find_form(score)
     rehearsal = {}
@@ -55,7 +55,7 @@ def find_markings(
 
 
 def _printed(bar: Bar, limits: dict[int, tuple[float, float]]) -> tuple[object, ...]:
-    """What a reader sees of a bar; () where it has no notes."""
+    """The visible content of a bar; () if it has no notes."""
 
     def seen(event: ChordRest) -> tuple[object, ...]:
         notes = tuple((note.hit.drum, mark(note.hit, limits)) for note in event.notes)
@@ -68,7 +68,7 @@ def _printed(bar: Bar, limits: dict[int, tuple[float, float]]) -> tuple[object, 
 
 
 def write_markings(measure: ET.Element, number: int, markings: Markings) -> None:
-    """Into a measure of MusicXML, behind its attributes and before its notes."""
+    """Write the markings of a bar into a MusicXML measure, after its attributes and before its notes."""
     here, before = number in markings.similes, number - 1 in markings.similes
     if here != before:  # the sign begins and ends with a run of bars
         style = ET.SubElement(ET.SubElement(measure, "attributes"), "measure-style")
@@ -82,7 +82,7 @@ def write_markings(measure: ET.Element, number: int, markings: Markings) -> None
 
 
 def write_hands(element: ET.Element, notes: Sequence[Note], hands: Hands) -> None:
-    """Below a chord, one line a hand, that of the upper note first; MusicXML calls words below notes
+    """Write stickings below a chord, one line per hand, upper note first; in MusicXML, words below notes are
     lyrics."""
     signs = [SIGNS[note.hit.drum] for note in notes]
     order = sorted(range(len(hands)), key=lambda i: -signs[i].height)

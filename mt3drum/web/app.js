@@ -21,6 +21,7 @@ class App extends Editor {
     this.view.onready = () => this.refresh();
     this.player.onstate = () => this.onState();
     this.notation = new Notation(this);
+    this.compare = this.view.compare = new Compare(this);
     this.store = new Store(this, (text, kept) => this.onKept(text, kept));
     wireControls(this);
     listenToPointer(this);
@@ -103,7 +104,7 @@ class App extends Editor {
     const left = this.score.drawn().filter((hit) => hit.confidence < 1).length;
     setText("#uncertain", left ? `${left} not confirmed` : "all confirmed");
     $("#candidates").disabled = !candidates.length;
-    this.layOut(); // a drum may have come into use
+    this.compare.show(); // lays out the page as well: a drum may have come into use
     this.panel.show(this.selected);
     this.store.save();
   }

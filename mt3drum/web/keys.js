@@ -14,6 +14,8 @@ const SHORTCUTS = [
   ["C", "Confirm: the hit is right", (e) => letter(e, "c"), (app) => app.confirm()],
   ["U, Shift + U", "Next, previous of the least certain hits", (e) => letter(e, "u"),
     (app, e) => app.jump(e.shiftKey ? -1 : 1)],
+  ["D, Shift + D", "Next, previous difference from the other score", (e) => letter(e, "d"),
+    (app, e) => app.compare.step(e.shiftKey ? -1 : 1)],
   ["Ctrl + Z", "Undo", (e) => command(e, "z") && !e.shiftKey, (app) => app.undo()],
   ["Ctrl + Y", "Redo", (e) => command(e, "y") || (command(e, "z") && e.shiftKey), (app) => app.redo()],
   [", .", "Cursor back, forward by 1 s", (e) => ",.".includes(e.key), (app, e) => app.skip(e.key === "," ? -1 : 1)],

@@ -6,6 +6,7 @@ const FAN_SECONDS = 0.03; // hits of one lane closer than this are drawn above o
 const FAN_PIXELS = 9;
 const MARK = 26; // side of the picture of a mark
 const SHADES = 4; // of the bars
+const STATUSES = ["match", "extra", "missed"]; // beside another score
 
 class Marks {
   constructor(view) {
@@ -60,21 +61,40 @@ class Marks {
     if (this.drawnAs !== as) this.pictures.clear();
     this.drawnAs = as;
     this.place();
-    if (this.crowded) return this.drawBars(ink);
+    if (this.crowded) this.drawBars(ink);
     for (const mark of this.placed) if (mark.hit.id !== without) this.drawMark(ink, mark);
+    if (this.view.compare?.found) this.drawDifferences(ink);
   }
 
-  drawMark(ink, { hit, x, y, close }) {
-    const picture = this.picture(hit, close);
+  /** What the other score has and this one has not; in a crowd a line for every difference. */
+  drawDifferences(ink) {
+    const { view } = this;
+    const onScreen = (hits) => hits.slice(firstFrom(hits, view.timeAt(view.gutter - 14)), firstFrom(hits, view.timeAt(view.width + 14)));
+    const missed = onScreen(view.compare.missed);
+    if (!this.crowded) {
+      for (const hit of missed) this.drawMark(ink, { hit, x: view.x(hit.time), y: view.y(hit.drum) }, "missed");
+      return;
+    }
+    const extra = onScreen(view.score.visible()).filter((hit) => view.compare.statuses.get(hit) === "extra");
+    for (const [status, hits] of Object.entries({ extra, missed })) {
+      ink.fillStyle = view.colour[status];
+      for (const hit of hits) ink.fillRect(view.x(hit.time) - 1, view.y(hit.drum) - view.lane / 2, 2, view.lane);
+    }
+  }
+
+  /** @param status beside another score: match, extra or missed; it gives the colour */
+  drawMark(ink, { hit, x, y, close }, status = this.view.compare?.statuses.get(hit)) {
+    const picture = this.picture(hit, close, status);
     ink.drawImage(picture, x - MARK / 2, y - MARK / 2, MARK, MARK);
   }
 
   /** A mark as a small picture, drawn once for all hits that look the same: hundreds a frame are quick then. */
-  picture(hit, close) {
+  picture(hit, close, status) {
     const { view } = this;
     const velocity = hit.velocity >> 3;
     const sure = hit.candidate ? 16 : Math.round(15 * hit.confidence);
-    const key = ((hit.drum * 16 + velocity) * 17 + sure) * 2 + (close ? 1 : 0);
+    const which = status ? 1 + STATUSES.indexOf(status) : 0;
+    const key = (((hit.drum * 16 + velocity) * 17 + sure) * 2 + (close ? 1 : 0)) * 4 + which;
     let picture = this.pictures.get(key);
     if (!picture) {
       const ratio = window.devicePixelRatio || 1;
@@ -84,14 +104,15 @@ class Marks {
       const ink = picture.getContext("2d");
       ink.scale(picture.width / MARK, picture.height / MARK);
       ink.translate(MARK / 2, MARK / 2);
-      this.drawShape(ink, family, (close ? 0.75 : 1) * (3.5 + 5.5 * (velocity / 15)), sure / 15, hit.candidate);
+      this.drawShape(ink, family, (close ? 0.75 : 1) * (3.5 + 5.5 * (velocity / 15)), sure / 15,
+        hit.candidate || status === "missed", view.colour[status || family]);
       this.pictures.set(key, picture);
     }
     return picture;
   }
 
-  drawShape(ink, family, size, sure, candidate) {
-    const { colour } = this.view;
+  /** @param dashed an empty mark: a hit that is not in the score */
+  drawShape(ink, family, size, sure, dashed, colour) {
     ink.beginPath();
     if (ROUND.has(family)) {
       ink.arc(0, 0, size, 0, 2 * Math.PI);
@@ -100,15 +121,15 @@ class Marks {
       for (const [dx, dy] of [[1, 0], [0, 1], [-1, 0]]) ink.lineTo(dx * size * 1.15, dy * size * 1.15);
       ink.closePath();
     }
-    ink.fillStyle = colour.surface; // so that of two the upper one has an edge
+    ink.fillStyle = this.view.colour.surface; // so that of two the upper one has an edge
     ink.fill();
-    ink.globalAlpha = candidate ? 0 : 0.05 + 0.9 * sure ** 2;
-    ink.fillStyle = colour[family];
+    ink.globalAlpha = dashed ? 0 : 0.05 + 0.9 * sure ** 2;
+    ink.fillStyle = colour;
     ink.fill();
     ink.globalAlpha = 1; // the outline shows where the faintest are, in dark and light
-    ink.strokeStyle = colour[family];
+    ink.strokeStyle = colour;
     ink.lineWidth = 1.4;
-    if (candidate) ink.setLineDash([2, 2]);
+    if (dashed) ink.setLineDash([2, 2]);
     ink.stroke();
   }
 

@@ -15,7 +15,7 @@ class Overview {
     const { canvas, view } = this;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     const ratio = window.devicePixelRatio || 1;
-    const state = [canvas.width, canvas.height, view.score.version, view.theme].join();
+    const state = [canvas.width, canvas.height, view.score.version, view.theme, view.compare?.version].join();
     if (state !== this.drawnAs) {
       this.drawnAs = state;
       [this.picture.width, this.picture.height] = [canvas.width, canvas.height];
@@ -43,12 +43,13 @@ class Overview {
     ink.fillStyle = view.colour.stripe;
     ink.fillRect(0, 0, width, height);
     const columns = new Set(); // of an hour of hits most would be drawn over one another
-    for (const hit of view.score.visible()) {
+    const status = (hit) => view.compare?.statuses.get(hit);
+    for (const hit of [...view.score.visible(), ...(view.compare?.missed ?? [])]) {
       const x = Math.round(2 * this.x(hit.time)) / 2;
       const key = x * 64 + hit.drum;
       if (columns.has(key)) continue;
       columns.add(key);
-      ink.fillStyle = view.colour[view.data.drums[hit.drum].family];
+      ink.fillStyle = view.colour[status(hit) || view.data.drums[hit.drum].family];
       ink.globalAlpha = 0.5 + 0.5 * hit.confidence;
       ink.fillRect(x, order.get(hit.drum) * (height - 4) + 1, 1.5, 3);
     }

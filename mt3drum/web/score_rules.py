@@ -1,5 +1,5 @@
-"""What the browser needs to read beats and to write scores: constants and tables of the modules that own
-them.
+"""What the browser needs to read beats and write scores: constants and
+tables of the modules that own them.
 
 Every upper-case constant of a module goes along under its own name, so that a changed or added one reaches
 the browser without an edit here.

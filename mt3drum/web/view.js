@@ -17,6 +17,7 @@ class View {
     this.allLanes = false;
     this.pixelsPerSecond = 110;
     this.onready = () => {};
+    this.compare = null; // what colours hits, while there is another score beside this one
     this.layer = document.createElement("canvas");
     this.layerIs = "";
     this.marks = new Marks(this);
@@ -62,7 +63,8 @@ class View {
 
   readColours() {
     const style = getComputedStyle(document.documentElement);
-    const names = ["text", "quiet", "line", "surface", "stripe", "accent", "cursor", "bar", ...this.data.families];
+    const names = ["text", "quiet", "line", "surface", "stripe", "accent", "cursor", "bar", "match", "extra", "missed",
+      ...this.data.families];
     this.colour = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
     this.tiles.setColours(...["tile-low", "tile-high"].map((name) =>
       style.getPropertyValue(`--${name}`).trim().split(/\s+/).map(Number)));
@@ -71,7 +73,7 @@ class View {
 
   /** Lanes in the order of a staff, cymbals on top: the drums in use and the commonest, or all 26. */
   layOut() {
-    const used = new Set(this.score.drawn().map((hit) => hit.drum));
+    const used = new Set([...this.score.drawn(), ...(this.compare?.missed ?? [])].map((hit) => hit.drum));
     this.lanes = this.data.lanes.filter((drum) => this.allLanes || used.has(drum) || this.data.drums[drum].common);
     this.row = new Map(this.lanes.map((drum, i) => [drum, i]));
     this.width = this.canvas.clientWidth;
@@ -143,7 +145,8 @@ class View {
   /** Everything that stays as it is while the cursor moves. */
   drawLayer() {
     const is = [this.start, this.down, this.pixelsPerSecond, this.canvas.width, this.canvas.height, this.theme,
-      this.score.version, this.tiles.version, this.selected, Boolean(this.dragged), this.bars.shown].join();
+      this.score.version, this.tiles.version, this.selected, Boolean(this.dragged), this.bars.shown,
+      this.compare?.version].join();
     if (is === this.layerIs) return;
     this.layerIs = is;
     if (this.layer.width !== this.canvas.width || this.layer.height !== this.canvas.height) {
