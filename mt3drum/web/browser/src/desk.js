@@ -4,7 +4,7 @@
 /** @typedef {import("./tempo_map.js").Tempo} Tempo */
 /** @typedef {import("./works.js").Work} Work */
 /** @typedef {import("./works.js").Row} Row */
-/** @typedef {{type: string, write: (hits: Hit[], data: object, tempo: Tempo | null) => BlobPart}} Writer of the page */
+/** @typedef {{type: string, suffix: string, write: (hits: Hit[], data: object, tempo: Tempo | null) => BlobPart}} Writer of the page */
 /** @typedef {object} Asked
  * @property {Row[]} hits
  * @property {Tempo | null=} beats
@@ -82,7 +82,10 @@ export function desk({ score, page }, work, data, writers, whole) {
     notation: "notation",
     print: "print",
     edits: null,
-    formats: { ...Object.fromEntries(Object.entries(formats).map(([name, { suffix }]) => [name, suffix])), work: ".mt3drum" },
+    formats: {
+      ...Object.fromEntries(Object.entries({ ...writers, ...formats }).map(([name, { suffix }]) => [name, suffix])),
+      work: ".mt3drum",
+    },
     labels: { ...Object.fromEntries(Object.entries(formats).map(([name, { label }]) => [name, label])), work: "Everything in one file" },
     meters: Object.keys(score.meters),
     /** @param {string} address @param {Asked} asked */

@@ -119,7 +119,11 @@ if (!WebAssembly.validate(SIMD)) {
   disable();
 } else {
   $("#record").addEventListener("click", record);
-  input.addEventListener("change", () => input.files?.[0] && take(input.files[0]));
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    input.value = ""; // so that the same file can be chosen again
+    if (file) take(file);
+  });
   for (const kind of ["dragover", "drop", "dragleave"]) {
     document.addEventListener(kind, (event) => {
       event.preventDefault();
