@@ -99,7 +99,8 @@ function fillPage(data) {
   }
   for (const meter of data.server ? data.server.meters : []) $("#meter").append(new Option(meter, meter));
   for (const element of document.querySelectorAll("[data-needs]")) {
-    element.hidden = (element.dataset.needs === "server") !== Boolean(data.server);
+    const { needs } = element.dataset; // of the server: whether it is there, or one of its addresses
+    element.hidden = needs === "no server" ? Boolean(data.server) : !data.server || !(needs === "server" || data.server[needs]);
   }
   showResult(data);
   $("#no-audio").hidden = Boolean(data.audio);
