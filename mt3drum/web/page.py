@@ -80,6 +80,7 @@ SCRIPTS = (
     "keys",
     "editor",
     "app",
+    "saving",
     "files",
     "controls",
     "start",
