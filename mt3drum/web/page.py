@@ -98,6 +98,7 @@ SCRIPTS = (
     "keys",
     "editor",
     "app",
+    "saving",
     "files",
     "controls",
     "start",
