@@ -14,6 +14,7 @@ from mt3drum.cli import (
     doctor,
     export_site,
     info,
+    listen,
     output_options,
     review,
     transcribe,
@@ -32,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     transcribe.add_transcribe(commands)
     review.add_parsers(commands)
+    listen.add_parser(commands)
     convert.add_parser(commands, output_options.add_output)
     demo.add_parser(commands)
     export_site.add_parser(commands)
@@ -63,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "transcribe": transcribe.transcribe,
             "review": review.review,
             "serve": review.serve,
+            "listen": listen.listen,
             "convert": convert.convert,
             "demo": demo.demo,
             "info": info.info,
