@@ -14,6 +14,7 @@ from mt3drum.cli import (
     doctor,
     export_site,
     info,
+    label,
     listen,
     output_options,
     review,
@@ -34,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     transcribe.add_transcribe(commands)
     review.add_parsers(commands)
     listen.add_parser(commands)
+    label.add_parser(commands)
     convert.add_parser(commands, output_options.add_output)
     demo.add_parser(commands)
     export_site.add_parser(commands)
@@ -66,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "review": review.review,
             "serve": review.serve,
             "listen": listen.listen,
+            "label": label.label,
             "convert": convert.convert,
             "demo": demo.demo,
             "info": info.info,
