@@ -194,7 +194,6 @@ class Transcriber:
         self, jobs: Iterator[InProgress], on_progress: OnProgress | None, on_hits: OnHits | None
     ) -> Iterator[Transcription | Failure]:
         codec = self.model.config.codec
-        margin = self.config.margin_steps(codec)
         open_jobs: list[InProgress] = []
         batch: list[tuple[InProgress, Segment]] = []
 
@@ -213,13 +212,13 @@ class Transcriber:
         for job in jobs:
             open_jobs.append(job)
             try:
-                for segment in job.segments(codec, margin):
+                for segment in job.segments(codec, self.config):
                     if not segment.audio.any():
                         continue
                     batch.append((job, segment))
                     job.waiting += 1
                     if len(batch) == self.batch:
-                        self._decode(batch, margin, on_progress, on_hits)
+                        self.decode(batch, on_progress, on_hits)
                         batch = []
                         yield from finished()
             except (AudioError, OSError) as error:
@@ -228,27 +227,29 @@ class Transcriber:
             job.cut = True
             yield from finished()
         if batch:
-            self._decode(batch, margin, on_progress, on_hits)
+            self.decode(batch, on_progress, on_hits)
         yield from finished()
 
-    def _decode(
+    def decode(
         self,
         batch: list[tuple[InProgress, Segment]],
-        margin: int,
-        on_progress: OnProgress | None,
-        on_hits: OnHits | None,
+        on_progress: OnProgress | None = None,
+        on_hits: OnHits | None = None,
     ) -> None:
+        """Add the hits of segments to their recordings, each of which must be known so far as its segments
+        reach, and settle them."""
         codec = self.model.config.codec
+        until = codec.segment_steps - self.config.margin_steps(codec)
         audio = torch.from_numpy(np.stack([segment.audio for _, segment in batch])).to(self.model.device)
         with torch.inference_mode():
             encoded, bands = self.model.encode_with_bands(audio)
-            found = generate(self.model, encoded, self.config, codec.segment_steps - margin)
+            found = generate(self.model, encoded, self.config, until)
             if self.kit is not None:
                 found = rescore(self.model, audio, encoded.onset_logits, found, self.kit, self.config)
         for (job, segment), hypothesis, band in zip(batch, found, bands.cpu().numpy(), strict=True):
             assert job.recording is not None
             steps = -(-job.recording.samples // HOP)
-            placed = place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            placed = place(hypothesis, segment.start, segment.first, steps, codec.steps_per_second)
             job.hits += [hit for hit, _ in placed]
             if self.config.loudness_pass:
                 for (hit, _), strength in zip(
@@ -256,7 +257,7 @@ class Transcriber:
                 ):
                     job.strengths[hit.time, hit.drum] = strength
             job.waiting -= 1
-            end = segment.start + codec.segment_steps - margin
+            end = segment.start + until
             if hypothesis.cut:
                 at = max(0.0, segment.start / codec.steps_per_second)
                 job.warnings.append(
