@@ -99,7 +99,6 @@ def _precedence(note: Note) -> tuple[bool, int]:
     place = 10 * _LEFT_TO_RIGHT.index(family)
     if family == "tom":
         place += next(i for i, tom in enumerate(_TOM_ORDER) if name.startswith(tom))
-        place += 30 if name.startswith("floor") else 0  # beside the ride
     return not keeps_time, -place
 
 
