@@ -4,14 +4,15 @@
 
 Writes docs/images/review.png (desktop), review_phone.png (phone, dark), score.png (the MusicXML as verovio
 prints it), sheet.png (the SVG with stickings), chart.png (the Clone Hero chart, drawn from its notes.chart),
-compare.png (the page beside the score that was played), again.png (bars about to be transcribed again) and
-the tab in README.md. Needs Chromium and the `dev` extra. The clip is that of `make_figures.py`, its groove
-played twice.
+compare.png (the page beside the score that was played), serve.png (the list of recordings), again.png (bars
+about to be transcribed again) and the tab in README.md. Needs Chromium and the `dev` extra. The clip is that
+of `make_figures.py`, its groove played twice.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import shutil
 import socket
@@ -104,21 +105,23 @@ def compared(browser: Any, page_file: Path, truth: Sequence[Hit]) -> bytes:
     return shot
 
 
-def again(browser: Any, transcriber: Transcriber, sound: Path) -> bytes:
-    """The page of `mt3drum serve` with the menu of a part open."""
+def served_pages(browser: Any, transcriber: Transcriber, sound: Path) -> dict[str, bytes]:
+    """Pages of `mt3drum serve`: the list of recordings, and a score with the menu of a part open."""
     page = browser.new_page(**PAGE)
     with served(transcriber, sound.parent / "work") as address:
         page.goto(address)
         page.set_input_files("#files", sound)
-        page.locator("#jobs a").click(timeout=120_000)
+        page.locator("#jobs a").wait_for(timeout=120_000)
+        recordings: bytes = page.screenshot(clip={"x": 190, "y": 0, "width": 900, "height": 330})
+        page.click("#jobs a")
         page.wait_for_selector("#again", timeout=120_000)
         page.evaluate("app.setLoop([1, 2].map((bar) => app.bars.timeAt(bar * app.bars.tempo.per_bar)))")
         page.click("#again summary")
         page.select_option("#again-search", "4")
         page.wait_for_timeout(800)
-        shot: bytes = page.screenshot()
+        part: bytes = page.screenshot()
         page.close()
-    return shot
+    return {"serve.png": recordings, "again.png": part}
 
 
 @contextmanager
@@ -265,6 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=120_000)
             with zipfile.ZipFile(folder / f"song{SUFFIX['chart']}") as archive:
                 notes = archive.read("song/notes.chart").decode()
+            pages = functools.cache(lambda: served_pages(browser, transcriber, folder / "song.flac"))
             pictures: dict[str, Callable[[], bytes]] = {
                 "review.png": lambda: review(browser, folder / "song.html", PAGE),
                 "review_phone.png": lambda: review(browser, folder / "song.html", PHONE),
@@ -272,7 +276,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "sheet.png": lambda: sheet(browser, folder / "song.svg"),
                 "chart.png": lambda: chart(notes),
                 "compare.png": lambda: compared(browser, folder / "song.html", truth),
-                "again.png": lambda: again(browser, transcriber, folder / "song.flac"),
+                "serve.png": lambda: pages()["serve.png"],
+                "again.png": lambda: pages()["again.png"],
             }
             if args.only:
                 pictures = {file: pictures[file] for file in args.only.split(",")}
@@ -286,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"make_gallery: {error}", file=sys.stderr)
         return 1
     counts = f"{len(truth)} strokes played, {len(result.hits)} heard"
-    print(f"wrote {', '.join(pictures)} and {args.readme}: {counts}")
+    print(f"wrote {', '.join(pictures)}{'' if args.only else f' and {args.readme}'}: {counts}")
     return 0
 
 
