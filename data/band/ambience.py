@@ -1,8 +1,8 @@
-"""Sounds that are no music: weather, traffic, machines, animals, crowds, steps, keys, speech.
+"""Non-musical backgrounds: weather, traffic, machines, animals, crowds, footsteps, typing, speech.
 
-Dense textures are noise and Poisson trains of short grains convolved with a few kernels, so that ten seconds
-cost tens of milliseconds. Nothing is a single loud stroke: claps come by the hundred, steps and keys lie in a
-bed of room noise.
+Dense textures are noise and Poisson trains of short grains, convolved with a few kernels, so that ten seconds
+cost tens of milliseconds. No sound is a single loud stroke: claps come by the hundred, footsteps and keys are
+mixed with room noise.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class AmbienceConfig:
-    """How a background is drawn; ranges are drawn logarithmically."""
+    """Distributions of a background; ranges are sampled logarithmically."""
 
     kinds: dict[str, float] = field(
         default_factory=lambda: {
@@ -43,31 +43,31 @@ class AmbienceConfig:
             "engine": 1.2,
         }
     )
-    """Kind -> weight; purring and speech were taken for drums most."""
+    """Kind -> weight; purring and speech were most often taken for drums."""
     count: tuple[float, ...] = (0.7, 0.3)
-    """Probability of one or two kinds at once."""
+    """Probability of one and of two kinds at once."""
     purr_rate: Range = (20.0, 32.0)
-    """Pulses a second of a cat (25 to 30 in the literature)."""
+    """Pulses per second of a purring cat (25 to 30 in the literature)."""
     claps: Range = (80.0, 800.0)
-    """Claps a second of an audience: below some fifty single ones stand out and are claps."""
+    """Claps per second of an audience; below about fifty, single claps stand out."""
     drops: Range = (150.0, 2500.0)
-    """Raindrops a second."""
+    """Raindrops per second."""
     steps: Range = (1.3, 2.6)
-    """Footsteps a second, strolling to running."""
+    """Footsteps per second, from strolling to running."""
     keys: Range = (3.0, 10.0)
-    """Keys a second of a typist."""
+    """Keystrokes per second."""
     firing: Range = (15.0, 110.0)
-    """Firing strokes a second of an engine."""
+    """Ignitions per second of an engine."""
     bed: Range = (0.1, 0.6)
-    """RMS of the room noise under steps and keys relative to their own."""
+    """RMS of the room noise relative to footsteps or keys."""
     room: float = 0.4
-    """Probability of a room."""
+    """Probability of reverberation."""
 
 
 def render_ambience(
     bank: NoteBank, seconds: float, rng: np.random.Generator, config: AmbienceConfig
 ) -> Audio:
-    """One or two backgrounds: float32 [seconds * 44100], not levelled."""
+    """Render one or two backgrounds: float32 [seconds * 44100], not levelled."""
     samples = round(seconds * SAMPLE_RATE)
     mix = np.zeros(samples, dtype=np.float32)
     names, weights = list(config.kinds), np.array(list(config.kinds.values()))
@@ -80,10 +80,10 @@ def render_ambience(
 def background(
     kind: str, bank: NoteBank, samples: int, rng: np.random.Generator, config: AmbienceConfig
 ) -> Audio:
-    """One background: float32 [samples].
+    """Render one background: float32 [samples].
 
     Raises:
-        KeyError: there is no such kind.
+        KeyError: the kind is unknown.
     """
     if kind == "babble":
         return _babble(bank, samples, rng)
@@ -95,7 +95,7 @@ def _draw(limits: Range, rng: np.random.Generator) -> float:
 
 
 def _noise(samples: int, low: float, high: float, rng: np.random.Generator, order: int = 1) -> Audio:
-    """Noise between two corners, RMS 1."""
+    """Band-limited noise of RMS 1."""
     white = rng.standard_normal(samples, dtype=np.float32)
     sos = butter(order, [low, min(high, 20_000.0)], "band", fs=SAMPLE_RATE, output="sos")
     found = sosfilt(sos, white)
@@ -103,7 +103,7 @@ def _noise(samples: int, low: float, high: float, rng: np.random.Generator, orde
 
 
 def _drift(samples: int, seconds: float, rng: np.random.Generator) -> Audio:
-    """A smooth random curve 0..1 that turns every `seconds` or so."""
+    """A smooth random curve 0..1 that changes about every `seconds`."""
     knots = rng.random(max(4, int(samples / SAMPLE_RATE / seconds) + 4))
     place = np.linspace(0, len(knots) - 2, samples)
     index = place.astype(np.int64)
@@ -114,7 +114,7 @@ def _drift(samples: int, seconds: float, rng: np.random.Generator) -> Audio:
 def _grains(
     samples: int, rate: float | NDArray[np.floating], kernel: Audio, rng: np.random.Generator
 ) -> Audio:
-    """A Poisson train of one grain, `rate` a second (or a curve of rates), of random loudness and sign."""
+    """A Poisson train of one grain with random gain and sign; `rate` per second, or a curve of rates."""
     chance = np.asarray(rate, dtype=np.float32) / SAMPLE_RATE
     struck = rng.random(samples, dtype=np.float32) < chance
     train = np.zeros(samples, dtype=np.float32)
@@ -127,7 +127,7 @@ def _grains(
 def _rain(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> Audio:
     out = _noise(samples, rng.uniform(200, 2000), rng.uniform(6000, 16_000), rng)
     out *= np.float32(rng.uniform(0.1, 1.0)) * (0.6 + 0.4 * _drift(samples, 2.0, rng))
-    for _ in range(3):  # near drops, on leaf, tin or window
+    for _ in range(3):  # near drops, on leaves, tin or windows
         drop = tones.noise_burst(rng, rng.uniform(1500, 9000), 0.7, rng.uniform(0.004, 0.02))
         grains = _grains(samples, _draw(config.drops, rng) / 3, drop, rng)
         out += grains * np.float32(rng.uniform(0.2, 1.0) / max(1e-6, float(grains.std())))
@@ -147,7 +147,7 @@ def _wind(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> Aud
 
 def _traffic(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> Audio:
     out = _noise(samples, 25, rng.uniform(120, 500), rng)
-    for _ in range(int(rng.integers(1, 5))):  # cars that pass
+    for _ in range(int(rng.integers(1, 5))):  # passing cars
         time = np.arange(samples, dtype=np.float32) / SAMPLE_RATE - rng.uniform(0, samples / SAMPLE_RATE)
         passing = 1 / (1 + (time / rng.uniform(0.4, 2.5)) ** 2)
         out += np.float32(rng.uniform(0.5, 2.5)) * passing * _noise(samples, 80, rng.uniform(800, 4000), rng)
@@ -157,7 +157,7 @@ def _traffic(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> 
 def _applause(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> Audio:
     rate = _draw(config.claps, rng) * (0.5 + 0.8 * _drift(samples, 3.0, rng))
     out = np.zeros(samples, dtype=np.float32)
-    for _ in range(5):  # five pairs of hands stand for all
+    for _ in range(5):  # five pairs of hands represent all
         clap = tones.noise_burst(rng, rng.uniform(700, 2800), rng.uniform(0.4, 0.9), rng.uniform(0.006, 0.03))
         out += _grains(samples, rate / 5, clap, rng)
     out /= max(1e-6, float(out.std()))
@@ -167,7 +167,7 @@ def _applause(samples: int, rng: np.random.Generator, config: AmbienceConfig) ->
 
 
 def _pulses(contour: Audio, kernel: Audio, wobble: float, rng: np.random.Generator) -> Audio:
-    """A train of one kernel along a contour of rates (Hz), each pulse a little louder or softer."""
+    """A train of one kernel along a contour of rates (Hz), with slightly varying gain."""
     samples = len(contour)
     turns = np.cumsum(contour, dtype=np.float64) / SAMPLE_RATE
     places = np.flatnonzero(np.diff(np.floor(turns)) > 0)
@@ -178,7 +178,7 @@ def _pulses(contour: Audio, kernel: Audio, wobble: float, rng: np.random.Generat
 
 
 def _purr(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> Audio:
-    """A cat: dull pulses, louder breathing in than out, about one breath a second."""
+    """A cat: dull pulses, louder when breathing in, about one breath per second."""
     turns = rng.uniform(0.35, 0.9) * np.arange(samples) / SAMPLE_RATE
     breath = np.sin(2 * np.pi * turns).astype(np.float32)
     rate = _draw(config.purr_rate, rng) * (1 + 0.08 * breath + 0.05 * _drift(samples, 0.3, rng))
@@ -209,7 +209,7 @@ def _hum(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> Audi
 
 
 def _steps(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> Audio:
-    """Footsteps: heel and sole on gravel, wood or stone, in the noise of the place."""
+    """Footsteps: heel and sole on gravel, wood or stone, with room noise."""
     rate, hard = _draw(config.steps, rng), rng.uniform(0, 1)
     out = np.zeros(samples, dtype=np.float32)
     for time in _walk(samples, rate, 0.05, rng):
@@ -221,7 +221,7 @@ def _steps(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> Au
 
 
 def _typing(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> Audio:
-    """Keys that go down and come up, in the noise of an office."""
+    """Keys pressed and released, with office noise."""
     rate = _draw(config.keys, rng)
     out = np.zeros(samples, dtype=np.float32)
     sounds = [
@@ -229,7 +229,7 @@ def _typing(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> A
         for _ in range(8)
     ]
     for time in _walk(samples, rate, 0.4, rng):
-        if rng.random() < 0.15:  # a thought
+        if rng.random() < 0.15:  # a pause to think
             continue
         _put(out, sounds[int(rng.integers(8))], time, rng.uniform(0.4, 1))
         _put(out, sounds[int(rng.integers(8))], time + rng.uniform(0.04, 0.12), rng.uniform(0.1, 0.5))
@@ -237,7 +237,7 @@ def _typing(samples: int, rng: np.random.Generator, config: AmbienceConfig) -> A
 
 
 def _walk(samples: int, rate: float, spread: float, rng: np.random.Generator) -> list[float]:
-    """Times about `rate` a second, each gap off by a share `spread`."""
+    """Times at about `rate` per second; each gap varies by the share `spread`."""
     count = int(samples / SAMPLE_RATE * rate) + 2
     gaps = np.maximum(0.3, 1 + spread * rng.standard_normal(count)) / rate
     return (np.cumsum(gaps) - gaps[0] * rng.random()).tolist()
@@ -250,13 +250,13 @@ def _put(out: Audio, sound: Audio, time: float, level: float) -> None:
 
 
 def _in_a_bed(out: Audio, rng: np.random.Generator, config: AmbienceConfig) -> Audio:
-    """With the noise of the place under it."""
+    """Add room noise."""
     level = _draw(config.bed, rng) * float(out.std())
     return out + np.float32(level) * _noise(len(out), 40, rng.uniform(600, 8000), rng)
 
 
 def _babble(bank: NoteBank, samples: int, rng: np.random.Generator) -> Audio:
-    """One to five people who talk: syllables of two vowels with consonants, four to seven a second."""
+    """One to five people talking: syllables of two vowels with consonants, four to seven per second."""
     out = np.zeros(samples, dtype=np.float32)
     for _ in range(int(rng.choice((1, 1, 2, 3, 5)))):
         events = voice.speech(samples / SAMPLE_RATE, rng, int(rng.integers(40, 60)))
@@ -276,4 +276,4 @@ MAKERS: dict[str, Maker] = {
     "hum": _hum,
     "engine": _engine,
 }
-"""All kinds but babble, which needs the consonants of a bank."""
+"""All kinds except babble, which needs the consonants of a note bank."""

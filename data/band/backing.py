@@ -1,6 +1,6 @@
-"""What plays beside the drums, or instead of them: a band, recorded stems, sequences, soloists, background.
+"""The backing of a clip, with or without drums: a band, stems, sequences, soloists, ambience.
 
-A clip without drums is as loud as one with: what it holds must be heard as no drums at all.
+A clip without drums is as loud as one with drums, so that the model learns to detect nothing in it.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ KINDS = ("band", "stems", "sequences", "sequences and band", "soloists", "ambien
 
 @dataclass(frozen=True)
 class BackingConfig:
-    """How the backing of a clip is chosen and finished."""
+    """How the backing of a clip is chosen and processed."""
 
     with_drums: tuple[float, ...] = (0.40, 0.20, 0.15, 0.15, 0.06, 0.04)
-    """Share of each of KINDS under drums; that of the stems falls to the band where there are none."""
+    """Probability of each of KINDS under drums; without stems, their share goes to the band."""
     with_machines: tuple[float, ...] = (0.10, 0.35, 0.33, 0.17, 0.02, 0.03)
-    """The same under programmed drums."""
+    """Probability of each of KINDS under programmed drums."""
     drumless: tuple[float, ...] = (0.15, 0.22, 0.26, 0.07, 0.17, 0.13)
-    """The same without drums: more of what was taken for them."""
+    """Probability of each of KINDS without drums: more of what was taken for drums."""
     cut: float = 0.5
-    """Probability that the beginning is cut off: the clip starts in the middle of notes."""
+    """Probability that the start is cut off, so that the clip begins in the middle of notes."""
     cut_seconds: float = 2.0
-    """At most so much is cut."""
+    """Maximum seconds cut off."""
     ducked: float = 0.3
     """Probability that the kick ducks stems and sequences."""
     machine_ducked: float = 0.7
-    """The same under programmed drums, of anything: most electronic records do it."""
+    """Probability that programmed kicks duck any backing, as on most electronic records."""
     sub: float = 0.3
-    """Probability of a sub bass that follows the kicks of programmed drums."""
+    """Probability of a sub bass that follows programmed kicks."""
     limited: float = 0.3
-    """Probability of a limiter: electronic music is mastered loud."""
+    """Probability of a limiter; electronic music is mastered loud."""
     own_tempo: float = 0.5
-    """Probability that a clip without drums has a tempo of its own."""
+    """Probability that a clip without drums has an independent tempo."""
     tempo: tuple[float, float] = (60.0, 200.0)
-    """Beats a minute of such a clip."""
+    """Range of that tempo in beats per minute."""
     band: BandConfig = field(default_factory=BandConfig)
     stems: StemConfig = field(default_factory=StemConfig)
     sequences: SequenceConfig = field(default_factory=SequenceConfig)
@@ -75,17 +75,17 @@ RECORDED = BackingConfig(
     sub=0.0,
     soloists=SoloConfig(recorded=1.0),
 )
-"""Bands and soloists on recorded notes, nothing synthesised but singers: for tests, on held-out ones."""
+"""Backings from recorded notes only, nothing synthesised except singers: for tests, on held-out notes."""
 
 
 def choose_kind(
     rng: np.random.Generator, drumless: bool, stems: bool, config: BackingConfig, machines: bool = False
 ) -> str:
-    """One of KINDS.
+    """Draw one of KINDS.
 
     Args:
-        stems: there are some.
-        machines: the drums are programmed.
+        stems: whether stems are available.
+        machines: whether the drums are programmed.
     """
     under = config.with_machines if machines else config.with_drums
     shares = np.array(config.drumless if drumless else under)
@@ -106,12 +106,12 @@ def render_backing(
     config: BackingConfig | None = None,
     machines: bool = False,
 ) -> Audio:
-    """What plays beside the drums of a clip: float32 [seconds * 44100], peak 0.9.
+    """Render the backing of a clip: float32 [seconds * 44100], peak 0.9.
 
     Args:
-        kicks: times in seconds of the kick drum, as in `render_band`.
-        drumless: there are no drums beside it.
-        machines: the drums are programmed.
+        kicks: onset times of the kick in seconds, as in `render_band`.
+        drumless: whether the clip has no drums.
+        machines: whether the drums are programmed.
     """
     config = config or BackingConfig()
     kind = choose_kind(rng, drumless, bool(stems), config, machines)
@@ -135,7 +135,7 @@ def render_backing(
 
 
 def sub_bass(kicks: Sequence[float], samples: int, rng: np.random.Generator) -> Audio:
-    """A low note with every kick, or from its end to the next: the kick's own tail on many records."""
+    """A low note with every kick, or from its end to the next one: the tail of the kick on many records."""
     patch = draw_patch(SUB, rng)
     late = float(rng.choice((0.0, 0.05, 0.1)))
     ends = [*kicks[1:], samples / SAMPLE_RATE]
@@ -157,7 +157,7 @@ def _render(
     kicks: Sequence[float],
     config: BackingConfig,
 ) -> Audio:
-    """One of KINDS, not levelled."""
+    """Render one of KINDS, not levelled."""
     if kind == "band":
         return render_band(bank, rng, seconds, bpm, kicks, config.band)
     if kind == "stems":

@@ -1,7 +1,7 @@
-"""Recordings without drums of every kind that was taken for drums, one kind at a time, to count false alarms.
+"""Recordings without drums, by kind, to count false alarms; each kind was once taken for drums.
 
-Synthesised with the renderers of the training clips, from seeds that no shard uses, and played on recorded
-notes that training never plays (`data.band.held_out`).
+They are synthesised with the renderers of the training clips, from seeds that no shard uses, and played on
+recorded notes that training never uses (`data.band.held_out`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from data.dsp.levels import full_scale
 from data.dsp.tones import SAMPLE_RATE, Audio
 
 STREAM = 3
-"""Second part of every seed; in those of shards it is the index of their split, 0 to 2."""
+"""Second part of every seed; in shards it is the index of the split, 0 to 2."""
 TEMPO = (60.0, 200.0)
-"""Beats a minute, drawn logarithmically."""
+"""Tempo range in beats per minute, sampled logarithmically."""
 CUT = (0.15, 0.8)
-"""Seconds after its first sound at which a recording begins in the middle of a note."""
+"""Seconds after the first sound at which a recording that begins mid-note starts."""
 NOISE_BURST = replace(patches.PLUCK, shapes={"noise": 1})
 
 Maker = Callable[[NoteBank, Song, np.random.Generator], Audio]
@@ -42,7 +42,7 @@ def _sequence(part: str, *choices: PatchRanges) -> Maker:
 
 
 def _solo(ranges: PatchRanges | None, *recorded: str) -> Maker:
-    """One player: half of them on recorded notes, where the bank holds one of these instruments."""
+    """One player; half of them on recorded notes, if the bank has one of these instruments."""
 
     def make(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
         config, samples = SoloConfig(), round(song.seconds * SAMPLE_RATE)
@@ -67,7 +67,7 @@ def _background(kind: str) -> Maker:
 
 
 def _mid_note(bank: NoteBank, song: Song, rng: np.random.Generator) -> Audio:
-    """Held chords, the first of them sounding already when the recording begins."""
+    """Held chords, with the first one already sounding at the start."""
     samples = round(song.seconds * SAMPLE_RATE)
     held = [item for item in bank.instruments if item.role in ("organ", "pad", "keys")]
     if held:
@@ -107,17 +107,22 @@ KINDS: Mapping[str, Maker] = {
     "speech": _background("babble"),
     "hum": _background("hum"),
     "engine": _background("engine"),
+    "swept808": _sequence("bass", patches.SWEPT_SUB),
+    "zaps": _sequence("zaps"),
 }
-"""Name -> what renders it."""
+"""Name -> function that renders it."""
 LONGER = 3.0
-"""Seconds rendered more than asked for, as what is cut must not be missing at the end."""
+"""Additional seconds rendered, since the start may be cut off."""
 
 
 def render_drumless(kind: str, number: int, seed: int, bank: NoteBank, seconds: float) -> Audio:
-    """The recording of that number of a kind: float32 [seconds * 44100], peak 0.9, always the same.
+    """Render one recording of a kind, deterministically: float32 [seconds * 44100], peak 0.9.
+
+    Args:
+        number: index of the recording within its kind.
 
     Raises:
-        KeyError: there is no such kind.
+        KeyError: the kind is unknown.
     """
     rng = np.random.default_rng([seed, STREAM, list(KINDS).index(kind), number])
     low, high = TEMPO

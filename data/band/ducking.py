@@ -1,4 +1,4 @@
-"""Side-chain compression: dips at the kicks, or at the beats of a song that has none."""
+"""Side-chain compression: gain dips at the kicks, or at the beats of a song without kicks."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class DuckConfig:
     """The shape of a dip."""
 
     depth: tuple[float, float] = (0.4, 0.95)
-    """Share of the level that is taken away: from glue to the pumping of French house."""
+    """Share of the level removed: from glue to the pumping of French house."""
     recovery: tuple[float, float] = (0.1, 0.4)
-    """Seconds until the level is back: an eighth to a quarter note at 150 to 75 bpm."""
+    """Recovery time in seconds: an eighth to a quarter note at 150 to 75 bpm."""
     curve: tuple[float, float] = (0.6, 2.5)
-    """Exponent of the way back."""
+    """Exponent of the recovery curve."""
 
 
 def duck(
     samples: int, times: Sequence[float], rng: np.random.Generator, config: DuckConfig | None = None
 ) -> Audio:
-    """Gain [samples] with a dip at each time (seconds); where dips overlap the lower one holds."""
+    """Gain curve [samples] with a dip at each time (seconds); where dips overlap, the lower one applies."""
     config = config or DuckConfig()
     gain = np.ones(samples, dtype=np.float32)
     depth, recovery = rng.uniform(*config.depth), int(rng.uniform(*config.recovery) * SAMPLE_RATE)
@@ -41,7 +41,7 @@ def duck(
 
 
 def pump(song: Song, rng: np.random.Generator) -> list[float]:
-    """The times a band pumps at: its kicks, or every beat of a song without them (a silent trigger)."""
+    """Times that trigger the ducking: the kicks, or every beat of a song without them (a silent trigger)."""
     if song.kicks and rng.random() < 0.6:
         return list(song.kicks)
     return np.arange(song.start, song.seconds, song.beat).tolist()

@@ -1,4 +1,4 @@
-"""Notes of a part before they are sound, and what is done to a part as a whole."""
+"""Notes of a part before synthesis, and changes to a part as a whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Event:
 
     time: float
     pitches: tuple[int, ...]
-    """MIDI notes in the order in which a strum reaches them; empty: an unpitched sound."""
+    """MIDI notes in the order of a strum; empty for an unpitched sound."""
     seconds: float
     velocity: float
     """0..1, linear gain."""
@@ -26,7 +26,7 @@ class Event:
 
 
 def humanise(events: Sequence[Event], rng: np.random.Generator, spread: float) -> list[Event]:
-    """Move each event by a normal deviate of `spread` seconds, the whole part by as much again."""
+    """Shift each event by a normal deviate of `spread` seconds, and the whole part by another one."""
     shift = rng.normal(0, spread / 2)
     moved = [
         replace(event, time=event.time + shift + offset)
@@ -38,9 +38,8 @@ def humanise(events: Sequence[Event], rng: np.random.Generator, spread: float) -
 def arrange(
     events: Sequence[Event], song: Song, rng: np.random.Generator, config: ArrangeConfig = BAND.arrange
 ) -> list[Event]:
-    """Song structure: now and then a part enters late, leaves early, rests for a bar, or plays every other
-    one.
-    """
+    """Apply song structure: occasionally a part enters late, ends early, rests for a bar, or plays every
+    other bar."""
     bars = len(song.bars())
     active = np.ones(bars, dtype=bool)
     draw = rng.random()

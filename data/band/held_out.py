@@ -1,7 +1,7 @@
-"""Notes and loops that training never plays: the rendered test and the drumless set are made of them alone.
+"""Notes and loops that training never uses; the rendered test and the drumless set consist of them alone.
 
-A fixed list by name, so that shards made at any time keep the same side. Every role of a band has an
-instrument here, and none is the only recorded one of its role.
+The list is fixed by name, so that shards made at any time agree. Every role of a band has an instrument here,
+and none is the only recorded one of its role.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HELD_OUT_NOTES: Mapping[str, frozenset[str]] = {
     ),
     "guitars-notes": frozenset({"guitar_green_hammer", "guitar_green_ord", "guitar_green_stac"}),
 }
-"""Folder -> instruments, lower case."""
+"""Folder -> instruments, in lower case."""
 HELD_OUT_LOOPS: Mapping[str, frozenset[str]] = {
     "librosa-examples": frozenset({"sorohanro_-_solo-trumpet-06"}),
     "sonicpi": frozenset({"ambi_choir", "bass_trance_c", "guit_e_slide"}),
@@ -47,14 +47,14 @@ HELD_OUT_LOOPS: Mapping[str, frozenset[str]] = {
         }
     ),
 }
-"""Folder -> files without their suffix."""
+"""Folder -> file names without suffix."""
 
 
 def note_is_held_out(folder: str, instrument: str) -> bool:
-    """Whether an instrument (any case) of a folder of notes is kept from training."""
+    """Whether training excludes an instrument (any case) of a folder of notes."""
     return instrument.lower() in HELD_OUT_NOTES.get(folder, ())
 
 
 def loop_is_held_out(folder: str, stem: str) -> bool:
-    """Whether a loop of a folder is kept from training."""
+    """Whether training excludes a loop of a folder."""
     return stem in HELD_OUT_LOOPS.get(folder, ())

@@ -1,4 +1,4 @@
-"""What a band's recording holds beside its parts: noises of the studio, and recorded clips."""
+"""Sounds on a band recording other than its parts: studio noises and recorded clips."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INCIDENTALS = ("squeak", "cough", "scratch", "pick", "breath", "click")
 
 
 def incidental(bank: NoteBank, song: Song, rng: np.random.Generator, config: BandConfig) -> Audio:
-    """Noises of musicians and studios: a click track or count-in, squeaks, coughs, record scratches."""
+    """Studio and player noises: a click track or count-in, squeaks, coughs, record scratches."""
     samples = round(song.seconds * SAMPLE_RATE)
     track = np.zeros(samples, dtype=np.float32)
     if rng.random() < config.click_track:
@@ -34,7 +34,7 @@ def incidental(bank: NoteBank, song: Song, rng: np.random.Generator, config: Ban
 
 
 def loop(bank: NoteBank, samples: int, rng: np.random.Generator) -> Audio:
-    """A stretch of a random clip, repeated where it is too short."""
+    """An excerpt of a random clip, repeated if it is too short."""
     clip = bank.loops[int(rng.integers(len(bank.loops)))]
     start = int(rng.integers(len(clip)))
     return np.take(clip, np.arange(start, start + samples), mode="wrap") * np.float32(1 / 32_000)

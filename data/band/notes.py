@@ -1,8 +1,8 @@
-"""Instruments of the backing band: single notes recorded or synthesised, and drumless music clips.
+"""Instruments of the backing band: recorded or synthesised single notes, and drumless music clips.
 
-Recorded notes come from folders that each hold `notes.json`, the files it lists and `SOURCE.txt` (repository,
-licence). Audio is kept as int16, so that a bank of some 500 notes stays near 150 MB and loader workers share
-it.
+Recorded notes come from folders with a `notes.json`, the files that it lists and `SOURCE.txt` (repository,
+licence). Audio is stored as int16, so that a bank of some 500 notes takes about 150 MB, shared by the
+loader's workers.
 """
 
 import json
@@ -30,7 +30,7 @@ class NoteSample:
     """One recorded or synthesised tone."""
 
     pitch: float
-    """MIDI note number, with cents."""
+    """MIDI note number, fractional (cents)."""
     audio: NDArray[np.int16]
     """Mono, 44.1 kHz, peak 32000."""
 
@@ -41,12 +41,12 @@ class Instrument:
 
     name: str
     role: str
-    """One of ROLES: what it can play in a band."""
+    """Its role in a band, one of ROLES."""
     source: str
     """Folder of the recording, or "synthesised"."""
     notes: tuple[NoteSample, ...]
     reach: float = 12.0
-    """Semitones that a note may be transposed beyond the outermost recorded pitches."""
+    """Semitones by which a note may be transposed beyond the outermost recorded pitches."""
 
     @property
     def low(self) -> float:
@@ -57,7 +57,7 @@ class Instrument:
         return self.notes[-1].pitch + self.reach
 
     def nearest(self, pitch: float, rng: np.random.Generator) -> NoteSample:
-        """The note closest in pitch, at random among equals (velocity layers)."""
+        """The note closest in pitch, chosen at random among equals (velocity layers)."""
         gaps = np.abs(np.array([note.pitch for note in self.notes]) - pitch)
         ties = np.flatnonzero(gaps <= gaps.min() + 0.01)
         return self.notes[int(ties[rng.integers(len(ties))])]
@@ -65,29 +65,29 @@ class Instrument:
 
 @dataclass(frozen=True)
 class NoteBank:
-    """What a band can be rendered from. Licences are kept for the manifest of what is made with it."""
+    """The sounds from which bands are rendered, with their licences for the manifest."""
 
     instruments: tuple[Instrument, ...]
     noises: dict[str, tuple[Audio, ...]]
-    """Consonants, clicks and the like by kind (tones.NOISE_KINDS)."""
+    """Consonants, clicks and similar sounds by kind (tones.NOISE_KINDS)."""
     loops: tuple[NDArray[np.int16], ...] = ()
     """Drumless music clips, mono, 44.1 kHz."""
     licences: dict[str, str] = field(default_factory=dict)
     """Source folder (or folder/file) -> licence text of its SOURCE.txt."""
 
     def with_role(self, *roles: str) -> list[Instrument]:
-        """Instruments of these roles; every instrument when there is none."""
+        """Instruments of these roles, or all instruments if there are none."""
         found = [item for item in self.instruments if item.role in roles]
         return found or list(self.instruments)
 
     def noise(self, kind: str, rng: np.random.Generator) -> Audio:
-        """A noise of this kind; made on the spot when the bank holds none."""
+        """A noise of this kind; synthesised if the bank has none."""
         found = self.noises.get(kind)
         return found[int(rng.integers(len(found)))] if found else tones.noise(kind, rng)
 
 
 def join(*banks: NoteBank) -> NoteBank:
-    """One bank holding everything of several."""
+    """Merge several banks."""
     noises: dict[str, tuple[Audio, ...]] = {}
     licences: dict[str, str] = {}
     for bank in banks:
@@ -107,9 +107,12 @@ def load_notes(
 ) -> NoteBank:
     """Read the notes (and, with loops, the music clips) below `root`, the accompaniment folder.
 
-    held_out: only what `data.band.held_out` keeps from training, instead of all but that.
+    Args:
+        held_out: read only what `data.band.held_out` excludes from training, rather than everything else.
 
-    Raises ValueError, naming the file, when a notes.json is missing or malformed, or a note cannot be read.
+    Raises:
+        ValueError: a notes.json is missing or malformed, or a note cannot be read; the message names the
+            file.
     """
     root = Path(root)
     instruments: list[Instrument] = []
@@ -146,7 +149,7 @@ def load_notes(
 
 
 def used(folder: str, instrument: str, exclude: Sequence[str], held_out: bool = False) -> bool:
-    """Whether the notes of an instrument are used, as in `load_notes`."""
+    """Whether `load_notes` reads the notes of an instrument."""
     left_out = any(part in instrument.lower() for part in exclude)
     return not left_out and note_is_held_out(folder, instrument) == held_out
 
@@ -177,13 +180,13 @@ def read_licence(folder: Path) -> str:
 
 
 def trim(audio: Audio) -> Audio:
-    """Cut what comes before 3 % of the peak, keeping 1 ms: some notes begin 20 ms before they sound."""
+    """Remove what precedes 3 % of the peak, except for 1 ms: some files begin 20 ms before the note."""
     start = int(np.argmax(np.abs(audio) > 0.03 * np.abs(audio).max(initial=0.0)))
     return audio[max(0, start - SAMPLE_RATE // 1000) :]
 
 
 def sustain(audio: Audio, pitch: float, seconds: float) -> Audio:
-    """Lengthen a short held tone by repeating its end, cut at a whole number of periods and crossfaded."""
+    """Lengthen a short sustained note by repeating its end, a whole number of periods with a crossfade."""
     want, length = int(seconds * SAMPLE_RATE), len(audio)
     period = SAMPLE_RATE / (440.0 * 2 ** ((pitch - 69) / 12))
     fade = int(min(length // 6, max(2 * period, 600)))
@@ -192,7 +195,7 @@ def sustain(audio: Audio, pitch: float, seconds: float) -> Audio:
     rough = int(max(1, (length * 0.5) // period) * period)
     spread = int(min(period, length - fade - rough - 1))
     tail = audio[-fade:]
-    first = length - fade - rough - spread  # the best match for the tail lies about `rough` samples before it
+    first = length - fade - rough - spread  # the best match for the tail is about `rough` samples before it
     scores = np.correlate(audio[first : first + 2 * spread + fade], tail, "valid")
     start = first + int(np.argmax(scores)) + fade  # the audio that continues the tail
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
@@ -208,7 +211,7 @@ def sustain(audio: Audio, pitch: float, seconds: float) -> Audio:
 def make_instrument(
     name: str, source: str, notes: Iterable[NoteSample], role: str | None = None, reach: float = 12.0
 ) -> Instrument:
-    """An instrument with its notes in order; its role by its name unless given."""
+    """An instrument with its notes in order; the role is derived from the name unless given."""
     return Instrument(
         name, role or role_of(name), source, tuple(sorted(notes, key=lambda note: note.pitch)), reach
     )
@@ -218,7 +221,7 @@ def read_rows(path: Path) -> list[dict]:
     """The entries of a notes.json: file, instrument, midi_note.
 
     Raises:
-        ValueError: it is missing or malformed.
+        ValueError: the file is missing or malformed.
     """
     try:
         rows = json.loads(path.read_text())
@@ -240,7 +243,7 @@ def read_rows(path: Path) -> list[dict]:
 
 
 def _read_audio(path: Path) -> Audio:
-    """Mono float32, peak 1, 44.1 kHz."""
+    """Read a file as mono float32 with peak 1 at 44.1 kHz."""
     try:
         audio, rate = sf.read(path, dtype="float32", always_2d=True)
     except (OSError, sf.LibsndfileError) as error:

@@ -1,7 +1,7 @@
-"""Composer of the backing band: grooves, riffs and lines as plain events, no audio.
+"""Compose the parts of a backing band as events: grooves, riffs and lines.
 
-A part is a function (song, rng) -> events. Times are seconds from the start of the clip; a part's notes fall
-on the song's grid, on the kick drum, or deliberately beside both.
+A part is a function (song, rng) -> events. Times are seconds from the start of the clip; notes fall on the
+song's grid, on the kick drum, or deliberately off both.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def bass(
     config: PartsConfig = BAND.parts,
     mode: str | None = None,
 ) -> list[Event]:
-    """Bass line. "follow": on every kick; "walking": a new scale tone per beat; the others by their names."""
+    """Bass line. "follow": on every kick; "walking": a new scale tone per beat; others as named."""
     mode = mode or str(rng.choice(song.style.bass))
     half = max(1, song.division // 2)
     length = float(rng.choice(config.bass_lengths))
@@ -70,7 +70,7 @@ def bass(
 
 
 def strum(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.parts) -> list[Event]:
-    """Guitar chords: a bar of down and up strokes repeated."""
+    """Guitar chords: one bar of down- and upstrokes, repeated."""
     power = bool(rng.random() < config.strum_power)
     sixteenth = song.division == 4 and song.beat > 0.55 and rng.random() < config.strum_sixteenths
     unit = 1 if sixteenth else max(1, song.division // 2)
@@ -94,7 +94,7 @@ def skank(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.parts
     half = max(1, song.division // 2)
     if rng.random() < config.skank_offbeats:
         steps = [step + half for step in every(song, song.division)]
-    else:  # on two and four
+    else:  # on beats two and four
         steps = [beat * song.division for beat in range(1, song.beats, 2)]
     length = rng.uniform(*config.skank_length)
     return [
@@ -104,7 +104,7 @@ def skank(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.parts
 
 
 def scratch(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.parts) -> list[Event]:
-    """Sixteenths on a muted guitar, most of them dead: the sound most like a drum that a guitar makes."""
+    """Sixteenths on a muted guitar, mostly dead strokes: the most drum-like sound of a guitar."""
     live = rng.random(song.steps) < rng.uniform(*config.scratch_live)
     plays = rng.random(song.steps) < rng.uniform(*config.scratch_played)
     accents = rng.uniform(*config.scratch_accents, song.steps)
@@ -117,7 +117,7 @@ def scratch(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.par
 
 
 def chug(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.parts) -> list[Event]:
-    """Palm-muted power chords in eighths, gallops, sixteenths, or with the kick; accents ring open."""
+    """Palm-muted power chords in eighths, gallops, sixteenths, or with the kick; accents ring."""
     mode = str(rng.choice(["eighths", "gallop", "sixteenths", "kick", "random"]))
     if mode == "kick" and len(song.kicks) > 2:
         times = [(time, 0.12) for time in song.kicks]
@@ -176,7 +176,7 @@ def comp(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.parts)
 
 
 def stabs(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.parts) -> list[Event]:
-    """Horn or synthesiser hits, few and short, often off the beat."""
+    """Horn or synthesiser stabs: few, short, often off the beat."""
     steps = pattern(song, rng, config.stab_density, 0.7)
     length, centre = rng.uniform(*config.stab_length), int(rng.integers(60, 74))
     return [
@@ -215,7 +215,7 @@ def arpeggio(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.pa
 
 
 def picking(song: Song, rng: np.random.Generator, config: PartsConfig = BAND.parts) -> list[Event]:
-    """Finger-picked guitar or banjo: thumb on the beat, fingers between."""
+    """Finger-picked guitar or banjo: thumb on the beat, fingers in between."""
     events = []
     for index, (time, gap) in enumerate(
         on_steps(song, every(song, max(1, song.division // 2)), rng, config.loose)
@@ -234,7 +234,7 @@ def lead(
     high: int = 84,
     rest: float = 0.3,
 ) -> list[Event]:
-    """A melody: short phrases that wander through the scale, with rests between."""
+    """A melody: short phrases through the scale, separated by rests."""
     events: list[Event] = []
     degree, centre = 0, int(rng.integers(low + 4, high - 4))
     step, last = int(rng.integers(song.steps)), len(song.bars()) * song.steps

@@ -1,14 +1,15 @@
 """Synthesiser patches: one note of a saw, square, overdriven sine, FM, formant or noise oscillator.
 
-A filter sweep is a walk through a stack of single cycles, each filtered a little darker than the one before
-(a wavetable), so that a note costs about as much as looking it up. Nothing here is a drum: pitch sweeps stay
-within an octave, low round sounds do not die like a kick, noise is tuned.
+A filter sweep moves through a stack of single cycles, each filtered slightly darker than the previous one (a
+wavetable), so that a note costs about as much as a table look-up. No patch is a drum: pitch sweeps stay
+within an octave, low round sounds do not decay like a kick, noise is tuned. The exceptions are `SWEPT_SUB`
+and `ZAP`, which fall in pitch like a kick and differ from one only in melody and length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,48 +25,50 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class PatchRanges:
-    """What a patch is drawn from: (low, high) of a logarithmic draw unless a comment says otherwise."""
+    """Distribution of a patch: (low, high), sampled logarithmically unless stated otherwise."""
 
     shapes: Mapping[str, float]
     """Oscillator -> weight."""
     attack: Range = (0.0005, 0.02)
-    """Seconds; the attacks that the transcriber took for strokes."""
+    """Seconds; the attacks that the model took for strokes."""
     decay: Range = (0.03, 0.8)
-    """Seconds to fall by 60 dB towards the sustain level: drums decay as fast."""
+    """Seconds to decay by 60 dB towards the sustain level; drums decay as fast."""
     sustain: Range = (0.0, 0.0)
-    """Level held after the decay, drawn evenly; 0 for plucks."""
+    """Level held after the decay, sampled uniformly; 0 for plucks."""
     release: Range = (0.005, 0.06)
     """Seconds of the fade at the end of a note."""
     bright: Range = (1500.0, 14_000.0)
-    """Hz of the low-pass at the attack: dull to open."""
+    """Low-pass cutoff at the attack in Hz: dull to open."""
     dark: Range = (150.0, 4000.0)
-    """Hz of the low-pass after the sweep; never above the bright one."""
+    """Low-pass cutoff after the sweep in Hz; at most the bright one."""
     sweep: Range = (0.02, 0.8)
     """Seconds in which the filter closes: the "wow" of an envelope."""
     resonance: Range = (0.0, 6.0)
-    """Gain of the harmonics at the corner, drawn evenly; 6 is near self-oscillation."""
+    """Gain of the harmonics at the cutoff, sampled uniformly; 6 is near self-oscillation."""
     voices: Sequence[int] = (1, 1, 2, 3)
-    """Detuned copies to choose from."""
+    """Choices for the number of detuned copies."""
     detune: Range = (3.0, 25.0)
     """Cents between the outermost copies."""
     drive: Range = (1.0, 12.0)
-    """Gain into tanh: of the overdriven sine, and of any other oscillator with `driven` chance."""
+    """Gain into tanh, for the overdriven sine and, with probability `driven`, any other oscillator."""
     driven: float = 0.2
-    """Probability of overdrive behind the filter."""
+    """Probability of overdrive after the filter."""
     bent: float = 0.15
     """Probability of a fast pitch sweep at the attack."""
     bend: Range = (-12.0, 12.0)
-    """Semitones of that sweep, drawn evenly: within an octave, or it is an electronic tom."""
+    """Semitones of that sweep, sampled uniformly; more than an octave would be an electronic tom."""
     bend_seconds: Range = (0.005, 0.06)
     """Seconds of that sweep."""
     click: float = 0.15
-    """Probability of a key click under the attack."""
+    """Probability of a key click at the attack."""
     click_level: Range = (0.05, 0.6)
     """Peak of the click relative to the note: a pick or key, not a stick."""
     vibrato: Range = (0.0, 0.0)
-    """Depth in semitones, drawn evenly."""
+    """Depth in semitones, sampled uniformly."""
     floor: int = 28
     """Lowest MIDI note."""
+    tuned: bool = False
+    """Whether low round notes may decay like a kick, because they play a melody."""
 
 
 PLUCK = PatchRanges({"saw": 3, "square": 3, "sine": 2, "fm": 2, "noise": 0.7, "formant": 0.5})
@@ -109,7 +112,30 @@ SUB = PatchRanges(
     click=0.6,
     click_level=(0.05, 0.3),
 )
-"""The "808" bass: long, no sweep (with one it is a kick), often a click at its attack."""
+"""The "808" bass: long, without a sweep (which would make it a kick), often with a click at its attack."""
+SWEPT_SUB = replace(
+    SUB,
+    decay=(0.6, 3.0),
+    sustain=(0.3, 0.9),
+    bent=1.0,
+    bend=(10.0, 36.0),
+    bend_seconds=(0.012, 0.06),
+    click=0.3,
+)
+"""The same with the pitch sweep of a kick, but longer than a kick."""
+ZAP = PatchRanges(
+    {"sine": 3, "fm": 2, "square": 2, "saw": 1},
+    attack=(0.0005, 0.006),
+    decay=(0.08, 0.5),
+    bright=(1500.0, 14_000.0),
+    bent=1.0,
+    bend=(12.0, 40.0),
+    bend_seconds=(0.008, 0.08),
+    click=0.3,
+    voices=(1,),
+    tuned=True,
+)
+"""Plucks whose pitch falls by one to three octaves: sequenced blips, lasers and thumps."""
 BASS = PatchRanges(
     {"saw": 4, "square": 3, "sine": 1, "fm": 2},
     decay=(0.06, 0.6),
@@ -153,15 +179,15 @@ LEAD = PatchRanges(
 )
 
 ROUND = ("sine", "fm", "noise")
-"""Oscillators that sound like a kick or tom when they are low and die away fast."""
+"""Oscillators that sound like a kick or tom if they are low and decay fast."""
 KICKISH_DECAY = 0.25
-"""Seconds: below this a round note ..."""
+"""Seconds: a round note that decays faster ..."""
 KICKISH_FLOOR = 57
-"""... is not played under this MIDI note (220 Hz), and without a pitch sweep: it would be a kick or tom."""
+"""... is never below this MIDI note (220 Hz) nor swept in pitch: it would be a kick or tom."""
 STACK = 6
-"""Cycles of a filter sweep."""
+"""Number of cycles in a filter sweep."""
 CEILING = 16_000.0
-"""Hz of the highest harmonic."""
+"""Frequency of the highest harmonic in Hz."""
 
 
 @dataclass(frozen=True)
@@ -180,32 +206,32 @@ class Patch:
     voices: int
     detune: float
     drive: float
-    """1: none."""
+    """Gain; 1: no overdrive."""
     bend: float
     bend_seconds: float
     click: float
-    """Peak relative to the note; 0: none."""
+    """Peak relative to the note; 0: no click."""
     click_hertz: float
     vibrato: float
     slope: float
-    """Exponent of the harmonics: 1 is a saw."""
+    """Exponent of the harmonics; 1 is a saw."""
     ratio: float
-    """FM: modulator to carrier."""
+    """FM: ratio of modulator to carrier."""
     index: float
-    """FM: depth in radians."""
+    """FM: modulation index in radians."""
     vowels: tuple[str, str]
     floor: int
 
 
 def draw_patch(ranges: PatchRanges, rng: np.random.Generator) -> Patch:
-    """A random sound of a kind."""
+    """Draw a random sound."""
     names = list(ranges.shapes)
     weights = np.array([ranges.shapes[name] for name in names])
     shape = names[int(rng.choice(len(names), p=weights / weights.sum()))]
     decay = _log(ranges.decay, rng)
     bright = _log(ranges.bright, rng)
     driven = shape == "sine" or rng.random() < ranges.driven
-    kickish = shape in ROUND and decay < KICKISH_DECAY
+    kickish = shape in ROUND and decay < KICKISH_DECAY and not ranges.tuned
     vowels = [str(vowel) for vowel in rng.choice(list(tones.FORMANTS), 2)]
     attack = _log(ranges.attack, rng)
     return Patch(
@@ -235,11 +261,11 @@ def draw_patch(ranges: PatchRanges, rng: np.random.Generator) -> Patch:
 
 
 NOISE_ATTACK = 0.012
-"""Seconds: tuned noise with a sharper attack is a rim or a hat."""
+"""Seconds: tuned noise with a sharper attack is a rim or a hi-hat."""
 
 
 def note(patch: Patch, pitch: float, seconds: float, rng: np.random.Generator) -> Audio:
-    """One note, its release after `seconds`; peak 1. Notes below the patch's floor sound octaves higher."""
+    """Render one note, released after `seconds`; peak 1. Notes below the patch's floor move up by octaves."""
     pitch += 12 * max(0, int(np.ceil((patch.floor - pitch) / 12)))
     samples = max(64, round((seconds + patch.release) * SAMPLE_RATE))
     time = (np.arange(samples) / SAMPLE_RATE).astype(np.float32)
@@ -266,7 +292,7 @@ def note(patch: Patch, pitch: float, seconds: float, rng: np.random.Generator) -
 def _oscillate(
     patch: Patch, frequency: float, contour: NDArray | float, time: Audio, rng: np.random.Generator
 ) -> Audio:
-    """The oscillators behind the filter, without their loudness envelope."""
+    """The oscillators after the filter, without the amplitude envelope."""
     samples = len(time)
     if patch.shape == "noise":
         white = rng.standard_normal(samples, dtype=np.float32)
@@ -280,7 +306,7 @@ def _oscillate(
         wave = np.sin(2 * np.pi * angle + depth * np.sin(2 * np.pi * patch.ratio * angle))
         return wave.astype(np.float32)
     stack = _stack(patch, frequency, rng)
-    # From the first (brightest) cycle to the last; vowels in a straight line.
+    # From the first (brightest) cycle to the last; linearly for vowels.
     place = np.minimum(1, time / max(0.05, patch.sweep))
     if patch.shape != "formant":
         place = 1 - np.exp(-time / patch.sweep)
@@ -297,7 +323,7 @@ def _oscillate(
 
 
 def _turns(contour: NDArray | float, samples: int, start: float) -> NDArray[np.float64]:
-    """Phase in turns along a frequency or a contour of frequencies."""
+    """Phase in cycles along a frequency or a contour of frequencies."""
     if np.ndim(contour) == 0:
         return np.arange(samples, dtype=np.float64) * (float(contour) / SAMPLE_RATE) + start
     return np.cumsum(np.asarray(contour, dtype=np.float64)) / SAMPLE_RATE + start
@@ -320,26 +346,24 @@ def _stack(patch: Patch, frequency: float, rng: np.random.Generator) -> Audio:
         octaves = np.log2(hertz / corner)
         gain = 1 / np.sqrt(1 + 2.0 ** np.clip(4 * octaves, -40, 40))
         gain += patch.resonance * np.exp(-((octaves / 0.12) ** 2)) * (hertz[0] / hertz) ** 0.5
-        # Not each to its own peak: closing the filter makes a note quieter.
+        # Not normalised one by one: closing the filter makes a note quieter.
         rows.append(_cycle(source * gain))
     return np.stack(rows)
 
 
 def _cycle(amplitudes: NDArray) -> Audio:
-    """A cycle of the given harmonics at their own level."""
+    """One cycle of the given harmonics, at their level."""
     wave = tones.cycle(amplitudes)
     return wave * np.float32(np.sqrt(np.sum(amplitudes**2) / 2) / max(1e-9, float(wave.std())))
 
 
 def play(patch: Patch, events: Sequence[Event], samples: int, rng: np.random.Generator) -> Audio:
-    """Events on a patch; a chord or note is made once and used again."""
+    """Play events on a patch; each chord or note is rendered once and reused."""
     track = np.zeros(samples, dtype=np.float32)
     made: dict[tuple[tuple[int, ...], int], Audio] = {}
     for event in events:
         start = round(event.time * SAMPLE_RATE)
-        units = max(
-            1, round(event.seconds * 50)
-        )  # lengths in steps of 20 ms, so that notes can be used again
+        units = max(1, round(event.seconds * 50))  # lengths in steps of 20 ms, so that notes can be reused
         if start >= samples or event.time + units / 50 + patch.release <= 0:
             continue
         key = (event.pitches, units)
@@ -354,5 +378,5 @@ def play(patch: Patch, events: Sequence[Event], samples: int, rng: np.random.Gen
 
 
 def _log(limits: Range, rng: np.random.Generator) -> float:
-    """A draw that is even in the logarithm."""
+    """Sample uniformly in the logarithm."""
     return float(limits[0] * (limits[1] / limits[0]) ** rng.random())

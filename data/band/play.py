@@ -1,8 +1,8 @@
-"""Backing bands: drumless music in the tempo of the drums, written by `parts`, played with `notes`.
+"""Backing bands: drumless music in the tempo of the drums, composed by `parts`, played with `notes`.
 
-With generated bands under the drums, F on full mixes rose from 0.55 to 0.75 in the prototype (docs/data.md).
-What is played here is meant to be hard: guitars scratched and palm-muted, basses on the kick, sung consonants
-on the snare's beat. Nothing in it is a drum.
+Generated bands under the drums raised F on full mixes from 0.55 to 0.75 in the prototype (docs/data.md). They
+are meant to be hard: scratched and palm-muted guitars, basses on the kick, sung consonants on the backbeat.
+They contain no drums.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ ROLES_OF_PART: dict[str, tuple[str, ...]] = {
 }
 GUITAR_PARTS = ("strum", "riff", "chug", "scratch", "skank", "picking")
 OVERSAMPLED = 8
-"""Of a note read along a contour (vibrato, slides): linear interpolation then leaves images 58 dB down."""
+"""Oversampling of a note with vibrato or slides: linear interpolation then leaves images 58 dB down."""
 
 
 def render_band(
@@ -54,10 +54,14 @@ def render_band(
     kicks: Sequence[float],
     config: BandConfig = BAND,
 ) -> Audio:
-    """One clip of music without drums: float32 [seconds * 44100], peak 0.9.
+    """Render one clip of music without drums: float32 [seconds * 44100], peak 0.9.
 
-    kicks: times in seconds of the kick drum, which the bass and some guitars may follow and which fix the bar
-    lines. Raises ValueError for an empty bank or a tempo or length of 0 or less.
+    Args:
+        kicks: onset times of the kick in seconds; the bass and some guitars may follow them, and they
+            determine the bar lines.
+
+    Raises:
+        ValueError: the bank is empty, or tempo or length is not positive.
     """
     if not bank.instruments:
         raise ValueError("the note bank is empty; use load_notes or synthetic_notes")
@@ -80,7 +84,7 @@ def render_band(
 
 
 def line_up(song: Song, rng: np.random.Generator, config: BandConfig = BAND) -> list[str]:
-    """Parts that play: drawn by the style, at least one to five of them; guitars are often recorded twice."""
+    """Draw the parts that play from the style, one to five of them; guitars are often double-tracked."""
     if song.style.name == "alone":
         return [str(rng.choice(list(song.style.parts)))]
     names = list(song.style.parts)
@@ -101,7 +105,7 @@ def play_part(
     config: BandConfig = BAND,
     arranged: bool = True,
 ) -> Audio:
-    """Compose and perform one part with an instrument that suits it; arranged: it may rest for some bars."""
+    """Compose and perform one part on a suitable instrument; arranged: it may rest for some bars."""
     samples = round(song.seconds * SAMPLE_RATE)
     if part == "voice":
         return voice.sing(voice.melody(song, rng, config), bank, samples, rng, config.singer)
@@ -135,9 +139,11 @@ def perform(
     sing: bool = False,
     config: PlayerConfig = BAND.player,
 ) -> Audio:
-    """Play events on an instrument: transposed by soxr, chords made once and reused.
+    """Play events on an instrument: transposed by soxr; each chord is rendered once and reused.
 
-    strum: a chord's notes come one after another; sing: vibrato and slides into the note.
+    Args:
+        strum: play the notes of a chord one after another.
+        sing: add vibrato and slide into the note.
     """
     track = np.zeros(samples, dtype=np.float32)
     made: dict[tuple[tuple[int, ...], int, str], Audio] = {}
@@ -165,8 +171,8 @@ def perform(
 
 
 def _plectrum(track: Audio, events: Sequence[Event], rng: np.random.Generator, config: PlayerConfig) -> Audio:
-    """The scrape of pick or nails over the strings of an acoustic guitar or banjo, up to 10 kHz and more:
-    of all a band plays, most like a hi-hat. Sampled notes hold little of it."""
+    """Noise of pick or nails on the strings of an acoustic guitar or banjo, up to 10 kHz and more: the most
+    hi-hat-like sound of a band. Sampled notes contain little of it."""
     scrapes = [
         tones.noise_burst(
             rng,
@@ -190,7 +196,7 @@ def _plectrum(track: Audio, events: Sequence[Event], rng: np.random.Generator, c
 
 
 def _glide(rng: np.random.Generator, config: PlayerConfig) -> Audio:
-    """Four seconds of playing rate along a note: scoop or bend at its start, vibrato growing after it."""
+    """Four seconds of playback rate along a note: scoop or bend at its start, then growing vibrato."""
     time = np.arange(4 * SAMPLE_RATE, dtype=np.float32) / SAMPLE_RATE
     depth, speed = rng.uniform(*config.vibrato), rng.uniform(*config.vibrato_rate)
     scoop = rng.choice([0.0, rng.uniform(*config.scoop)])
@@ -237,7 +243,7 @@ def _tone(
     rng: np.random.Generator,
     glide: Audio | None = None,
 ) -> Audio:
-    """One note of at most `length` samples, the last `release` fading; in octaves the instrument reaches."""
+    """A note of at most `length` samples that fades over `release`, in octaves within the range."""
     while pitch < instrument.low:
         pitch += 12
     while pitch > instrument.high and pitch - 12 >= instrument.low:
@@ -256,8 +262,8 @@ def _tone(
 
 
 def _glide_along(note: NoteSample, rate: float, length: int, glide: Audio) -> Audio:
-    """The note at `rate` times a contour of rates: the constant part by soxr, then OVERSAMPLED, so that
-    linear interpolation along the contour loses less than 0.1 dB at 12 kHz."""
+    """Play the note at `rate` times a contour of rates: the constant part by soxr at OVERSAMPLED times the
+    rate, so that linear interpolation along the contour loses less than 0.1 dB at 12 kHz."""
     position = np.cumsum(glide[:length], dtype=np.float64)
     needed = int(np.ceil(position[-1] * rate)) + 2 if len(position) else 0
     fine = retune(retune(to_float(note.audio[:needed]), rate), 1 / OVERSAMPLED)
@@ -269,7 +275,7 @@ def _glide_along(note: NoteSample, rate: float, length: int, glide: Audio) -> Au
 
 
 def master(mix: Audio, song: Song, rng: np.random.Generator, config: BandConfig) -> Audio:
-    """A room, ducking under the kick (electronic), soft overload, tone; then peak 0.9."""
+    """Apply reverberation, ducking under the kick (electronic), soft overload and tone; peak 0.9."""
     ducked = config.electronic_ducked if song.style.name == "electronic" else config.ducked
     if song.kicks and rng.random() < ducked:
         mix = mix * duck(len(mix), song.kicks, rng)

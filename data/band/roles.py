@@ -1,4 +1,4 @@
-"""Names of recorded instruments: which are percussion, and what the others play in a band."""
+"""Names of recorded instruments: which ones are percussion, and the role of the others in a band."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ EXCLUDED = (
     "agogo",
     "tinkle",
 )
-"""Parts of instrument names that are percussion or sound effects: never played in a drumless band."""
+"""Substrings of instrument names that are percussion or sound effects: never in a drumless band."""
 EXCLUDED_LOOPS = ("fishin", "drum", "perc", "beat", "bass_hit", "bass_drop", "voxy_hit")
-"""Parts of file names left out of the clips: "Lets Go Fishin" may hold percussion (README of the data), and a
+"""Substrings of excluded clip names: "Lets Go Fishin" may contain percussion (README of the data), and a
 single low hit could pass for a kick drum."""
 
 ROLES = ("bass", "guitar", "muted", "keys", "organ", "pad", "brass", "lead", "pluck", "voice")
@@ -59,11 +59,11 @@ _ROLE_OF: tuple[tuple[str, str], ...] = (
     ("brass", "brass"),
     ("sax", "brass"),
 )
-"""Part of an instrument's name -> role; the first that fits."""
+"""Substring of an instrument's name -> role; the first match counts."""
 SUSTAINED = ("organ", "pad", "brass", "lead", "voice")
 
 
 def role_of(name: str) -> str:
-    """Role of an instrument by its name ("lead" when nothing better is known)."""
+    """Role of an instrument by its name ("lead" by default)."""
     lowered = name.lower()
     return next((role for part, role in _ROLE_OF if part in lowered), "lead")

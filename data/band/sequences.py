@@ -1,13 +1,13 @@
 """Electronic music without drums: sequences, basses, pads, stabs, risers and chopped voices on a grid.
 
-What a transcriber of drums takes for strokes on such music is a note with a drum's envelope: these are drawn
-with the attacks (0.5 to 20 ms) and decays (30 to 800 ms) of drums, on the grids drums are played on.
+In such music, notes with the envelope of a drum are taken for strokes. Therefore they are drawn with the
+attacks (0.5 to 20 ms) and decays (30 to 800 ms) of drums, on the grids of drum patterns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
@@ -27,61 +27,73 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class SequenceConfig:
-    """How an electronic band is drawn."""
+    """Distribution of an electronic band."""
 
     parts: dict[str, float] = field(
         default_factory=lambda: {
             "arpeggio": 4.0,
-            "bass": 2.5,
+            "bass": 4.0,
             "pad": 1.5,
             "stabs": 1.5,
             "chops": 1.2,
             "lead": 1.0,
             "riser": 0.8,
+            "zaps": 3.5,
         }
     )
-    """Part -> weight: arpeggios and plucks are what was taken for drums most."""
+    """Part -> weight: arpeggios, basses and falling plucks were most often taken for drums."""
     count: tuple[float, ...] = (0.4, 0.35, 0.25)
-    """Probability of one, two, three parts at once."""
+    """Probability of one, two and three parts at once."""
     level: Range = (-9.0, 3.0)
-    """dB of a part, as in the other bands."""
+    """Level of a part in dB, as in the other bands."""
     steps: dict[float, float] = field(
         default_factory=lambda: {1.0: 0.5, 0.5: 2.0, 1 / 3: 0.8, 0.25: 3.0, 1 / 6: 0.6, 0.125: 0.6}
     )
-    """Beats per step, quarters to thirty-seconds and triplets -> weight: sixteenths are the rule."""
+    """Beats per step, quarters to thirty-seconds and triplets -> weight: sixteenths are the most common."""
     fastest: float = 0.045
-    """Seconds: a shorter step is doubled, nobody plays it as single notes."""
+    """Minimum seconds per step; a shorter step is doubled."""
     gap: Range = (0.0, 0.5)
-    """Share of a pattern's steps that rest."""
+    """Share of rests in a pattern."""
     gate: Range = (0.15, 1.3)
-    """Length of a note in steps, drawn logarithmically: staccato to overlapping."""
+    """Length of a note in steps, sampled logarithmically: staccato to overlapping."""
     vary: float = 0.06
-    """Probability that a step is left out or added anew: a machine's pattern, touched by hand."""
+    """Probability that a step is omitted or added: a machine's pattern, edited by hand."""
     delay: float = 0.4
-    """Probability of a delay in tempo."""
+    """Probability of a tempo-synced delay."""
     delay_beats: tuple[float, ...] = (0.25, 1 / 3, 0.5, 0.75, 1.0)
-    """Its time in beats; 0.75 is the dotted eighth."""
+    """Delay times in beats; 0.75 is the dotted eighth."""
     feedback: Range = (0.2, 0.75)
     """Gain from echo to echo."""
     room: float = 0.3
-    """Probability of a room around a part; most electronic parts are dry."""
+    """Probability of reverberation on a part; most electronic parts are dry."""
     gated: float = 0.12
-    """Probability that a held part is chopped by a gate in tempo."""
+    """Probability of a tempo-synced gate on a held part."""
     glitched: float = 0.1
-    """Probability of stutters, reversed slices and crushed bits."""
+    """Probability of stutters, reversed slices and bit crushing."""
     pumped: float = 0.6
-    """Probability that a pad is side-chained to the beat, with kicks or without."""
+    """Probability that a pad is side-chained to the beat, with or without kicks."""
     filtered: float = 0.15
     """Probability of a slow filter over a whole part, as before a drop."""
+    layered: float = 0.6
+    """Probability that zaps double a pluck."""
 
 
 PART_PATCHES: dict[str, tuple[PatchRanges, ...]] = {
     "arpeggio": (patches.PLUCK,),
-    "bass": (patches.BASS, patches.BASS, patches.REESE, patches.SUB, patches.ACID),
+    "bass": (
+        patches.BASS,
+        patches.BASS,
+        patches.REESE,
+        patches.SUB,
+        patches.SWEPT_SUB,
+        patches.SWEPT_SUB,
+        patches.ACID,
+    ),
     "pad": (patches.PAD,),
     "stabs": (patches.STAB, patches.STAB, patches.PLUCK),
     "chops": (patches.CHOP,),
     "lead": (patches.LEAD, patches.CHOP),
+    "zaps": (patches.ZAP,),
 }
 CENTRES: dict[str, Range] = {
     "arpeggio": (45, 86),
@@ -90,12 +102,13 @@ CENTRES: dict[str, Range] = {
     "stabs": (50, 72),
     "chops": (52, 76),
     "lead": (58, 84),
+    "zaps": (30, 72),
 }
-"""MIDI range in which a part's middle is drawn."""
+"""Range of MIDI notes for the centre of a part."""
 
 
 def render_sequences(song: Song, rng: np.random.Generator, config: SequenceConfig) -> Audio:
-    """One to three parts: float32 [song.seconds * 44100], not levelled."""
+    """Render one to three parts: float32 [song.seconds * 44100], not levelled."""
     samples = round(song.seconds * SAMPLE_RATE)
     mix = np.zeros(samples, dtype=np.float32)
     names, weights = list(config.parts), np.array(list(config.parts.values()))
@@ -113,7 +126,7 @@ def render_part(
     config: SequenceConfig,
     choices: tuple[PatchRanges, ...] | None = None,
 ) -> Audio:
-    """One part, with its effects; on one of `choices` instead of what the part is usually played on."""
+    """Render one part with its effects; `choices` replaces its usual patches."""
     samples = round(song.seconds * SAMPLE_RATE)
     if part == "riser":
         return _treat(risers(song, rng), part, song, rng, config)
@@ -121,10 +134,17 @@ def render_part(
     ranges = choices[int(rng.integers(len(choices)))]
     patch = draw_patch(ranges, rng)
     write = WRITERS.get(part, sequence)
-    if ranges in (patches.REESE, patches.SUB):
+    if ranges in (patches.REESE, patches.SUB, patches.SWEPT_SUB):
         write = held_bass
     centre = int(rng.uniform(*CENTRES[part]))
-    track = play(patch, write(song, rng, config, centre), samples, rng)
+    events = write(song, rng, config, centre)
+    track = play(patch, events, samples, rng)
+    if part == "zaps" and rng.random() < config.layered:
+        above = [replace(event, pitches=tuple(pitch + 12 for pitch in event.pitches)) for event in events]
+        both = np.zeros_like(track)
+        add_track(both, track, 0.0)
+        add_track(both, play(draw_patch(patches.PLUCK, rng), above, samples, rng), rng.uniform(-6, 6))
+        track = both
     return _treat(track, part, song, rng, config)
 
 
@@ -132,12 +152,12 @@ Writer = Callable[[Song, np.random.Generator, SequenceConfig, int], list[Event]]
 
 
 def sequence(song: Song, rng: np.random.Generator, config: SequenceConfig, centre: int) -> list[Event]:
-    """A pattern of steps, repeated: one to eight steps of the scale, rests, accents, lengths."""
+    """A repeated pattern of steps: one to eight scale degrees, rests, accents, lengths."""
     step = draw_step(song, rng, config)
     length = int(rng.choice((3, 4, 5, 6, 7, 8, 8, 16, 16, 32)))
     degrees = rng.integers(-3, 8, size=int(rng.integers(1, 9)))
     order = rng.integers(len(degrees), size=length)
-    if rng.random() < 0.5:  # up, or up and down, as an arpeggiator runs
+    if rng.random() < 0.5:  # up, or up and down, like an arpeggiator
         ramp = np.sort(degrees)
         run = np.concatenate([ramp, ramp[-2:0:-1]]) if rng.random() < 0.5 else ramp
         degrees, order = run, np.arange(length) % len(run)
@@ -147,7 +167,7 @@ def sequence(song: Song, rng: np.random.Generator, config: SequenceConfig, centr
     gates = _log_range(config.gate, rng) * np.where(rng.random(length) < 0.15, 2.0, 1.0)
     follow = rng.random() < 0.6
     events = []
-    first = song.start - song.bar  # what began before the clip still sounds in it
+    first = song.start - song.bar  # notes that began before the clip still sound in it
     for number in range(int(np.ceil((song.seconds - first) / step))):
         place = number % length
         if rests[place] ^ (rng.random() < config.vary):
@@ -160,7 +180,7 @@ def sequence(song: Song, rng: np.random.Generator, config: SequenceConfig, centr
 
 
 def held_bass(song: Song, rng: np.random.Generator, config: SequenceConfig, centre: int) -> list[Event]:
-    """Long low notes: one to four a bar, off the grid's first step half the time."""
+    """Long low notes, one to four per bar; half of the time off the first step of the grid."""
     lengths = rng.choice((1.0, 1.5, 2.0, 3.0, 4.0), 4)
     time, index, events = song.start - song.bar, 0, []
     if rng.random() < 0.5:
@@ -175,7 +195,7 @@ def held_bass(song: Song, rng: np.random.Generator, config: SequenceConfig, cent
 
 
 def chords(song: Song, rng: np.random.Generator, config: SequenceConfig, centre: int) -> list[Event]:
-    """Held chords, one to a bar or half a bar."""
+    """Held chords, one per bar or half bar."""
     length = song.bar / (2 if rng.random() < 0.3 else 1)
     times = np.arange(song.start, song.seconds, length)
     hold = rng.uniform(0.7, 1.05)
@@ -183,7 +203,7 @@ def chords(song: Song, rng: np.random.Generator, config: SequenceConfig, centre:
 
 
 def stabs(song: Song, rng: np.random.Generator, config: SequenceConfig, centre: int) -> list[Event]:
-    """A sequence of short chords: of the scale, or one chord moved along it as by a sampler."""
+    """A sequence of short chords: of the scale, or one chord transposed along it as by a sampler."""
     shape = (0, *np.cumsum(rng.integers(3, 5, size=int(rng.integers(2, 4)))).tolist())
     parallel = rng.random() < 0.5
     found = []
@@ -207,13 +227,13 @@ def draw_step(song: Song, rng: np.random.Generator, config: SequenceConfig) -> f
 
 
 def pitch_of(song: Song, degree: int, centre: int) -> int:
-    """A degree of the scale, counted from the root around `centre`, octaves above and below included."""
+    """A degree of the scale, counted from the root around `centre`; any octave."""
     octave, part = divmod(degree, len(song.scale))
     return song.pitch(0, centre) + song.scale[part] + 12 * octave
 
 
 def risers(song: Song, rng: np.random.Generator) -> Audio:
-    """Swells of noise or tone over one to eight beats, rising or falling; none strikes."""
+    """Swells of noise or tone over one to eight beats, rising or falling, without an attack."""
     samples = round(song.seconds * SAMPLE_RATE)
     track = np.zeros(samples, dtype=np.float32)
     time = song.start + song.beat * float(rng.integers(0, 8))
@@ -228,7 +248,7 @@ def risers(song: Song, rng: np.random.Generator) -> Audio:
 
 
 SWELL_EDGE = 0.06
-"""Seconds of the shortest attack of a swell: a sharper one is a cymbal."""
+"""Minimum attack of a swell in seconds; a sharper one would be a cymbal."""
 
 
 def _swell(seconds: float, rng: np.random.Generator) -> Audio:
@@ -243,7 +263,7 @@ def _swell(seconds: float, rng: np.random.Generator) -> Audio:
         angle = np.cumsum(contour / rng.choice((1, 2, 4)), dtype=np.float64) / SAMPLE_RATE
         wobble = rng.uniform(0, 0.5) * np.sin(2 * np.pi * rng.uniform(2, 9) * time)
         sound = np.tanh(rng.uniform(1, 6) * np.sin(2 * np.pi * angle + wobble)).astype(np.float32)
-    else:  # noise: bands faded into one another as the filter moves
+    else:  # noise: bands crossfaded as the filter moves
         noise = rng.standard_normal(samples, dtype=np.float32)
         centres = np.geomspace(low, high, 5)
         place = np.log(contour / low) / np.log(high / low) * 4
@@ -258,7 +278,7 @@ def _swell(seconds: float, rng: np.random.Generator) -> Audio:
 
 
 def _treat(track: Audio, part: str, song: Song, rng: np.random.Generator, config: SequenceConfig) -> Audio:
-    """Gate, glitches, chorus, delay, filter, room, side-chain."""
+    """Apply gate, glitches, chorus, delay, filter, reverberation and side-chain."""
     if part in ("pad", "lead", "riser") and rng.random() < config.gated:
         track = gate(track, song, rng, config)
     if rng.random() < config.glitched:
@@ -278,7 +298,7 @@ def _treat(track: Audio, part: str, song: Song, rng: np.random.Generator, config
 
 
 def echo(track: Audio, seconds: float, feedback: float, level: float) -> Audio:
-    """A delay whose echoes grow duller, `seconds` apart; the dry sound stays."""
+    """A delay with echoes `seconds` apart that grow duller; the dry sound stays."""
     step = max(1, round(seconds * SAMPLE_RATE))
     out, tap = track.copy(), track
     for number in range(1, 1 + min(6, (len(track) - 1) // step)):
@@ -301,7 +321,7 @@ def gate(track: Audio, song: Song, rng: np.random.Generator, config: SequenceCon
 
 
 def glitch(track: Audio, song: Song, rng: np.random.Generator) -> Audio:
-    """Slices of the grid repeated faster and faster apart, played backwards, or crushed."""
+    """Slices of the grid repeated faster and faster, reversed, or bit-crushed."""
     out = track.copy()
     slice_ = max(512, round(song.beat * SAMPLE_RATE * float(rng.choice((0.25, 0.5, 1.0)))))
     for first in range(0, len(track) - slice_, slice_):
@@ -322,7 +342,7 @@ def glitch(track: Audio, song: Song, rng: np.random.Generator) -> Audio:
 
 
 def _edges(samples: int) -> Audio:
-    """A gain that fades in and out over 2 ms."""
+    """A gain curve that fades in and out over 2 ms."""
     place = np.arange(samples, dtype=np.float32)
     return np.minimum(1, np.minimum(place + 1, samples - place) / 88).astype(np.float32)
 

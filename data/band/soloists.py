@@ -1,4 +1,4 @@
-"""One instrument alone or two: bowed, blown and plucked, synthesised or from recorded single notes."""
+"""One or two soloists: bowed, blown and plucked, synthesised or from recorded single notes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BOWED = PatchRanges(
     click=0.0,
     floor=36,
 )
-"""From spiccato (4 ms, no sustain) to a slow bow; a slide into the note now and then."""
+"""From spiccato (4 ms, no sustain) to a slow bow, with occasional slides into the note."""
 WOODWIND = PatchRanges(
     {"square": 2, "sine": 1, "organ": 1},
     attack=(0.008, 0.08),
@@ -81,29 +81,29 @@ BRASS = PatchRanges(
 
 @dataclass(frozen=True)
 class SoloConfig:
-    """How a soloist is drawn."""
+    """Distribution of a soloist."""
 
     recorded: float = 0.4
-    """Probability of recorded notes where a bank has them; the rest is synthesised."""
+    """Probability of recorded notes if the bank has them; otherwise synthesised."""
     plucked: float = 0.35
     """Share of plucked strings among the synthesised ones."""
     duet: float = 0.25
     """Probability of a second player."""
     rubato: tuple[float, float] = (0.0, 0.12)
-    """Seconds by which free playing leaves the grid."""
+    """Seconds by which free playing deviates from the grid."""
     breath: tuple[float, float] = (0.002, 0.12)
-    """Noise of bow or breath relative to the tone, drawn logarithmically."""
+    """Bow or breath noise relative to the tone, sampled logarithmically."""
     body: float = 4.0
-    """dB of the resonances of a body."""
+    """Level of the body resonances in dB."""
     room: float = 0.6
-    """Probability of a room: soloists are recorded from afar."""
+    """Probability of reverberation: soloists are recorded from a distance."""
 
 
 _RECORDED_ROLES = ("guitar", "pluck", "lead", "brass", "pad", "muted", "keys", "bass")
 
 
 def render_soloists(bank: NoteBank, song: Song, rng: np.random.Generator, config: SoloConfig) -> Audio:
-    """One player or two: float32 [song.seconds * 44100], not levelled."""
+    """Render one or two players: float32 [song.seconds * 44100], not levelled."""
     mix = np.zeros(round(song.seconds * SAMPLE_RATE), dtype=np.float32)
     for _ in range(2 if rng.random() < config.duet else 1):
         add_track(mix, _player(bank, song, rng, config), rng.uniform(-6, 0))
@@ -126,14 +126,14 @@ def _player(bank: NoteBank, song: Song, rng: np.random.Generator, config: SoloCo
 def bowed_or_blown(
     ranges: PatchRanges, events: list[Event], samples: int, rng: np.random.Generator, config: SoloConfig
 ) -> Audio:
-    """A synthesised player: float32 [samples]."""
+    """Render a synthesised bowed or blown instrument: float32 [samples]."""
     track = _breathe(play(draw_patch(ranges, rng), events, samples, rng), rng, config)
     curve = effects.tone_curve(effects.fast_bins(samples), rng, config.body)
     return effects.shape(track, curve)
 
 
 def melody(song: Song, rng: np.random.Generator) -> list[Event]:
-    """A melody, a broken chord, finger picking, strummed chords, or a fast figure (czardas, tremolo)."""
+    """A melody, a broken chord, finger picking, strummed chords, or a fast figure (csárdás, tremolo)."""
     kind = rng.choice(5, p=(0.35, 0.15, 0.15, 0.1, 0.25))
     if kind == 0:
         low = int(rng.integers(43, 68))
@@ -148,7 +148,7 @@ def melody(song: Song, rng: np.random.Generator) -> list[Event]:
 
 
 def free(events: list[Event], rng: np.random.Generator, config: SoloConfig) -> list[Event]:
-    """Rubato and the small errors of hands."""
+    """Add rubato and small timing errors."""
     depth, slow, phase = rng.uniform(*config.rubato), rng.uniform(2.0, 8.0), rng.uniform(0, 2 * np.pi)
     spread = rng.uniform(0.002, 0.02)
     moved = []
@@ -159,7 +159,7 @@ def free(events: list[Event], rng: np.random.Generator, config: SoloConfig) -> l
 
 
 def plucked(events: list[Event], samples: int, rng: np.random.Generator, config: SoloConfig) -> Audio:
-    """Karplus-Strong strings: guitar, harp, pizzicato, kalimba-like short ones."""
+    """Karplus-Strong strings: guitar, harp, pizzicato, short ones like a kalimba."""
     track = np.zeros(samples, dtype=np.float32)
     ring = float(np.exp(rng.uniform(np.log(0.15), np.log(4.0))))
     bright, gap = rng.uniform(0.1, 0.95), rng.uniform(0.0, 0.02)
@@ -182,7 +182,7 @@ def plucked(events: list[Event], samples: int, rng: np.random.Generator, config:
 
 
 def _breathe(track: Audio, rng: np.random.Generator, config: SoloConfig) -> Audio:
-    """Noise of the bow or the breath, as loud as the tone lets it."""
+    """Add bow or breath noise that follows the level of the tone."""
     low, high = config.breath
     level = low * (high / low) ** rng.random()
     loudness = lfilter([0.002], [1, -0.998], np.abs(track)).astype(np.float32)  # 11 ms

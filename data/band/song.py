@@ -1,4 +1,4 @@
-"""What the players of a backing band agree on: style, tempo, bar lines, key, chords."""
+"""What the players of a backing band share: style, tempo, bar lines, key, chords."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ PROGRESSIONS = (
     (0, 3, 6, 2),
     (0, 0, 5, 6),
 )
-"""Scale degrees of four bars: the common ones of rock, pop, jazz (two-five-one), funk (one chord)."""
+"""Scale degrees of four bars, common in rock, pop, jazz (two-five-one) and funk (one chord)."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a kind of music is likely to be played."""
+    """Typical choices of a style of music."""
 
     name: str
     parts: Mapping[str, float]
@@ -47,7 +47,7 @@ class Style:
     """Probability of an overdriven guitar."""
     bass: tuple[str, ...] = ("follow", "eighths", "riff", "held")
     weight: float = 1.0
-    """How often it is chosen, relative to the others."""
+    """Probability weight of the style."""
 
 
 STYLES: tuple[Style, ...] = (
@@ -152,7 +152,7 @@ _SHARES = np.array([style.weight for style in STYLES]) / sum(style.weight for st
 
 @dataclass(frozen=True)
 class Song:
-    """What the players of one clip agree on."""
+    """What the players of one clip share."""
 
     seconds: float
     beat: float
@@ -160,16 +160,16 @@ class Song:
     start: float
     """Time of a bar line, at most 0."""
     beats: int
-    """Per bar."""
+    """Beats per bar."""
     division: int
     """Grid steps per beat: 4, or 3 in triplet time."""
     swing: float
-    """0..0.17: how much later the off-beat eighth comes, in beats."""
+    """0..0.17: delay of the off-beat eighth in beats."""
     root: int
     """Pitch class of the key."""
     scale: tuple[int, ...]
     chords: tuple[int, ...]
-    """Scale degree of each bar, repeated."""
+    """Scale degree of each bar, cyclic."""
     sevenths: bool
     style: Style
     kicks: tuple[float, ...] = ()
@@ -184,7 +184,7 @@ class Song:
         return self.beats * self.division
 
     def time(self, step: int) -> float:
-        """Time of a grid step counted from the bar line at `start`, swung."""
+        """Time in seconds of a grid step counted from the bar line at `start`, with swing."""
         whole, part = divmod(step, self.division)
         position = part / self.division
         if self.division == 4:
@@ -195,7 +195,7 @@ class Song:
         return self.start + (whole + position) * self.beat
 
     def bars(self) -> range:
-        """Numbers of the bars that touch the clip."""
+        """Indices of the bars that overlap the clip."""
         return range(int(np.ceil((self.seconds - self.start) / self.bar)))
 
     def degree(self, time: float) -> int:
@@ -203,18 +203,18 @@ class Song:
         return self.chords[int((time - self.start) // self.bar) % len(self.chords)]
 
     def pitch(self, degree: int, centre: int) -> int:
-        """The scale's degree in the octave around `centre` (degrees beyond the octave stay above)."""
+        """Pitch of a scale degree in the octave around `centre` (degrees beyond the octave are higher)."""
         base = self.root + self.scale[degree % len(self.scale)]
         return base + 12 * round((centre - base) / 12)
 
     def chord(self, time: float, centre: int) -> tuple[int, ...]:
-        """Chord tones around `centre`, rising."""
+        """Chord tones around `centre`, in rising order."""
         degree = self.degree(time)
         tones = (0, 2, 4, 6) if self.sevenths else (0, 2, 4)
         return tuple(sorted(self.pitch(degree + tone, centre) for tone in tones))
 
     def guitar_chord(self, time: float, power: bool) -> tuple[int, ...]:
-        """A guitarist's grip: root, fifth, octave; with third and fifth above unless a power chord."""
+        """A guitar voicing: root, fifth, octave; plus third and fifth above unless a power chord."""
         low = self.pitch(self.degree(time), 45)
         if power:
             return (low, low + 7, low + 12)
@@ -231,7 +231,7 @@ def compose(
     kicks: Sequence[float],
     config: SongConfig = BAND.song,
 ) -> Song:
-    """Agree on a song for these drums: bars start on the kick's favourite beat, now and then anywhere."""
+    """Draw a song for these drums; bars start on the beat with most kicks, occasionally anywhere."""
     style = STYLES[int(rng.choice(len(STYLES), p=_SHARES))]
     if rng.random() < config.other_tempo:
         bpm = float(rng.uniform(*config.tempo))
@@ -260,9 +260,8 @@ def compose(
 
 
 def bar_phase(kicks: Sequence[float], beat: float, beats: int, rng: np.random.Generator) -> float:
-    """Time in [0, bar) of a bar line: the beat grid that the kicks fit best (circular mean), its busiest
-    beat.
-    """
+    """Time in [0, bar) of a bar line: the beat grid that best fits the kicks (circular mean), at its busiest
+    beat."""
     if len(kicks) < 2:
         return float(rng.uniform(0, beat * beats))
     times = np.asarray(kicks, dtype=np.float64)

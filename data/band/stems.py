@@ -1,4 +1,4 @@
-"""Recorded stems without drums, as bands: excerpts of one to four, varispeeded and coloured."""
+"""Bands made of recorded stems without drums: excerpts of one to four, with varispeed and equalisation."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ from data.kits.sample import retune
 from mt3drum.config import SAMPLE_RATE
 
 SOURCE = "electronic"
-"""Folder of stems below the data. A manifest names such folders by their own names."""
+"""Folder of stems below the data folder. A manifest lists such folders by name."""
 SUFFIXES = (".opus", ".flac", ".ogg", ".wav")
 
 
 @dataclass(frozen=True)
 class BackingStem:
-    """One part of a song, by itself."""
+    """One part of a song."""
 
     song: str
-    """The file's name up to the first underscore."""
+    """The file name up to the first underscore."""
     audio: NDArray[np.int16]
     """Mono, 44.1 kHz."""
 
 
 @dataclass(frozen=True)
 class StemConfig:
-    """How stems become a band."""
+    """Distribution of a band of stems."""
 
     count: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
-    """Probability of one, two, three, four at once."""
+    """Probability of one, two, three and four at once."""
     mixed: float = 0.4
-    """Probability that they come from several songs: keys that clash are no drums either."""
+    """Probability that they come from several songs; clashing keys are not drums either."""
     octaves: float = 0.25
-    """Varispeed in octaves (standard deviation): the same notes in another key and tempo."""
+    """Standard deviation of the varispeed in octaves: the same notes in another key and tempo."""
     level: tuple[float, float] = (-9.0, 3.0)
-    """dB of a stem, as in the other bands."""
+    """Level of a stem in dB, as in the other bands."""
     coloured: float = 0.5
     """Probability of an equaliser on a stem."""
     deviation: float = 4.0
-    """dB of that equaliser."""
+    """Standard deviation of that equaliser in dB."""
     room: float = 0.2
-    """Probability of a room around all."""
+    """Probability of reverberation on the mix."""
 
 
 def load_stems(folder: Path) -> tuple[tuple[BackingStem, ...], dict[str, str]]:
-    """The stems in `folder`/train, or without that in `folder` itself, and {its name: licence}.
+    """Load the stems in `folder`/train, or without that in `folder` itself, and {its name: licence}.
 
     Raises:
         ValueError: a file cannot be read, there is none, or SOURCE.txt is missing.
@@ -84,7 +84,7 @@ def _read(path: Path) -> BackingStem:
 def render_stems(
     stems: tuple[BackingStem, ...], seconds: float, rng: np.random.Generator, config: StemConfig
 ) -> Audio:
-    """A band of stems: float32 [seconds * 44100], not levelled. Long stems come more often."""
+    """Render a band of stems: float32 [seconds * 44100], not levelled. Long stems are chosen more often."""
     samples = round(seconds * SAMPLE_RATE)
     lasting = np.array([len(stem.audio) for stem in stems], dtype=np.float64) ** 0.5
     first = stems[int(rng.choice(len(stems), p=lasting / lasting.sum()))]
@@ -104,11 +104,11 @@ def render_stems(
 
 
 def _excerpt(audio: NDArray[np.int16], samples: int, speed: float, rng: np.random.Generator) -> Audio:
-    """`samples` from a random place, played `speed` times as fast; a short stem comes round again."""
+    """`samples` from a random position, played `speed` times as fast; a short stem is looped."""
     needed = int(np.ceil(samples * speed)) + 1
     start = int(rng.integers(max(1, len(audio) - needed)))
     cut = audio[start : start + needed].astype(np.float32) * np.float32(1 / 32767)
-    edge = np.linspace(0, 1, 441, dtype=np.float32)  # 10 ms where it comes round
+    edge = np.linspace(0, 1, 441, dtype=np.float32)  # 10 ms at the loop point
     if len(cut) < needed:
         width = min(441, len(cut))
         cut[:width] *= edge[:width]

@@ -1,4 +1,4 @@
-"""Patterns on the grid of a song's bars."""
+"""Patterns on the grid of a song."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from data.band.song import Song
 
 
 def pattern(song: Song, rng: np.random.Generator, density: float, offbeat: float = 0.5) -> list[int]:
-    """Random steps of one bar; `offbeat` near 1 avoids the beats, near 0 the places between them."""
+    """Random steps of one bar; `offbeat` near 1 avoids the beats, near 0 the positions between them."""
     strong = np.arange(song.steps) % song.division == 0
     half = np.arange(song.steps) % song.division == song.division // 2
     weight = np.where(strong, 1 - offbeat, np.where(half, 0.5, 0.3 + 0.4 * offbeat)) * 2 * density
@@ -21,9 +21,8 @@ def pattern(song: Song, rng: np.random.Generator, density: float, offbeat: float
 def on_steps(
     song: Song, steps: Sequence[int], rng: np.random.Generator, left_out: float
 ) -> list[tuple[float, float]]:
-    """(time, seconds until the next) for a bar's pattern played through the clip, now and then leaving one
-    out.
-    """
+    """(time, seconds until the next) of a bar's pattern repeated through the clip, with occasional
+    omissions."""
     times = [
         song.time(bar * song.steps + step)
         for bar in song.bars()
@@ -37,5 +36,5 @@ def on_steps(
 
 
 def every(song: Song, unit: int) -> list[int]:
-    """Steps of one bar, `unit` grid steps apart."""
+    """Steps of one bar at intervals of `unit` grid steps."""
     return list(range(0, song.steps, max(1, unit)))

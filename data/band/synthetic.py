@@ -1,4 +1,4 @@
-"""A bank of instruments made of nothing, so that a clone without any data can train."""
+"""A bank of synthesised instruments, so that a clone without any data can train."""
 
 from pathlib import Path
 
@@ -31,14 +31,14 @@ _SYNTHETIC: tuple[tuple[str, str, range], ...] = (
 
 
 def synthetic_notes(rng: np.random.Generator, per_kind: int = 3, noises: int = 6) -> NoteBank:
-    """A bank made of nothing: strings, synthesisers, FM, organs, voices, each in `per_kind` random variants.
+    """Synthesise a bank: strings, synthesisers, FM, organs, voices, each in `per_kind` random variants.
 
-    Takes about a second. `noises` variants of every kind of noise are made, too.
+    Takes about a second. It also contains `noises` variants of every kind of noise.
     """
     found: list[Instrument] = []
     for index in range(per_kind):
         for kind, role, pitches in _SYNTHETIC:
-            seed = int(rng.integers(2**32))  # every note of an instrument draws the same settings
+            seed = int(rng.integers(2**32))  # all notes of an instrument draw the same settings
             notes = [_synthesise(kind, pitch, np.random.default_rng(seed)) for pitch in pitches]
             found.append(make_instrument(f"{kind}_{index}", "synthesised", notes, role, 6.0))
     made = {kind: tuple(tones.noise(kind, rng) for _ in range(noises)) for kind in tones.NOISE_KINDS}
@@ -46,8 +46,8 @@ def synthetic_notes(rng: np.random.Generator, per_kind: int = 3, noises: int = 6
 
 
 def make_bank(root: Path | None, rng: np.random.Generator, held_out: bool = False) -> NoteBank:
-    """Recorded notes and clips (when root is given) and synthesised ones; held_out: only the recorded ones
-    that training never plays."""
+    """Recorded notes and clips (if root is given) plus synthesised ones; held_out: only recorded ones that
+    training never uses."""
     if held_out and root is not None:
         return load_notes(root, held_out=True)
     made = synthetic_notes(rng)

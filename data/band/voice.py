@@ -1,7 +1,7 @@
-"""A singer: vowels from a pulse through formants, vibrato and slides, and consonants that sound like drums.
+"""A singer: vowels from pulses through formants, vibrato and slides, and drum-like consonants.
 
-Snares and hats are mostly noise with an attack; so are s, t, k and ch. A transcriber trained without voices
-hears drums in them, so every sung line here starts syllables with them, often on the beat.
+Snares and hi-hats are mostly noise with an attack, and so are s, t, k and ch. A model trained without voices
+detects drums in them. Therefore every sung line here starts syllables with them, often on the beat.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ CONSONANTS = ("s", "sh", "f", "t", "k", "p", "ch")
 
 
 def melody(song: Song, rng: np.random.Generator, config: BandConfig = BAND) -> list[Event]:
-    """What is sung: a line, a line with a second voice, or speech."""
+    """Compose a vocal part: a line, a line with a second voice, or speech."""
     singer = config.singer
     low = int(rng.choice(singer.lows))
     if rng.random() < singer.spoken:
@@ -46,7 +46,7 @@ def melody(song: Song, rng: np.random.Generator, config: BandConfig = BAND) -> l
 def speech(
     seconds: float, rng: np.random.Generator, low: int, config: SingerConfig = BAND.singer
 ) -> list[Event]:
-    """Somebody who talks, from the MIDI note `low` up: phrases whose pitch falls, breaths between them."""
+    """Speech from the MIDI note `low` upwards: phrases with falling pitch, and pauses for breath."""
     events: list[Event] = []
     time, drift = float(rng.uniform(0, 1)), 8.0
     while time < seconds:
@@ -63,16 +63,16 @@ def speech(
 
 @dataclass(frozen=True)
 class Singer:
-    """One throat."""
+    """The parameters of one voice."""
 
     size: float
-    """Formants relative to a man's."""
+    """Formant frequencies relative to a man's."""
     tilt: float
-    """Slope of the source's harmonics."""
+    """Spectral slope of the source."""
     vibrato: float
     """Depth, relative to the frequency."""
     rate: float
-    """Of the vibrato, Hz."""
+    """Vibrato rate in Hz."""
     breath: float
     """Noise relative to the tone."""
     harshness: float
@@ -80,11 +80,11 @@ class Singer:
     consonants: float
     """Loudness of consonants."""
     articulation: float
-    """Probability that a syllable starts with one."""
+    """Probability that a syllable starts with a consonant."""
 
     @classmethod
     def draw(cls, rng: np.random.Generator, config: SingerConfig) -> "Singer":
-        """A random singer: from a clear voice to a scream."""
+        """Draw a random singer, from a clear voice to a scream."""
         harsh = rng.random() < config.harsh
         return cls(
             harshness=rng.uniform(*config.harshness) if harsh else 0.0,
@@ -105,7 +105,7 @@ def sing(
     rng: np.random.Generator,
     config: SingerConfig = BAND.singer,
 ) -> Audio:
-    """Sing a melody: one syllable per event, float32 [samples]; consonants are the bank's noises."""
+    """Sing a melody, one syllable per event: float32 [samples]; consonants are noises of the bank."""
     track = np.zeros(samples, dtype=np.float32)
     singer = Singer.draw(rng, config)
     previous = 0.0

@@ -1,4 +1,4 @@
-"""The subcommand `mt3drum completion`: a script that lets a shell complete commands, options and files."""
+"""The subcommand `mt3drum completion`: a shell script that completes commands, options and file names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INSTALL = """Load it once, or for every new shell:
 
 
 def add_parser(commands: Any) -> None:
-    """Add it to the subparsers of the command `mt3drum`."""
+    """Add the parser to the subparsers of `mt3drum`."""
     parser = commands.add_parser(
         "completion",
         help="a script that makes the shell complete commands, options and files",
@@ -30,12 +30,12 @@ def add_parser(commands: Any) -> None:
 
 
 def completion(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    """Print the script of all options of `parser`. Returns the exit code."""
+    """Print the completion script for all options of `parser`. Returns the exit code."""
     import shtab
 
     for action in _actions(parser):
         if action.type is Path or action.dest == "files":
-            action.complete = (  # type: ignore[attr-defined]  # where shtab looks for it
+            action.complete = (  # type: ignore[attr-defined]  # shtab reads this attribute
                 shtab.DIRECTORY if action.metavar in _FOLDERS else shtab.FILE
             )
     print(shtab.complete(parser, args.shell), file=sys.stdout)

@@ -1,4 +1,4 @@
-"""The subcommand `mt3drum convert`: convert a JSON score, transcribed or edited, to other formats."""
+"""The subcommand `mt3drum convert`: convert a transcribed or edited JSON score to other formats."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 def add_parser(commands: Any, add_output: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Add it to the subparsers of the command `mt3drum`.
+    """Add the parser to the subparsers of `mt3drum`.
 
     Args:
-        add_output: adds the options on where to write what.
+        add_output: adds the output options.
     """
     parser = commands.add_parser(
         "convert",
@@ -42,7 +42,7 @@ def add_parser(commands: Any, add_output: Callable[[argparse.ArgumentParser], No
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Returns the exit code."""
+    """Run the command. Returns the exit code."""
     try:
         notes, options = notation_options.score_options(args)
         if args.json and args.output == "-":
@@ -84,7 +84,7 @@ def _task(text: str, output: Output) -> Task:
 def _convert(
     task: Task, output: Output, drums: frozenset[int], notes: Notes, options: ScoreOptions, as_json: bool
 ) -> int:
-    """Returns how many formats are missing.
+    """Convert one score. Returns the number of formats that could not be written.
 
     Raises:
         ValueError, OSError: nothing, or not everything, could be written.

@@ -1,4 +1,4 @@
-"""The options that override a checkpoint's decode settings."""
+"""Options that override a checkpoint's decode settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mt3drum.decoding import DECODED_SCHEMES, DECODERS, PLAYABLE, DecodeConfig
 
 
 def _confidence(text: str) -> float | dict[str, float]:
-    """A bound, or bounds by family."""
+    """Parse a threshold, or thresholds by family."""
     try:
         if "=" not in text:
             return float(text)
@@ -66,7 +66,7 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
 
 
 def decode_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The options that override a checkpoint's decode settings.
+    """The decode settings given on the command line.
 
     Raises:
         ValueError: a value is out of range, a name unknown, or no class left.
@@ -80,7 +80,7 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
         options["classes"] = drum_options.drum_classes(args.vocabulary)
     if args.kit is not None and options.get("scheme", "26") != "26":
         raise ValueError("--kit tells drums apart that --scheme takes for one; give only one of them")
-    DecodeConfig().with_options(options)  # checks the ranges before anything heavy is imported
+    DecodeConfig().with_options(options)  # checks the ranges before heavy imports
     if args.batch is not None and args.batch < 1:
         raise ValueError(f"--batch {args.batch} is less than 1")
     if args.output_shards is not None and (args.output_shards < 1 or args.manifest is None):

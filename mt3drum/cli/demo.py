@@ -1,4 +1,4 @@
-"""The subcommand `mt3drum demo`: the bundled clip, its MIDI file and its review page."""
+"""The subcommand `mt3drum demo`: transcribe the bundled clip to MIDI and a review page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLIP = "demo.ogg"
 
 
 def add_parser(commands: Any) -> None:
-    """Add to the subparsers of the command `mt3drum`."""
+    """Add the parser to the subparsers of `mt3drum`."""
     parser = commands.add_parser(
         "demo",
         help="transcribe the bundled ten-second clip",
@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
 
 
 def demo(args: argparse.Namespace) -> int:
-    """Returns the exit code."""
+    """Run the command. Returns the exit code."""
     from dataclasses import replace
 
     from mt3drum.files import write_whole

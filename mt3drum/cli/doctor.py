@@ -1,4 +1,4 @@
-"""The subcommand `mt3drum doctor`: what is installed here, what is missing, and how fast this machine is."""
+"""The subcommand `mt3drum doctor`: what is installed, what is missing, and how fast this machine is."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 EXIT_FAILED = 1
 SECONDS = 42.0
-"""Length of what the speed is measured on: the demo clip over and over."""
-_FFMPEG = {  # the first program that is there installs it
+"""Seconds of audio for the speed measurement: the demo clip, repeated."""
+_FFMPEG = {  # the first of these programs that exists installs it
     "apt-get": "sudo apt-get install ffmpeg",
     "dnf": "sudo dnf install ffmpeg-free",
     "pacman": "sudo pacman -S ffmpeg",
@@ -36,16 +36,16 @@ _FOR_DEVELOPERS = frozenset({"dev", "fuzz"})
 
 
 class Lack(NamedTuple):
-    """Something that is missing."""
+    """A missing package or program."""
 
     what: str
     needed: bool
-    """Nothing works without it."""
+    """Whether nothing works without it."""
     remedy: str
 
 
 def add_parser(commands: Any) -> None:
-    """Add it to the subparsers of the command `mt3drum`."""
+    """Add the parser to the subparsers of `mt3drum`."""
     parser = commands.add_parser(
         "doctor",
         help="check the installation: versions, devices, speed and missing parts",
@@ -56,7 +56,7 @@ def add_parser(commands: Any) -> None:
 
 
 def doctor(args: argparse.Namespace) -> int:
-    """Returns the exit code."""
+    """Run the command. Returns the exit code."""
     installed, extras, lacks = packages()
     record: dict[str, Any] = {
         "system": f"{platform.system()} {platform.machine()}",
@@ -87,7 +87,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 def packages() -> tuple[dict[str, str], list[str], list[Lack]]:
-    """Versions of what the core requires, the extras that are installed, and what the others lack."""
+    """Versions of the core's requirements, the installed extras, and what the other extras lack."""
     from packaging.requirements import Requirement
 
     wanted = [Requirement(text) for text in metadata.requires("mt3drum") or ()]
@@ -130,7 +130,7 @@ def _told(requirement: Requirement) -> str:
 
 
 def ffmpeg_version() -> str | None:
-    """Of ffmpeg, where it and ffprobe are installed."""
+    """Version of ffmpeg, if both ffmpeg and ffprobe are installed."""
     from mt3drum.audio.ffmpeg import programs
 
     tools = programs()
@@ -145,10 +145,10 @@ def ffmpeg_version() -> str | None:
 
 
 def trial() -> dict[str, Any]:
-    """Devices, and how fast each of them transcribes the demo clip.
+    """Available devices, and the speed at which each transcribes the demo clip.
 
     Raises:
-        ImportError, OSError, ValueError, RuntimeError: it cannot.
+        ImportError, OSError, ValueError, RuntimeError: transcription failed.
     """
     import torch
 
@@ -165,16 +165,16 @@ def trial() -> dict[str, Any]:
 
 
 def speed(transcriber: Transcriber) -> dict[str, float]:
-    """Seconds of sound a second of the processor's time (over all threads), and a second of the clock.
+    """Seconds of audio per second of processor time (over all threads), and per second of wall time.
 
     Raises:
-        ValueError: it heard nothing in a clip of drums.
+        ValueError: there are no hits in a clip of drums.
     """
     import numpy as np
     import soundfile
 
     clip, rate = soundfile.read(str(resources.files("mt3drum") / "assets" / "demo.ogg"), dtype="float32")
-    if not transcriber.transcribe_array(clip, rate).hits:  # warms up, too
+    if not transcriber.transcribe_array(clip, rate).hits:  # also warms up
         raise ValueError("no hit in the demo clip")
     sound = np.tile(clip, round(SECONDS * rate / len(clip)))
     cpu, clock = time.process_time(), time.perf_counter()
@@ -184,7 +184,7 @@ def speed(transcriber: Transcriber) -> dict[str, float]:
 
 
 def as_text(record: dict[str, Any]) -> Iterator[str]:
-    """The lines for people."""
+    """The record as lines for people."""
     own = record["packages"]
     yield f"version   mt3drum {own['mt3drum']}, Python {record['python']}, {record['system']}"
     yield "packages  " + ", ".join(f"{name} {own[name]}" for name in sorted(own) if name != "mt3drum")

@@ -11,7 +11,7 @@ from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES, NUM_CLASSES
 
 
 def names(text: str) -> list[str]:
-    """Words between commas."""
+    """Comma-separated names."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
@@ -24,7 +24,7 @@ def add_options(parser: Any) -> None:
 
 
 def drum_classes(words: Sequence[str]) -> frozenset[int]:
-    """Classes for names of drums or families; a name of both (kick, ride) means the family.
+    """Classes for names of drums or families; a name that is both (kick, ride) means the family.
 
     Raises:
         ValueError: a name is neither a drum nor a family.

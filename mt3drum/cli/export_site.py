@@ -1,4 +1,4 @@
-"""The subcommand `mt3drum export-site`."""
+"""The subcommand `mt3drum export-site`: write the static site that transcribes in the browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 def add_parser(commands: Any) -> None:
-    """Add it to the subparsers of the command `mt3drum`."""
+    """Add the parser to the subparsers of `mt3drum`."""
     parser = commands.add_parser(
         "export-site",
         help="a static site that transcribes in the browser",
@@ -26,7 +26,7 @@ def add_parser(commands: Any) -> None:
 
 
 def export_site(args: argparse.Namespace) -> int:
-    """Returns the exit code."""
+    """Run the command. Returns the exit code."""
     folder: Path = args.folder
     if folder.exists() and not folder.is_dir():
         return _error(f"{folder}: is a file; name a folder", EXIT_USAGE)

@@ -20,7 +20,7 @@ EXIT_FAILED = 1
 
 
 def add_parser(commands: Any) -> None:
-    """Add it to the subparsers of the command `mt3drum`."""
+    """Add the parser to the subparsers of `mt3drum`."""
     parser = commands.add_parser(
         "info",
         help="describe a file: length, rate, channels, streams; tempo, meter and drums",
@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
 
 
 def info(args: argparse.Namespace) -> int:
-    """Returns the exit code."""
+    """Run the command. Returns the exit code."""
     transcriber: Transcriber | None = None
     failed = 0
     for path in args.files:
@@ -75,13 +75,13 @@ def _is_score(path: Path) -> bool:
 
 
 def describe_file(path: Path, transcriber: Transcriber | None = None) -> dict[str, Any]:
-    """What a file holds, as plain values.
+    """The content of a file as plain values.
 
     Args:
-        transcriber: transcribes recordings; None: they are described only.
+        transcriber: transcribes recordings; None only describes them.
 
     Raises:
-        ValueError: the file is none of a recording, a score in JSON and MIDI; the message names it.
+        ValueError: the file is neither a recording nor a JSON score nor MIDI; the message names it.
         OSError: it cannot be read.
     """
     if _is_score(path):
@@ -138,7 +138,7 @@ def _heard(result: Transcription, grid: Grid | None) -> dict[str, Any]:
 
 
 def as_text(record: dict[str, Any]) -> list[str]:
-    """The lines for people."""
+    """The record as lines for people."""
     lines = [f"{record['source']}: {record['kind']}", f"  length   {clock(record['seconds'])}"]
     if "rate" in record:
         channels = {1: "mono", 2: "stereo"}.get(record["channels"], f"{record['channels']} channels")
@@ -163,7 +163,7 @@ def _stream(stream: dict[str, Any]) -> str:
 
 
 def clock(seconds: float) -> str:
-    """`3:25.1`, `1:02:03.0`: as players show it."""
+    """Format a time as players show it: `3:25.1`, `1:02:03.0`."""
     minutes, rest = divmod(round(seconds, 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

@@ -44,12 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns the exit code; user errors print one line each, without a traceback."""
+    """Run the command. Returns the exit code; user errors print one line each, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(
                 errors="backslashreplace"
-            )  # file names need not be valid in the terminal's encoding
+            )  # file names may be invalid in the terminal's encoding
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.version:

@@ -1,4 +1,4 @@
-"""The options of `mt3drum transcribe` about tempo, meter, grid and notes."""
+"""The options of `mt3drum transcribe` for tempo, meter, grid and MIDI notes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def add_tempo_options(parser: Any) -> None:
 
 
 def tempo_options(args: argparse.Namespace) -> ScoreOptions:
-    """What those say.
+    """The known tempo and meter.
 
     Raises:
         ValueError: a value is out of range.
@@ -96,7 +96,7 @@ def tempo_options(args: argparse.Namespace) -> ScoreOptions:
 
 
 def _note_length(text: str) -> float | Fraction:
-    """Seconds, or a fraction of a whole note."""
+    """Parse seconds, or a fraction of a whole note."""
     try:
         return Fraction(text) if "/" in text else float(text)
     except (ValueError, ZeroDivisionError):
@@ -106,11 +106,11 @@ def _note_length(text: str) -> float | Fraction:
 
 
 def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
-    """What the options say.
+    """The MIDI notes and notation options given on the command line.
 
     Raises:
-        ValueError: a value is out of range, or the map of notes is none.
-        OSError: the map of notes cannot be read.
+        ValueError: a value is out of range, or the note map is invalid.
+        OSError: the note map cannot be read.
     """
     known = tempo_options(args)
     if args.grid == "24" and known.meter is not None and known.meter.compound:
@@ -132,10 +132,11 @@ def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
 
 
 def check_formats(args: argparse.Namespace, output: Output) -> None:
-    """Options about some formats want one of them, and some formats an extra.
+    """Check that the options fit the formats, and that the extras of the formats are installed.
 
     Raises:
-        ValueError: there is none, or several files and standard output.
+        ValueError: an option needs a format that is not requested, or several files would go to standard
+            output.
     """
     about = {
         "--split": (args.split, "MIDI files", ("midi",)),
@@ -158,10 +159,10 @@ def check_formats(args: argparse.Namespace, output: Output) -> None:
 
 
 def _note_map(text: str) -> tuple[Notes, int | None]:
-    """Note numbers, and the controller of the hi-hat's pedal.
+    """MIDI note numbers, and the controller of the hi-hat pedal.
 
     Raises:
-        ValueError: there is no such map, or the file is none.
+        ValueError: there is no such preset, or the file is not a valid map.
         OSError: the file cannot be read.
     """
     if text in PRESETS:

@@ -1,4 +1,4 @@
-"""The options on where to write what: `-o`, `--format`, `--overwrite`."""
+"""The output options: `-o`, `--format`, `--overwrite`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An argument parser whose errors are one line each, with what was probably meant."""
+"""An argument parser whose errors are one line each, with a suggestion for misspelt words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXIT_USAGE = 2
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?`, where one of the known words is close; else nothing."""
+    """`; did you mean X?` if a known word is close, else ""."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {found[0]}?" if found else ""
 
@@ -29,7 +29,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 class _Once(argparse._StoreAction):
-    """A value that the command line gives at most once: a second one would replace the first in silence."""
+    """A value that may be given at most once: argparse would silently keep the last one."""
 
     def __call__(
         self,
@@ -54,7 +54,7 @@ class CommandParser(argparse.ArgumentParser):
             self.register("action", name, _Once)
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """As argparse, which knows nothing of a subcommand's options when one of them is unknown."""
+        """Parse as argparse does, but list a subcommand's options if one of them is unknown."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             word = next((word for word in unknown if word.startswith("-")), unknown[0]).split("=")[0]
@@ -71,7 +71,7 @@ class CommandParser(argparse.ArgumentParser):
         return self
 
     def error(self, message: str) -> NoReturn:
-        """One line: the message, what was probably meant, and where the options are listed."""
+        """Print one line with the message, a suggestion, and the command that lists the options."""
         if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
             hint = meant(choice[1], re.findall(r"'([^']+)'", choice[2]) or choice[2].split(", "))
             if "COMMAND" in message and Path(choice[1]).suffix.lower() in AUDIO_SUFFIXES:

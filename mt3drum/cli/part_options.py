@@ -1,4 +1,4 @@
-"""The options of `mt3drum transcribe` about a part of a recording: `--from`, `--to`, `--merge`."""
+"""The options of `mt3drum transcribe` for a part of a recording: `--from`, `--to`, `--merge`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add_options(parser: Any) -> None:
 
 
 def seconds(text: str) -> float:
-    """From `62`, `62.5`, `1:02.5` or `1:00:02`."""
+    """Parse seconds from `62`, `62.5`, `1:02.5` or `1:00:02`."""
     found = _CLOCK.fullmatch(text.strip())
     if found is None or (found[2] is not None and float(found[3]) >= 60):
         raise argparse.ArgumentTypeError(f"{text!r} is not a time; expected seconds, M:SS or H:MM:SS")
@@ -46,7 +46,7 @@ def seconds(text: str) -> float:
 
 
 def part_of(args: argparse.Namespace) -> Part | None:
-    """What `--from` and `--to` say; None: all of the recording.
+    """The part selected by `--from` and `--to`; None: the whole recording.
 
     Raises:
         ValueError: the part is empty.
@@ -59,10 +59,10 @@ def part_of(args: argparse.Namespace) -> Part | None:
 
 
 def merge_into(args: argparse.Namespace) -> tuple[Transcription, Grid | None] | None:
-    """The transcription that `--merge` names, and its beats.
+    """The transcription given by `--merge`, and its beats.
 
     Raises:
-        ValueError: it is none, or the other options do not go with it.
+        ValueError: it is not a transcription, or the other options do not fit.
         OSError: it cannot be read.
     """
     if args.merge is None:

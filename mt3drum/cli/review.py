@@ -1,4 +1,4 @@
-"""The subcommands `mt3drum review` and `mt3drum serve`: options and what they do."""
+"""The subcommands `mt3drum review` and `mt3drum serve`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 def add_parsers(commands: Any) -> None:
-    """Add both to the subparsers of the command `mt3drum`."""
+    """Add both parsers to the subparsers of `mt3drum`."""
     review = commands.add_parser(
         "review",
         help="transcribe to a web page for listening and correcting",
@@ -63,7 +63,7 @@ def add_parsers(commands: Any) -> None:
 
 
 def review(args: argparse.Namespace) -> int:
-    """Returns the exit code."""
+    """Run `mt3drum review`. Returns the exit code."""
     piped = str(args.file) == STDIN
     page = args.output or Path("standard-input.html" if piped else args.file.with_suffix(".html").name)
     try:
@@ -105,10 +105,10 @@ def review(args: argparse.Namespace) -> int:
 def _write_page(
     result: Transcription, audio: Path, name: Path, page: Path, options: ScoreOptions
 ) -> Rendering:
-    """Returns what was written.
+    """Write one page; returns its rendering, for the summary.
 
     Args:
-        audio: the recording, which the user knows as `name`.
+        audio: the recording, known to the user as `name`.
     """
     from mt3drum.files import write_whole
     from mt3drum.formats.write import Rendering
@@ -126,7 +126,7 @@ def _write_page(
 
 
 def serve(args: argparse.Namespace) -> int:
-    """Returns the exit code, when interrupted."""
+    """Run `mt3drum serve` until interrupted. Returns the exit code."""
     missing = [name for name in ("starlette", "uvicorn", "platformdirs") if find_spec(name) is None]
     if missing:
         return _error(f"mt3drum serve needs {', '.join(missing)}; install with: pip install 'mt3drum[web]'")

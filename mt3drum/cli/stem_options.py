@@ -10,7 +10,7 @@ from mt3drum.cli import part_options
 
 
 def add_options(parser: Any) -> None:
-    """Add it."""
+    """Add the option."""
     parser.add_argument(
         "--stems",
         choices=KINDS,
@@ -20,10 +20,10 @@ def add_options(parser: Any) -> None:
 
 
 def stems(args: argparse.Namespace) -> str | None:
-    """Kind of the files.
+    """File type of the stems; None if they are not requested.
 
     Raises:
-        ValueError: other options do not go with it.
+        ValueError: the option does not fit the other ones.
     """
     others = {"--output-shards": args.output_shards, "-o -": args.output == "-", "--merge": args.merge}
     if args.stems and (clash := [name for name, value in others.items() if value]):

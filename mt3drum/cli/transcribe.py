@@ -17,7 +17,7 @@ EXIT_USAGE = 2
 
 
 def add_transcribe(commands: Any) -> None:
-    """Add the subcommand `transcribe`."""
+    """Add the parser to the subparsers of `mt3drum`."""
     transcribe = commands.add_parser(
         "transcribe",
         help="transcribe recordings to MIDI, MusicXML, tab, charts, JSON, ...",
@@ -44,7 +44,7 @@ def add_transcribe(commands: Any) -> None:
     part_options.add_options(transcribe)
     stem_options.add_options(transcribe)
     _add_many(transcribe)
-    add("--local_rank", help=argparse.SUPPRESS)  # given by the deepspeed launcher
+    add("--local_rank", help=argparse.SUPPRESS)  # passed by the deepspeed launcher
     add(
         "--vocabulary",
         type=drum_options.names,
@@ -61,7 +61,7 @@ def add_transcribe(commands: Any) -> None:
 
 
 def _add_many(parser: argparse.ArgumentParser) -> None:
-    """What is for many recordings."""
+    """Add the options for many recordings."""
     add = parser.add_argument
     add(
         "--watch",
@@ -111,7 +111,7 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
 
 
 def transcribe(args: argparse.Namespace) -> int:
-    """Returns the exit code."""
+    """Run the command. Returns the exit code."""
     from mt3drum.batch.console import error
     from mt3drum.batch.outputs import read_output
     from mt3drum.batch.plan import TranscribeOptions
@@ -166,9 +166,10 @@ def transcribe(args: argparse.Namespace) -> int:
 
 
 def _check_watch(args: argparse.Namespace) -> None:
-    """
+    """Check the options that watch a folder.
+
     Raises:
-        ValueError: it is no folder, or other options do not go with it.
+        ValueError: it is not a folder, or other options do not fit.
     """
     others = {
         "FILES": args.files,

@@ -1,2 +1,2 @@
-"""One writer per file format, all from one list of hits or its quantised copy. `mt3drum.formats.write` picks
-them."""
+"""One writer per file format. All work on one list of hits or its quantised score; `mt3drum.formats.write`
+picks them."""

@@ -1,9 +1,8 @@
-"""A song folder for Clone Hero, YARG and their like: notes.chart, notes.mid and song.ini, pro drums, with
-sections, flams, accents, ghost notes and roll lanes. Star power is left to the charter.
+"""A song folder for Clone Hero and YARG: notes.chart, notes.mid and song.ini with pro drums, sections, flams,
+accents, ghost notes and roll lanes. Star power is left to the charter.
 
-The formats as TheNathannator/GuitarGame_ChartFormats documents them. In a .chart notes are toms unless
-flagged as cymbals (66 to 68); in a .mid they are cymbals unless a tom marker (110 to 112) is held under
-them.
+The formats follow TheNathannator/GuitarGame_ChartFormats. In a .chart, notes are toms unless flagged as
+cymbals (66 to 68); in a .mid, they are cymbals unless a tom marker (110 to 112) is held.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ from mt3drum.rhythm.tempo_map import TempoMap, tempo_map
 from tokenizer.hits import Hit
 
 RESOLUTION = 480
-"""Ticks of a quarter note, in both files."""
+"""Ticks per quarter note in both files."""
 _NOTE_LENGTH = 30  # ticks: a sixty-fourth
 _MID_BASE: dict[Difficulty, int] = {"Expert": 96, "Hard": 84, "Medium": 72, "Easy": 60}
 _TOM_MARKER = 108  # plus the lane: 110 yellow, 111 blue, 112 green
 _FLAM_MARKER = 109
-_ROLL_MARKERS = (126, 127)  # on one lane, on two; at velocity 100 of Expert alone
+_ROLL_MARKERS = (126, 127)  # on one lane, on two; at velocity 100 they apply to Expert only
 _ROLL_PHRASES = (65, 66)  # the same in a .chart
 _VELOCITY = {"": 100, "accent": 127, "ghost": 1}
 _UNSTEADY_BPM = 120.0
@@ -49,11 +48,11 @@ _UNSTEADY_BPM = 120.0
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything the files say."""
+    """The content of the files."""
 
     charted: Charted
     tempos: tuple[tuple[int, float], ...]
-    """(tick, quarter notes a minute)."""
+    """(tick, quarter notes per minute)."""
     meters: tuple[tuple[int, int, int], ...]
     """(tick, numerator, denominator)."""
     title: str
@@ -61,14 +60,16 @@ class Chart:
     sections: tuple[tuple[int, str], ...] = ()
     """(tick, name)."""
     rolls: tuple[RollLane, ...] = ()
-    """On Expert."""
+    """Roll lanes of Expert."""
     elite: tuple[tuple[int, int, mido.Message], ...] = ()
-    """Events of the track for eight-lane drums."""
+    """Events of the track for elite drums (eight lanes)."""
 
 
 def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: float) -> Chart:
-    """Strokes on the ticks of their places; without a score at their raw times, in a chart of 120 beats a
-    minute."""
+    """Place the strokes on the ticks of their score positions.
+
+    Without a score they keep their raw times, in a chart at 120 beats per minute.
+    """
     if score is None:
         ticks = [round(time * _UNSTEADY_BPM / 60 * RESOLUTION) for time in _chord_times(hits)]
         charted = chart_gems(hits, ticks)
@@ -104,7 +105,7 @@ def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: fl
 
 
 def _sections(score: Score, lines: TempoMap) -> tuple[tuple[int, str], ...]:
-    """Where each section of the form begins; bars without drums are a break."""
+    """The start of each section of the form; bars without drums are a break."""
     bar = score.grid.meter.bar_quarters
     return tuple(
         (max(0, int(lines.place(section.first * bar) * RESOLUTION)), _section_name(section))
@@ -118,7 +119,7 @@ def _section_name(section: Section) -> str:
 
 
 def _chord_times(hits: Sequence[Hit]) -> list[float]:
-    """Seconds of every hit's chord: that of its first stroke."""
+    """Time in seconds of each hit's chord, which is the time of its first stroke."""
     times: list[float] = []
     for hit in hits:
         times.append(times[-1] if times and hit.time - times[-1] < TOGETHER else hit.time)
@@ -130,7 +131,7 @@ def _gems(chart: Chart, difficulty: Difficulty) -> list[Gem]:
 
 
 def to_chart(chart: Chart) -> str:
-    """notes.chart."""
+    """The content of notes.chart."""
     name = _quoted(chart.title)
     song = [
         f'Name = "{name}"',
@@ -171,12 +172,12 @@ def _chart_lines(gem: Gem) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """A string of a .chart has no escapes."""
+    """Quote a string; .chart strings have no escapes."""
     return "".join(c if c.isprintable() else "?" for c in text).replace('"', "'")
 
 
 def to_mid(chart: Chart) -> bytes:
-    """notes.mid."""
+    """The content of notes.mid."""
     head: list[tuple[int, int, mido.Message | mido.MetaMessage]] = [
         (tick, 0, mido.MetaMessage("set_tempo", tempo=min(mido.bpm2tempo(tempo), 2**24 - 1)))
         for tick, tempo in chart.tempos
@@ -186,7 +187,7 @@ def to_mid(chart: Chart) -> bytes:
         for tick, top, bottom in chart.meters
     ]
     notes: dict[tuple[int, int], int] = {}
-    alone = Counter(gem.tick for gem in chart.charted.gems if gem.lane != KICK)  # a marker is of single notes
+    alone = Counter(gem.tick for gem in chart.charted.gems if gem.lane != KICK)  # for single notes
     for difficulty in DIFFICULTIES:
         for gem in _gems(chart, difficulty):
             note = 95 if gem.double else _MID_BASE[difficulty] + gem.lane
@@ -203,7 +204,7 @@ def to_mid(chart: Chart) -> bytes:
     for (tick, note), velocity in sorted(notes.items()):
         end = min(
             tick + _NOTE_LENGTH, following.get(tick, tick + _NOTE_LENGTH)
-        )  # no marker reaches a next chord
+        )  # a marker must not reach the next chord
         body.append((tick, 2, mido.Message("note_on", note=note, velocity=velocity)))
         body.append((end, 1, mido.Message("note_off", note=note, velocity=0)))
     for roll, end in zip(chart.rolls, phrase_ends(chart.rolls, _NOTE_LENGTH), strict=True):
@@ -231,7 +232,7 @@ def _track(name: str, events: Sequence[tuple[int, int, mido.Message | mido.MetaM
 
 
 def to_ini(chart: Chart) -> str:
-    """song.ini."""
+    """The content of song.ini."""
     name = "".join(c if c.isprintable() else "?" for c in chart.title)
     rows = {
         "name": name,

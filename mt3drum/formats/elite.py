@@ -1,9 +1,10 @@
-"""The track PART ELITE_DRUMS of a notes.mid: eight drums and cymbals of their own, hi-hat open and closed.
+"""The track PART ELITE_DRUMS of a notes.mid: eight lanes, hi-hat open and closed.
 
-After the Elite Drums MIDI/Engine Specification, which YARG's charting help links, as two programs read it:
-YARG.Core (EliteDrumsPedalSustainTests: hats under a held pedal note are closed, others open; a pedal note
-that begins with a hat is no stomp) and Onyx (Onyx.MIDI.Track.Drums.Elite). Each easier difficulty is 24 notes
-lower (YARG.Core, Midi_EliteDrums_Preparser), without flams, second pedals and strokes of the pedal.
+It follows the Elite Drums MIDI/Engine Specification, which YARG's charting help links, as two programs read
+it: YARG.Core (EliteDrumsPedalSustainTests: hi-hat notes under a held pedal note are closed, others open; a
+pedal note that begins with a hi-hat note is not a stomp) and Onyx (Onyx.MIDI.Track.Drums.Elite). Each easier
+difficulty is 24 notes lower (YARG.Core, Midi_EliteDrums_Preparser), without flams, second-pedal kicks and
+pedal strokes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _LOWER = 24  # notes between two difficulties
 
 
 def note_of(drum: int) -> int:
-    """The note of a class. Tambourine, cowbell and their like are on the ride's lane, as in pro drums."""
+    """The MIDI note of a class. Tambourine, cowbell and similar use the ride's lane, as in pro drums."""
     name, family = DRUMS[drum].name, DRUMS[drum].family
     if name == "hihat_pedal":
         return PEDAL
@@ -91,7 +92,7 @@ def _lane(hit: Hit) -> int | None:
 def elite_events(
     hits: Sequence[Hit], ticks: Sequence[int], flams: Collection[Hit]
 ) -> list[tuple[int, int, mido.Message]]:
-    """(tick, order, message) of Expert."""
+    """(tick, order, message) for Expert."""
     limits = marker(hits)
     chords: dict[int, dict[int, Hit]] = {}
     for hit, tick in sorted(zip(hits, ticks, strict=True), key=lambda pair: (pair[1], precedence(pair[0]))):
@@ -119,7 +120,7 @@ def elite_events(
 
 
 def _pedal(chords: dict[int, dict[int, Hit]]) -> list[tuple[int, int, mido.Message]]:
-    """Pedal notes: held over closed hats, from the first one or from the foot's own stroke on."""
+    """Pedal notes: held under closed hi-hat notes, from the first one or from the foot's own stroke."""
     events: list[tuple[int, int, mido.Message]] = []
     held: int | None = None
     last = 0

@@ -1,7 +1,7 @@
-"""The score as pages (PDF) and as one picture (SVG): engraved by verovio, PDF set by typst (extra `engrave`).
+"""Engrave the score as pages (PDF) or one picture (SVG), with verovio and typst (extra `engrave`).
 
-verovio draws each system as a picture of its own. For PDF, typst stacks them on pages below title and legend,
-with page numbers, and embeds its fonts; for SVG they are stacked here.
+verovio draws each system as a separate picture. For PDF, typst places them on pages below title and legend,
+adds page numbers and embeds the fonts; for SVG they are stacked here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from mt3drum.formats.options import Style
 from mt3drum.rhythm.quantise import Score
 
 WIDTH = 1800
-"""Tenths of a millimetre between the margins of an A4 page; a staff is 7.2 mm high."""
-_MARGIN = 60  # around the systems of the SVG, and left of each for the number of its first bar
-_COLUMNS = 4  # of the legend
+"""Width between the margins of an A4 page in tenths of a millimetre; a staff is 7.2 mm high."""
+_MARGIN = 60  # around the systems of the SVG, and left of each system for its bar number
+_COLUMNS = 4  # columns of the legend
 _ROW, _CELL = 90, 80  # of the legend: height of a row, width of a picture
-_NOTE = 0.8  # size of its notes, of those in the score
+_NOTE = 0.8  # size of the legend's notes relative to the score's
 _SVG = "http://www.w3.org/2000/svg"
 _MEI = "http://www.music-encoding.org/ns/mei"
 _XLINK = "http://www.w3.org/1999/xlink"
 _SYSTEMS: dict[str, Any] = {
     "pageWidth": WIDTH,
-    "pageHeight": 100,  # a system a page
+    "pageHeight": 100,  # one system per page
     "adjustPageHeight": True,
     "pageMarginTop": 0,
     "pageMarginBottom": 10,
@@ -53,7 +53,7 @@ _ONE_NOTE: dict[str, Any] = _SYSTEMS | {
     "breaks": "none",
 }
 _HEADS = {"slashed": "slash", "triangle": "cross"}
-"""Note heads that verovio has not, and those in their place."""
+"""Note heads that verovio lacks, and their replacements."""
 _TYPST = """
 #let title = sys.inputs.title
 #set document(title: title)
@@ -75,7 +75,7 @@ SYSTEMS
 
 @dataclass(frozen=True)
 class _Picture:
-    """A drawing in tenths of a millimetre."""
+    """A drawing; sizes in tenths of a millimetre."""
 
     svg: ET.Element
     width: float
@@ -83,14 +83,14 @@ class _Picture:
 
 
 def to_svg(score: Score, title: str, style: Style | None = None) -> str:
-    """All systems below one another, with title and legend: one picture without pages.
+    """Draw all systems below one another in one picture, with title and legend.
 
     Args:
-        style: of the stickings; None: none.
+        style: sticking style; None writes no stickings.
 
     Raises:
         MissingExtra: verovio or typst is not installed.
-        ValueError: verovio does not read the score.
+        ValueError: verovio cannot read the score.
     """
     systems, legend = _draw(score, style)
     ET.register_namespace("", _SVG)
@@ -121,14 +121,14 @@ def to_svg(score: Score, title: str, style: Style | None = None) -> str:
 
 
 def to_pdf(score: Score, title: str, style: Style | None = None) -> bytes:
-    """A4 pages.
+    """Set the score on A4 pages.
 
     Args:
-        style: of the stickings; None: none.
+        style: sticking style; None writes no stickings.
 
     Raises:
         MissingExtra: verovio or typst is not installed.
-        ValueError: verovio does not read the score, or typst cannot set it.
+        ValueError: verovio cannot read the score, or typst cannot set it.
     """
     systems, legend = _draw(score, style)
     import typst
@@ -166,10 +166,10 @@ def _draw(score: Score, style: Style | None) -> tuple[list[_Picture], list[tuple
 
 
 def _engrave(musicxml: str, options: dict[str, Any]) -> list[_Picture]:
-    """One picture a page.
+    """Engrave MusicXML; returns one picture per page.
 
     Raises:
-        ValueError: verovio does not read it.
+        ValueError: verovio cannot read it.
     """
     import verovio
 
@@ -179,7 +179,7 @@ def _engrave(musicxml: str, options: dict[str, Any]) -> list[_Picture]:
     toolkit = verovio.toolkit(False)
     data = Path(verovio.__file__).parent / "data"
     toolkit.setResourcePath(str(data))
-    toolkit.setOptions({**options, "xmlIdSeed": 1})  # the same notes give the same bytes
+    toolkit.setOptions({**options, "xmlIdSeed": 1})  # equal notes must give equal bytes
     if not toolkit.loadData(musicxml) or not toolkit.loadData(_with_room(toolkit.getMEI(), _pairs(musicxml))):
         raise ValueError("verovio does not read the score")
     pictures = []
@@ -192,11 +192,11 @@ def _engrave(musicxml: str, options: dict[str, Any]) -> list[_Picture]:
 
 
 def _with_room(mei: str, pairs: Collection[int]) -> str:
-    """Put invisible beats beside every simile mark: without, its bar would be as narrow as the sign. The two
-    bars of a two-bar simile become one, twice as wide, with the sign in its middle.
+    """Add invisible beats to every simile mark; without them the bar would be as narrow as the sign. The two
+    bars of a two-bar simile become one of twice the width, with the sign in the middle.
 
     Args:
-        pairs: the first bar of each two-bar simile, as its place in the score.
+        pairs: the index of the first bar of each two-bar simile.
     """
     ET.register_namespace("", _MEI)
     root = ET.fromstring(mei)
@@ -235,7 +235,7 @@ def _pairs(musicxml: str) -> frozenset[int]:
 
 
 def _outline_music(svg: ET.Element, data: Path) -> None:
-    """Replace music signs within texts (the note of a tempo) by their outlines: no reader has that font."""
+    """Replace music signs within texts (the note of a tempo mark) by outlines: readers lack the font."""
     for parent in list(svg.iter()):
         for text in parent.findall(f"{{{_SVG}}}text"):
             x, y = float(text.get("x", 0)), float(text.get("y", 0))
@@ -257,7 +257,7 @@ def _outline_music(svg: ET.Element, data: Path) -> None:
 
 
 def _glyph(data: Path, code: int) -> tuple[str, float]:
-    """Outline of a sign of the font Leipzig, and its width, in thousandths of its size."""
+    """Outline of a glyph of the font Leipzig, and its width; both in thousandths of the font size."""
     outline = ET.parse(data / "Leipzig" / f"{code:04X}.xml").getroot().find("path")
     found = re.search(
         rf'c="{code:04X}"[^>]*h-a-x="([\d.]+)"', (data / "Leipzig.xml").read_text(encoding="utf-8")

@@ -1,8 +1,7 @@
-"""A small synthetic kit, to hear a score by: one sound for each of the 26 classes, the same every time.
+"""A small synthetic kit for playback of scores: one deterministic sound per class.
 
-Drums are decaying sines whose pitch falls after the stroke, with the partials of a circular membrane
-(Fletcher and Rossing, The Physics of Musical Instruments, 18.2), plus filtered noise; cymbals are
-inharmonic partials and noise.
+Drums are decaying sines with a falling pitch at the partials of a circular membrane (Fletcher and Rossing,
+The Physics of Musical Instruments, 18.2), plus filtered noise; cymbals are inharmonic partials and noise.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from tokenizer.drums import DRUMS
 
 _MEMBRANE = (1.0, 1.59, 2.14, 2.30)
 
-# Class: (kind, frequency in Hz, seconds to fall by 60 dB, share of noise). Membranes: f is the head's pitch.
+# Class: (kind, frequency in Hz, decay in seconds to -60 dB, share of noise). Membranes: pitch of the head.
 _SOUNDS: dict[str, tuple[str, float, float, float]] = {
     "kick": ("membrane", 55, 0.35, 0.05),
     "snare_head": ("membrane", 190, 0.22, 0.6),
@@ -49,12 +48,12 @@ _SOUNDS: dict[str, tuple[str, float, float, float]] = {
 
 @lru_cache(maxsize=1)
 def kit() -> tuple[np.ndarray, ...]:
-    """One sound per class, float32 [samples], its loudest sample 1."""
+    """One sound per class, float32 [samples] at 44.1 kHz, normalised to a peak of 1."""
     return tuple(_sound(drum.index, *_SOUNDS[drum.name]) for drum in DRUMS)
 
 
 def click(accented: bool) -> np.ndarray:
-    """A metronome's tick, float32 [samples]."""
+    """A metronome click, float32 [samples] at 44.1 kHz."""
     time = np.arange(int(0.03 * SAMPLE_RATE)) / SAMPLE_RATE
     return (np.sin(2 * np.pi * (1600 if accented else 1100) * time) * np.exp(-time / 0.006)).astype(
         np.float32

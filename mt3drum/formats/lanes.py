@@ -1,4 +1,4 @@
-"""From 26 drums to the four pads, three cymbals and the kick of rhythm games, in four difficulties.
+"""Map the 26 classes to the lanes of rhythm games, in four difficulties: pads, cymbals and the kick.
 
 The lanes are those of Rock Band 3's pro drums, which Clone Hero and YARG play: red snare; yellow, blue and
 green toms; yellow (hi-hat), blue (ride) and green (crash) cymbals.
@@ -19,15 +19,15 @@ DIFFICULTIES: tuple[Difficulty, ...] = ("Expert", "Hard", "Medium", "Easy")
 
 KICK, RED, YELLOW, BLUE, GREEN = range(5)
 DOUBLE_KICK = 0.18
-"""Seconds: of kicks closer than this (5 to 6 a second) every other one is marked as a second pedal's."""
+"""Seconds; of kicks closer than this (5 to 6 per second), every other one is marked as double kick."""
 TOGETHER = 0.02
-"""Seconds: strokes closer than this are one chord where no grid puts them on one tick."""
+"""Seconds; without a grid, strokes closer than this form one chord."""
 HANDS = 2
-"""Gems of the hands in one chord, at most, on every difficulty; Easy has one. The feet have the kick."""
+"""Maximum number of hand gems per chord; Easy allows one. The kick is not counted."""
 _LET_GO = ("hihat", "ride", "aux", "tom", "crash", "rim", "snare")
-"""Families, from the one that a chord of more than two loses first: what keeps time is missed least."""
+"""Families in the order in which a crowded chord loses them: timekeepers are missed least."""
 LEAST_GAP: Mapping[str, float] = {"Expert": 0.0, "Hard": 0.14, "Medium": 0.24, "Easy": 0.45}
-"""Seconds between two chords of hands; what is closer and weaker is thinned out."""
+"""Minimum seconds between two hand chords; of closer ones the weaker is removed."""
 KICK_GAP: Mapping[str, float] = {"Expert": 0.0, "Hard": 0.24, "Medium": 0.45, "Easy": 0.9}
 MOST_HANDS: Mapping[str, int] = {"Hard": HANDS, "Medium": HANDS, "Easy": 1}
 
@@ -50,7 +50,7 @@ LANE_OF: tuple[tuple[int, bool] | None, ...] = tuple(
     else _LANES[drum.name.split("_")[0] if drum.family == "tom" else drum.family]
     for drum in DRUMS
 )
-"""(lane, whether it is a cymbal) of each class; None: not charted (the hi-hat's pedal is the left foot's)."""
+"""(lane, whether it is a cymbal) of each class; None if not charted (the hi-hat pedal: left foot)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -62,28 +62,31 @@ class Gem:
     cymbal: bool
     mark: Mark = ""
     double: bool = False
-    """A kick of the second pedal."""
+    """Played with the second pedal."""
     flam: bool = False
-    """A light stroke goes just before it."""
+    """Preceded by a grace stroke."""
 
 
 @dataclass(frozen=True)
 class Charted:
-    """Gems of the hardest difficulty, and what the kit of a game has no room for."""
+    """The gems of the hardest difficulty, and the number of hits that do not fit."""
 
     gems: tuple[Gem, ...]
     seconds: tuple[float, ...]
-    """When each gem sounds."""
+    """Time of each gem in seconds."""
     left_out: int
-    """Hits of no lane, on a lane that is taken by a drum of the same colour, or of a third hand."""
+    """Hits without a lane, on a lane taken by a drum of the same colour, or beyond two hands."""
 
 
 def chart_gems(hits: Sequence[Hit], ticks: Sequence[int], flams: Collection[Hit] = ()) -> Charted:
-    """One gem a hit, as long as hands and lanes allow: of three hands the two that matter most stay; a cymbal
-    and a tom of one colour cannot be struck together, so the second takes the next free lane of its kind.
+    """Turn hits into gems, one per hit as far as hands and lanes allow.
+
+    Of three hand strokes the two most important stay. A cymbal and a tom of one colour exclude each other, so
+    the second one moves to the next free lane of its kind.
 
     Args:
-        flams: hits with a light stroke before them.
+        ticks: chart tick of each hit.
+        flams: hits preceded by a grace stroke.
     """
     limits = marker(hits)
     chords: dict[int, list[Hit]] = {}
@@ -109,7 +112,7 @@ def chart_gems(hits: Sequence[Hit], ticks: Sequence[int], flams: Collection[Hit]
 
 
 def precedence(hit: Hit) -> tuple[int, int]:
-    """Which strokes of a chord take their lane first: least is first."""
+    """Sort key: the strokes of a chord take their lanes in this order."""
     return -_LET_GO.index(family) if (family := DRUMS[hit.drum].family) in _LET_GO else 0, -hit.velocity
 
 
@@ -135,10 +138,10 @@ def _double_kicks(gems: list[tuple[Gem, float]]) -> list[tuple[Gem, float]]:
 
 
 def thin(charted: Charted, difficulty: Difficulty, resolution: int) -> list[Gem]:
-    """An easier chart: fewer gems, never other ones, all of them of the next harder one.
+    """Reduce a chart to an easier difficulty: a subset of the gems of the next harder one.
 
-    Second pedals go below Expert, ghost notes below Hard; of chords too close the one on the stronger beat
-    stays.
+    Double kicks are removed below Expert, ghost notes below Hard; of two chords that are too close, the one
+    on the stronger beat stays.
     """
     if difficulty == "Expert":
         return list(charted.gems)
@@ -152,7 +155,7 @@ def thin(charted: Charted, difficulty: Difficulty, resolution: int) -> list[Gem]
     kicks = _spaced(_chords(gem for gem in keep if gem.lane == KICK), times, KICK_GAP[difficulty], resolution)
     most = MOST_HANDS[difficulty]
     kept = [gem for tick in hands for gem in sorted(hands[tick], key=_importance)[:most]]
-    if difficulty == "Easy":  # one limb at a time
+    if difficulty == "Easy":  # one limb at a time on Easy
         struck = {gem.tick for gem in kept}
         kicks = {tick: chord for tick, chord in kicks.items() if tick not in struck}
     return sorted([*kept, *(gem for chord in kicks.values() for gem in chord)])
@@ -166,11 +169,11 @@ def _chords(gems: Iterable[Gem]) -> dict[int, list[Gem]]:
 
 
 def _importance(gem: Gem) -> tuple[bool, int]:
-    return gem.lane != RED, -gem.lane  # the backbeat, then crash before ride before hi-hat
+    return gem.lane != RED, -gem.lane  # the backbeat first, then crash, ride, hi-hat
 
 
 def _strength(tick: int, resolution: int) -> int:
-    """0 on a beat, 1 on its half, 2 on its quarters and thirds, 3 elsewhere."""
+    """Metrical level: 0 on a beat, 1 on its half, 2 on its quarters and thirds, 3 elsewhere."""
     parts = (resolution, resolution // 2, resolution // 4, resolution // 3)
     return next((max(0, i - (i == 3)) for i, part in enumerate(parts) if tick % part == 0), 3)
 

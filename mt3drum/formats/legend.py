@@ -1,4 +1,4 @@
-"""The legend of a score: which drum each note is, of the drums in it, from the top of the staff down."""
+"""The legend of a score: which drum each note on the staff is, from top to bottom."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mt3drum.rhythm.quantise import Score
 
 @dataclass(frozen=True)
 class Entry:
-    """One look of a note, and all drums of the score that have it."""
+    """One appearance of a note, and all drums of the score that share it."""
 
     sign: Sign
     title: str
 
 
 def entries(score: Score) -> list[Entry]:
-    """Of the drums in the score."""
+    """The entries for the drums in the score, from top to bottom."""
     looks: dict[tuple[int, str], list[Sign]] = {}
     for drum in sorted({note.hit.drum for note in score.notes}):
         looks.setdefault((-SIGNS[drum].height, SIGNS[drum].head), []).append(SIGNS[drum])
@@ -27,7 +27,7 @@ def entries(score: Score) -> list[Entry]:
 
 
 def signs_used(score: Score) -> str:
-    """A line on the signs at the notes of the score; "" where there are none."""
+    """A line that explains the signs used in the score; "" if there are none."""
     limits = marker(note.hit for note in score.notes)
     marks = {mark(note.hit, limits) for note in score.notes}
     found = {
@@ -40,7 +40,7 @@ def signs_used(score: Score) -> str:
 
 
 def entry_musicxml(entry: Entry) -> str:
-    """A staff with this one note, without clef, stem and bar line."""
+    """MusicXML of a staff with this one note, without clef, stem and bar line."""
     root = ET.Element("score-partwise", version="4.0")
     part = ET.SubElement(ET.SubElement(root, "part-list"), "score-part", id="P1")
     ET.SubElement(part, "part-name").text = ""

@@ -1,4 +1,4 @@
-"""What is written into a score beside its notes: rehearsal marks, fills, simile marks, stickings."""
+"""Markings of a score besides its notes: rehearsal marks, fills, simile marks, stickings."""
 
 from __future__ import annotations
 
@@ -17,27 +17,26 @@ from mt3drum.rhythm.sections import find_form, similes
 
 @dataclass(frozen=True)
 class Markings:
-    """By number of the bar, 0 is the first one written."""
+    """Markings by bar number; bar 0 is the first one written."""
 
     rehearsal: Mapping[int, str] = field(default_factory=dict)
-    """A, B, ... where a section begins; none where there is just one."""
+    """A, B, ... where a section begins; empty if there is only one section."""
     fills: frozenset[int] = frozenset()
     similes: Mapping[int, int] = field(default_factory=dict)
-    """Bars that are drawn as a simile mark -> how many bars back they repeat: 1, or 2 for both bars of a
-    pair."""
+    """Bars drawn as a simile mark -> how many bars back they repeat: 1, or 2 for both bars of a pair."""
     hands: Sequence[Sequence[Hands]] = ()
-    """Of each event of the hands' voice; empty: no stickings."""
+    """Hands of each event of the hands' voice; empty: no stickings."""
 
 
 def find_markings(
     score: Score, bars: Sequence[Bar], style: Style | None = None, simile_marks: bool = False
 ) -> Markings:
-    """Of a score with notes.
+    """Find the markings of a score with notes.
 
     Args:
         bars: `notation.bars(score)`.
-        style: of the stickings; None: none.
-        simile_marks: look for bars to be drawn as simile marks.
+        style: sticking style; None writes no stickings.
+        simile_marks: whether to find bars that can be drawn as simile marks.
     """
     form = find_form(score)
     rehearsal = {}
@@ -67,7 +66,7 @@ def _pair_of(number: int, back: Sequence[int]) -> set[int]:
 
 
 def _printed(bar: Bar, limits: dict[int, tuple[float, float]]) -> tuple[object, ...]:
-    """What a reader sees of a bar; () where it has no notes."""
+    """The visible content of a bar; () if it has no notes."""
 
     def seen(event: ChordRest) -> tuple[object, ...]:
         notes = tuple((note.hit.drum, mark(note.hit, limits)) for note in event.notes)
@@ -80,7 +79,7 @@ def _printed(bar: Bar, limits: dict[int, tuple[float, float]]) -> tuple[object, 
 
 
 def write_markings(measure: ET.Element, number: int, markings: Markings) -> None:
-    """Into a measure of MusicXML, behind its attributes and before its notes."""
+    """Write the markings of a bar into a MusicXML measure, after its attributes and before its notes."""
     here, before = markings.similes.get(number), markings.similes.get(number - 1)
     if here != before:  # the sign begins and ends with a run of bars
         style = ET.SubElement(ET.SubElement(measure, "attributes"), "measure-style")
@@ -95,7 +94,7 @@ def write_markings(measure: ET.Element, number: int, markings: Markings) -> None
 
 
 def write_hands(element: ET.Element, notes: Sequence[Note], hands: Hands) -> None:
-    """Below a chord, one line a hand, that of the upper note first; MusicXML calls words below notes
+    """Write stickings below a chord, one line per hand, upper note first; in MusicXML, words below notes are
     lyrics."""
     signs = [SIGNS[note.hit.drum] for note in notes]
     order = sorted(range(len(hands)), key=lambda i: -signs[i].height)

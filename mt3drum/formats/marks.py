@@ -1,4 +1,4 @@
-"""Which strokes are accents and which are ghost notes: velocities as a reader's marks."""
+"""Derive accents and ghost notes from velocities."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from tokenizer.hits import Hit
 Mark = Literal["", "accent", "ghost"]
 
 ACCENT_RATIO, ACCENT_LEAST = 1.2, 96
-"""An accent is this much louder than the usual stroke of its drum, and loud in itself."""
+"""An accent has at least this ratio to the typical velocity of its drum, and at least this velocity."""
 GHOST_RATIO, GHOST_MOST = 0.6, 60
-"""A ghost note is this much softer than the usual stroke of its drum, and soft in itself."""
+"""A ghost note has at most this ratio to the typical velocity of its drum, and at most this velocity."""
 GHOSTED = frozenset(drum.index for drum in DRUMS if drum.family in ("snare", "rim"))
-"""Drums on which soft strokes are written as ghost notes; elsewhere they are only soft."""
+"""Drums on which soft strokes are written as ghost notes; on others they get no mark."""
 
 
 def marker(hits: Iterable[Hit]) -> dict[int, tuple[float, float]]:
-    """Per drum: (a velocity up to which strokes are ghost notes, one from which they are accents).
+    """Per drum: (highest velocity of a ghost note, lowest velocity of an accent).
 
-    The usual stroke is the median of those louder than half the loudest: ghost notes may be the majority.
+    The typical velocity is the median of the strokes above half of the maximum, since ghost notes may be the
+    majority.
     """
     by_drum: dict[int, list[int]] = {}
     for hit in hits:
@@ -37,7 +38,7 @@ def marker(hits: Iterable[Hit]) -> dict[int, tuple[float, float]]:
 
 
 def mark(hit: Hit, limits: dict[int, tuple[float, float]]) -> Mark:
-    """The mark of one stroke under the limits of its recording."""
+    """The mark of one stroke, given the limits of its recording."""
     ghost, accent = limits[hit.drum]
     if hit.velocity <= ghost:
         return "ghost"

@@ -1,4 +1,4 @@
-"""A MIDI file of all drums and, where asked for, one of each family beside it."""
+"""Write a MIDI file of all drums and, on request, one per drum family."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from tokenizer.midi import Notes, write_midi
 def write_midi_files(
     hits: Sequence[Hit], path: Path, notes: Notes, lines: TempoMap | None, title: str, options: MidiOptions
 ) -> list[Path]:
-    """Write `song.mid` last: where it is, all are. Returns the others: `song.kick.mid`, ...
+    """Write the MIDI files; `song.mid` comes last, so that its presence means that all are complete.
+
+    Returns:
+        The paths of the family files: `song.kick.mid`, ...
 
     Raises:
-        MidiError: hits that MIDI cannot hold.
+        MidiError: MIDI cannot represent the hits.
         OSError: a file cannot be written.
     """
     groups = {}
@@ -27,7 +30,7 @@ def write_midi_files(
         for family, name in enumerate(FAMILIES):
             if found := [hit for hit in hits if FAMILY_OF[hit.drum] == family]:
                 groups[path.with_name(f"{path.stem}.{name}{path.suffix}")] = found
-    named = replace(options.tracks, split=True)  # the one track of a family's file bears its name
+    named = replace(options.tracks, split=True)  # the only track of a family's file is named after it
     for place, strokes, tracks in (
         *((place, found, named) for place, found in groups.items()),
         (path, hits, options.tracks),

@@ -1,7 +1,7 @@
-"""MusicXML 4.0 percussion notation (https://www.w3.org/2021/06/musicxml40/): opens in MuseScore and its like.
+"""MusicXML 4.0 percussion notation (https://www.w3.org/2021/06/musicxml40/) for MuseScore and others.
 
-Written by hand: the order of elements is the schema's. Velocities are kept exactly, in each note's
-`dynamics`.
+Written without a library; elements follow the order of the schema. Velocities are kept exactly, in each
+note's `dynamics`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from mt3drum.rhythm.quantise import Note, Score
 from tokenizer.drums import DRUMS
 
 DIVISIONS = 1680
-"""Ticks of a quarter note: thirty-seconds, triplets of them, quintuplets and septuplets are whole numbers."""
-_FORTE = 90.0  # the velocity that MusicXML's dynamics of 100 % stand for
-_TEMPO_STEP = 0.04  # a change of tempo smaller than this share is not printed
+"""Ticks per quarter note; thirty-seconds, their triplets, quintuplets and septuplets are whole numbers."""
+_FORTE = 90.0  # the velocity that corresponds to MusicXML dynamics of 100 %
+_TEMPO_STEP = 0.04  # tempo changes below this ratio are not printed
 _DOCTYPE = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 '
     'Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">\n'
@@ -30,15 +30,15 @@ _DOCTYPE = (
 
 
 def to_musicxml(score: Score, title: str, style: Style | None = None, simile_marks: bool = False) -> str:
-    """The whole document.
+    """Write the score as a complete document.
 
     Args:
-        style: of the stickings below the notes; None: none.
-        simile_marks: draw repeated bars as simile marks. (Their notes stay in the document, but not every
-            program that reads it plays them.)
+        style: sticking style; None writes no stickings.
+        simile_marks: draw repeated bars as simile marks. Their notes stay in the document, but not every
+            program that reads it plays them.
 
     Raises:
-        ValueError: a position too fine to be written, which `quantise` does not give.
+        ValueError: a position is too fine to be written, which `quantise` never returns.
     """
     root = ET.Element("score-partwise", version="4.0")
     work = ET.SubElement(root, "work")
@@ -68,7 +68,7 @@ def to_musicxml(score: Score, title: str, style: Style | None = None, simile_mar
 
 
 def _printable(text: str) -> str:
-    """XML 1.0 has no control characters and no half surrogate pairs."""
+    """Remove characters that XML 1.0 does not allow: control characters and unpaired surrogates."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
@@ -89,7 +89,7 @@ def _part_list(root: ET.Element, drums: Sequence[int]) -> None:
         midi = ET.SubElement(part, "midi-instrument", id=_instrument(drum))
         ET.SubElement(midi, "midi-channel").text = "10"
         ET.SubElement(midi, "midi-program").text = "1"
-        ET.SubElement(midi, "midi-unpitched").text = str(DRUMS[drum].gm_note + 1)  # counted from 1
+        ET.SubElement(midi, "midi-unpitched").text = str(DRUMS[drum].gm_note + 1)  # MusicXML counts from 1
 
 
 def _instrument(drum: int) -> str:
@@ -108,7 +108,7 @@ def _attributes(measure: ET.Element, score: Score) -> None:
 
 
 def _printed_tempos(score: Score) -> dict[int, float]:
-    """Bar number to quarter notes a minute: the first, and what differs from the one printed before."""
+    """Bar number to quarter notes per minute: the first tempo, then each that differs from the last one."""
     grid = score.grid
     printed: dict[int, float] = {}
     last = 0.0
@@ -116,7 +116,7 @@ def _printed_tempos(score: Score) -> dict[int, float]:
         start = grid.seconds(number * grid.meter.beats)
         end = grid.seconds((number + 1) * grid.meter.beats)
         tempo = float(grid.meter.bar_quarters) * 60 / (end - start)
-        if number == score.first_bar:  # may be a pick-up
+        if number == score.first_bar:  # may be a pick-up bar
             tempo = grid.bpm * float(grid.meter.beat_quarters)
         if not last or abs(tempo - last) > _TEMPO_STEP * last:
             printed[number] = last = tempo
@@ -168,8 +168,8 @@ def _voice(
 
 
 def _grace_chords(graces: Sequence[Note]) -> list[list[Note]]:
-    """Grace notes of one drum sound one after the other (a drag, a ruff), the last ones of several drums
-    together."""
+    """Group grace notes into chords: those of one drum sound in succession (a drag, a ruff), the last ones of
+    several drums together."""
     by_drum: dict[int, list[Note]] = {}
     for note in graces:
         by_drum.setdefault(note.hit.drum, []).append(note)
@@ -201,7 +201,7 @@ def _note(
     chord: bool,
     grace: tuple[int, int] = (0, 0),
 ) -> ET.Element:
-    """grace: which of how many grace chords before the event this is in."""
+    """grace: index and number of the grace chords before the event, if this is one."""
     sign = SIGNS[note.hit.drum]
     marked = mark(note.hit, limits)
     element = ET.SubElement(measure, "note", dynamics=f"{note.hit.velocity / _FORTE * 100:.2f}")
@@ -252,8 +252,7 @@ def _value(element: ET.Element, event: ChordRest) -> None:
 
 
 def _notations(element: ET.Element, event: ChordRest, marked: str, ties: Sequence[str], grace: bool) -> None:
-    """Ties, a tuplet's bracket, a roll's strokes and an accent; `grace`: bracket and strokes are another
-    note's."""
+    """Write ties, tuplet bracket, roll strokes and accent; a grace note gets neither bracket nor strokes."""
     edge = "" if grace else event.edge
     tremolo = 0 if grace else event.tremolo
     if not ties and not edge and not tremolo and marked != "accent":

@@ -1,8 +1,8 @@
-"""From a score to what is printed: bars of two voices, note values, rests, tuplets and beams.
+"""Turn a quantised score into printed notation: bars with two voices, note values, rests, tuplets and beams.
 
-Hands are one voice, feet the other, as drummers read (Weinberg, Norman: Guide to Standardized Drumset
-Notation, Percussive Arts Society 1998). A note lasts to the next one of its voice, at most to the end of
-its beat: drums have no length, so the values are those that read best.
+Hands form one voice, feet the other, as is usual for drums (Weinberg, Norman: Guide to Standardized Drumset
+Notation, Percussive Arts Society 1998). A note lasts until the next one of its voice, at most to the end of
+its beat: drum strokes have no length, so values are chosen for legibility.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from mt3drum.rhythm.quantise import Note, Score
 from tokenizer.drums import DRUMS
 
 VALUES = ("whole", "half", "quarter", "eighth", "16th", "32nd", "64th")
-"""Names of 4, 2, 1, 1/2, ... quarter notes (MusicXML's)."""
-_DIVISIONS = (1, 2, 4, 8, 3, 6, 12, 24, 5, 7)  # of a beat of a power of two: tried in this order
+"""MusicXML names of 4, 2, 1, 1/2, ... quarter notes."""
+_DIVISIONS = (1, 2, 4, 8, 3, 6, 12, 24, 5, 7)  # of a beat of a power of two, in order of trial
 _COMPOUND_DIVISIONS = (1, 3, 6, 12, 24)
 
 
@@ -30,38 +30,38 @@ class ChordRest:
     """A chord or a rest of one voice."""
 
     start: Fraction
-    """Quarter notes from the start of the bar."""
+    """Position in quarter notes from the start of the bar."""
     length: Fraction
-    """Quarter notes it takes."""
+    """Duration in quarter notes."""
     value: str
-    """One of `VALUES`; "" for a rest of a whole bar."""
+    """One of `VALUES`; "" for a full-bar rest."""
     dots: int = 0
     tuplet: tuple[int, int] | None = None
-    """(3, 2): three in the time of two."""
+    """(3, 2): three notes in the time of two."""
     edge: str = ""
-    """"start" or "stop" of its tuplet's bracket."""
+    """"start" or "stop" at the ends of a tuplet bracket."""
     notes: tuple[Note, ...] = ()
-    """None: a rest."""
+    """Empty for a rest."""
     graces: tuple[Note, ...] = ()
-    """Played just before."""
+    """Grace notes before the event."""
     beams: tuple[str, ...] = ()
-    """MusicXML's word for each beam, outermost first."""
+    """MusicXML beam value of each beam, outermost first."""
     tremolo: int = 0
-    """Strokes through the stem: a roll, in thirty-seconds or faster."""
+    """Number of strokes through the stem for a roll, in thirty-seconds or faster."""
     ties: tuple[str, ...] = ()
-    """MusicXML's words for what ties its rolled notes: "stop", to the event before, "start", to the next."""
+    """MusicXML tie types of a roll: "stop" ties to the previous event, "start" to the next."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar; a voice without notes is empty, but never both."""
+    """One bar. One voice may be empty, but not both."""
 
     hands: tuple[ChordRest, ...]
     feet: tuple[ChordRest, ...]
 
 
 def bars(score: Score) -> list[Bar]:
-    """Every bar from the first with a note (`Score.first_bar`) to the last."""
+    """All bars from the first with a note (`Score.first_bar`) to the last."""
     meter = score.grid.meter
     if score.first_bar < 0:
         raise ValueError(f"a note at {score.notes[0].hit.time:.3f} s lies before the first bar")
@@ -89,12 +89,15 @@ _GROUPINGS: Mapping[int, tuple[tuple[int, ...], ...]] = {
     5: ((2, 3), (3, 2)),
     7: ((2, 2, 3), (3, 2, 2), (2, 3, 2)),
 }
-"""Beaming of a bar by its number of eighths, the usual grouping first."""
+"""Possible beaming groups by number of eighths in the bar, the usual one first."""
 
 
 def _groups(score: Score) -> tuple[int, ...]:
-    """Beats of each group of a bar: in meters of eighths those on whose starts most drums but the one that
-    keeps time are struck, elsewhere single beats."""
+    """Number of beats in each beaming group of a bar.
+
+    In meters of eighths it is the grouping whose starts coincide with most strokes, timekeepers excluded; in
+    other meters each beat is a group.
+    """
     meter = score.grid.meter
     if meter.compound or meter.denominator != 8:
         return (1,) * meter.beats
@@ -107,7 +110,7 @@ def _groups(score: Score) -> tuple[int, ...]:
     def starts(grouping: tuple[int, ...]) -> int:
         return sum(weight[eighths * meter.beat_quarters] for eighths in accumulate(grouping))
 
-    return max(_GROUPINGS[meter.numerator], key=starts)  # of equals the first
+    return max(_GROUPINGS[meter.numerator], key=starts)  # the first of equals
 
 
 _TIMEKEEPERS = frozenset({"hihat", "ride", "aux"})
@@ -148,7 +151,7 @@ def _voice(notes: Sequence[Note], meter: Meter, groups: tuple[int, ...]) -> tupl
 
 
 def _group(notes: Sequence[Note], start: Fraction, beats: int, beat: Fraction) -> list[ChordRest]:
-    """The events of a group of beats: of one span where its strokes can be written so, else beat by beat."""
+    """Events of a group of beats: as one span if its strokes can be written that way, else beat by beat."""
     length = beats * beat
     division = _division(_places(notes, start, length), length)
     if beats == 1 or (division is not None and division <= 12):
@@ -157,7 +160,7 @@ def _group(notes: Sequence[Note], start: Fraction, beats: int, beat: Fraction) -
 
 
 def _places(notes: Iterable[Note], start: Fraction, length: Fraction) -> dict[Fraction, list[Note]]:
-    """Share of a span to the notes there; none where a roll ends before the next note."""
+    """Position in a span (0..1) to the notes there; a roll that ends before the next note adds []."""
     places: dict[Fraction, list[Note]] = {}
     for note in notes:
         if start <= note.position < start + length:
@@ -182,7 +185,7 @@ def _beat(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[Chor
     tuplet = None
     plain = division
     if length.numerator != 3 and division & (division - 1):
-        plain = 2 ** (division.bit_length() - 1)  # 3 in the time of 2; 5, 6 and 7 in that of 4, 12 of 8
+        plain = 2 ** (division.bit_length() - 1)  # 3 in the time of 2; 5, 6, 7 in that of 4, 12 of 8
         tuplet = (division, plain)
     unit = length / plain  # printed length of one step
     onsets = sorted(int(place * division) for place in places)
@@ -217,8 +220,7 @@ def _beat(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[Chor
 
 
 def _pieces(start: int, end: int, dotted: bool) -> list[tuple[int, int, bool]]:
-    """(first step, steps, whether it is the first) of the values that fill start..end; notes may be
-    dotted."""
+    """Fill start..end with note values: (first step, steps, whether it is the first); notes may be dotted."""
     pieces = []
     at = start
     while at < end:
@@ -233,7 +235,7 @@ def _pieces(start: int, end: int, dotted: bool) -> list[tuple[int, int, bool]]:
 
 
 def _value(length: Fraction) -> tuple[str, int]:
-    """Name and dots of a printed length in quarter notes."""
+    """Name and number of dots of a printed length in quarter notes."""
     for dots, plain in ((0, length), (1, length * 2 / 3)):
         exponent = 2 - math.log2(plain)
         if exponent == int(exponent) and 0 <= exponent < len(VALUES):
@@ -248,7 +250,7 @@ def _two_eighths(events: Sequence[ChordRest]) -> bool:
 
 
 def _beamed(events: list[ChordRest]) -> list[ChordRest]:
-    """Beams over each run of notes shorter than a quarter; rests end a run."""
+    """Add beams to each run of notes shorter than a quarter; a rest ends a run."""
     done: list[ChordRest] = []
     run: list[ChordRest] = []
     for event in [*events, None]:

@@ -1,7 +1,7 @@
-"""MIDI notes of samplers and e-kits: the presets in `assets/note_maps`, or a user's own JSON file.
+"""MIDI note numbers of samplers and e-kits: the presets in `assets/note_maps`, or a user's JSON file.
 
-A preset says where each number was found (`sources`), what the sampler calls it (`there`) and, where it has
-no such articulation, what is played instead (`instead`).
+A preset names the source of each number (`sources`), the product's name for the sound (`there`) and
+substitutes for missing articulations (`instead`).
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ PRESETS = ("ezdrummer", "superior", "addictive", "ggd", "ssd5", "logic", "roland
 
 @dataclass(frozen=True)
 class NoteMap:
-    """A preset."""
+    """A preset of `assets/note_maps`."""
 
     product: str
     about: str
     sources: tuple[str, ...]
     pedal_controller: int | None
-    """Controller of the hi-hat pedal's position, where the hi-hat is told open from closed by it."""
+    """Controller number of the hi-hat pedal position, if the product uses it to tell open from closed."""
     numbers: tuple[int, ...]
-    """Of each of the 26 classes."""
+    """MIDI note of each of the 26 classes."""
     there: tuple[str, ...]
-    """What the product calls it."""
+    """The product's name for each class."""
     instead: Mapping[str, str]
-    """Classes it has no note for -> what their number plays."""
+    """Classes without a note of their own, and the sound that their number plays instead."""
 
 
 @cache
 def find_preset(name: str) -> NoteMap:
-    """The preset of that name.
+    """Load a preset by name.
 
     Raises:
-        KeyError: there is none.
+        KeyError: the name is unknown.
     """
     if name not in PRESETS:
         raise KeyError(name)
@@ -62,10 +62,13 @@ def find_preset(name: str) -> NoteMap:
 
 
 def read_note_map(path: Path) -> tuple[int, ...]:
-    """`{"kick": 36, "snare_head": 38, ...}`: the note of each class; classes left out keep General MIDI's.
+    """Read a map `{"kick": 36, "snare_head": 38, ...}`; classes that it omits keep their General MIDI note.
+
+    Returns:
+        The MIDI note of each class.
 
     Raises:
-        ValueError: the file is no such map; the message names the file and the entry.
+        ValueError: the file is not a valid map; the message names the file and the entry.
         OSError: the file cannot be read.
     """
     entries = read_json_object(path, '{"kick": 36, ...}', MAX_BYTES)

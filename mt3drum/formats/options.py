@@ -1,4 +1,4 @@
-"""Notation options. Light: the command line builds them before heavy imports."""
+"""Notation options. Import-light: the command line builds them before heavy imports."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ GRIDS: Mapping[str, Steps] = {"8": 8, "16": 16, "24": 24, "auto": "auto"}
 
 
 Style = Literal["alternate", "right", "alternate-left", "left"]
-"""Of stickings (`mt3drum.formats.stickings`)."""
+"""Sticking styles (`mt3drum.formats.stickings`)."""
 STYLES: tuple[Style, ...] = ("alternate", "right", "alternate-left", "left")
 PRACTICE = 0.5
-"""Tempo of the practice formats, as a share of the recording's, until told otherwise."""
+"""Default tempo of the practice formats, relative to the recording."""
 
 
 @dataclass(frozen=True)
 class MidiOptions:
-    """How a score becomes MIDI files."""
+    """How a score is written to MIDI files."""
 
     tracks: TrackOptions = field(default_factory=TrackOptions)
     files: bool = False
-    """A file for each family of drums, beside that of all."""
+    """Also write a file per drum family."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,6 @@ class ScoreOptions:
     ignored."""
     midi: MidiOptions = field(default_factory=MidiOptions)
     stickings: Style | None = None
-    """Hands below the notes of MusicXML, PDF and SVG."""
+    """Sticking style for MusicXML, PDF and SVG; None writes none."""
     practice: float = PRACTICE
-    """Tempo of the practice formats, as a share of the recording's."""
+    """Tempo of the practice formats, relative to the recording."""

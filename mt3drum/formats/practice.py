@@ -1,4 +1,4 @@
-"""A practice track: the drums slower (or faster), with a click on every beat and a bar of it to count in."""
+"""A practice track: the drums at another tempo, with a click on every beat and a one-bar count-in."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from tokenizer.midi import Notes, write_midi
 from tokenizer.whole_file import whole_file
 
 CLICK_NOTES = (76, 77)
-"""High and low wood block of General MIDI: the first beat of a bar, and the others."""
+"""General MIDI notes of the click: high wood block on the first beat of a bar, low on the others."""
 _CLICK_VELOCITIES = (110, 80)
 
 
 @dataclass(frozen=True)
 class Practice:
-    """Hits and beats from the count-in on, which begins at 0 s."""
+    """Hits and beats from the start of the count-in, which is at 0 s."""
 
     hits: tuple[Hit, ...]
     grid: Grid
 
 
 def slowed(hits: Sequence[Hit], grid: Grid, speed: float) -> Practice:
-    """From the bar of the first hit on, behind one bar of beats alone.
+    """Change the tempo, starting at the bar of the first hit, and prepend one bar of clicks.
 
     Args:
-        grid: that the hits keep to.
-        speed: 0.5 is half the tempo.
+        grid: the beats of `hits`.
+        speed: relative tempo; 0.5 is half as fast.
 
     Raises:
         ValueError: there are no hits.
@@ -56,10 +56,11 @@ def slowed(hits: Sequence[Hit], grid: Grid, speed: float) -> Practice:
 
 
 def write_practice_midi(track: Practice, path: Path, notes: Notes, title: str, options: MidiOptions) -> None:
-    """The drums as `write_midi` writes them, and a track `Click` on the same channel.
+    """Write the drums like `write_midi`, with an additional track `Click` on the same channel.
 
     Raises:
-        MidiError: a tempo or time that MIDI cannot hold. OSError: the file cannot be written.
+        MidiError: MIDI cannot represent a tempo or time.
+        OSError: the file cannot be written.
     """
     lines = tempo_map(track.grid)
     down = set(track.grid.downbeats)

@@ -1,8 +1,8 @@
-"""Drum rolls and cymbal swells of a chart: where a game asks for fast strokes instead of every one.
+"""Find drum rolls and cymbal swells of a chart, where a game asks for fast strokes instead of exact ones.
 
-A roll lane is marked where strokes of the hands are too fast to be told apart: on one lane, or alternating
-between two (TheNathannator/GuitarGame_ChartFormats, Drums: "used to make imprecise or indiscernible rhythms
-such as drum rolls or cymbal swells easier to play").
+A roll lane is marked where hand strokes are too fast to be told apart, on one lane or alternating between two
+(TheNathannator/GuitarGame_ChartFormats, Drums: "used to make imprecise or indiscernible rhythms such as drum
+rolls or cymbal swells easier to play").
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from mt3drum.formats.lanes import KICK, Charted
 
 GAP = 0.07
-"""Seconds: strokes closer than this, 14 a second, thirty-seconds at 107 beats a minute, are a roll."""
+"""Maximum seconds between the strokes of a roll: 14 per second, thirty-seconds at 107 beats per minute."""
 LEAST_ONE, LEAST_TWO = 6, 8
-"""Strokes of a roll on one lane, and of one that alternates between two."""
+"""Minimum number of strokes of a roll on one lane, and of one alternating between two."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class RollLane:
     """A roll, from its first stroke to its last."""
 
     start: int
-    """Tick."""
+    """Tick of the first stroke."""
     end: int
     lanes: tuple[int, ...]
-    """One, or the two between which the strokes alternate."""
+    """One lane, or the two between which the strokes alternate."""
 
 
 def find_rolls(charted: Charted) -> tuple[RollLane, ...]:
-    """In order of time. Two hands at once end a roll; kicks do not."""
+    """Find rolls, in order of time. A chord of two hands ends a roll; kicks do not."""
     struck: dict[int, list[tuple[int, float]]] = {}
     for gem, time in zip(charted.gems, charted.seconds, strict=True):
         if gem.lane != KICK:
@@ -49,7 +49,7 @@ def find_rolls(charted: Charted) -> tuple[RollLane, ...]:
 
 
 def _rolls(run: Sequence[tuple[int, int]]) -> list[RollLane]:
-    """Of fast strokes (tick, lane): the stretches on one lane, or alternating between two."""
+    """Split fast strokes (tick, lane) into stretches on one lane or alternating between two."""
     rolls = []
     at = 0
     while at < len(run):
@@ -65,7 +65,7 @@ def _rolls(run: Sequence[tuple[int, int]]) -> list[RollLane]:
 
 
 def _same(run: Sequence[tuple[int, int]], at: int) -> int:
-    """Up to where the strokes stay on their lane."""
+    """Index after the last consecutive stroke on the same lane."""
     end = at + 1
     while end < len(run) and run[end][1] == run[at][1]:
         end += 1
@@ -73,7 +73,7 @@ def _same(run: Sequence[tuple[int, int]], at: int) -> int:
 
 
 def _alternating(run: Sequence[tuple[int, int]], at: int) -> int:
-    """Up to where the strokes go to and fro between two lanes."""
+    """Index after the last consecutive stroke that alternates between two lanes."""
     end = at + 1
     while end < len(run) and run[end][1] != run[end - 1][1]:
         if end - at >= 2 and run[end][1] != run[end - 2][1]:
@@ -83,6 +83,6 @@ def _alternating(run: Sequence[tuple[int, int]], at: int) -> int:
 
 
 def phrase_ends(rolls: Sequence[RollLane], length: int) -> list[int]:
-    """Tick at which each roll ends: `length` after its last stroke, or where the next roll starts."""
+    """Tick at which each roll ends: `length` after its last stroke, or at the start of the next roll."""
     starts = [roll.start for roll in rolls]
     return [min([roll.end + length, *starts[number + 1 :][:1]]) for number, roll in enumerate(rolls)]

@@ -1,7 +1,7 @@
-"""Where each drum stands on the staff, its note head, and its line in a tab.
+"""Staff position, note head and tab line of each drum.
 
-Staff positions after Weinberg (1998) where it has the drum; the rims and edges it does not tell apart share a
-place with their head or bow and differ by note head or only by instrument.
+Positions follow Weinberg (1998) where it lists the drum. Rims and edges that it does not distinguish share a
+position with head or bow and differ by note head or only by instrument.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ class Sign:
 
     step: str
     octave: int
-    """Of the staff under a treble clef: F4 is the lowest space."""
+    """Octave on a treble staff, where F4 is the lowest space."""
     head: str
-    """MusicXML's name of the note head."""
+    """MusicXML name of the note head."""
     title: str
-    """For the reader."""
+    """Display name."""
     line: str
-    """Two letters before its line of a tab."""
+    """Two letters in front of its tab line."""
     strokes: str
-    """In a tab: plain stroke, accent, ghost note, flam, accented flam, ghosted flam."""
+    """Tab characters: plain stroke, accent, ghost note, flam, accented flam, ghosted flam."""
 
     @property
     def height(self) -> int:
-        """Places on the staff, for comparison."""
+        """Vertical position on the staff, for comparison."""
         return 7 * self.octave + "CDEFGAB".index(self.step)
 
 
@@ -64,4 +64,4 @@ _TABLE = {
     "aux2": ("E", 5, "triangle", "Cowbell", "A2", _CYMBAL),
 }
 SIGNS: Mapping[int, Sign] = {CLASS_INDEX[name]: Sign(*row) for name, row in _TABLE.items()}
-"""By class index."""
+"""Signs by class index."""

@@ -1,9 +1,9 @@
-"""Which hand plays what: stickings of written bars, for right-handed players or left-handed ones.
+"""Stickings of written bars for right-handed or left-handed players.
 
-The rules are those that drum methods teach first (Stone, Stick Control for the Snare Drummer, 1935):
-`alternate` is the single-stroke roll, right and left in turn; `right` is right-hand lead, also called natural
-sticking, in which the place of a stroke decides: the eighths of the pulse are the right hand's, what lies
-between them the left's. They say how a passage can be played, not how it was.
+The rules are the basic ones of drum methods (Stone, Stick Control for the Snare Drummer, 1935). `alternate`
+is the single-stroke roll, right and left in turn. `right` is right-hand lead, also called natural sticking:
+the position of a stroke decides, eighths of the pulse with the right hand and strokes in between with the
+left. The result is a playable suggestion, not what the drummer did.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from mt3drum.rhythm.quantise import Note
 from tokenizer.drums import DRUMS
 
 _TIMEKEEPERS = ("hihat", "ride", "crash", "aux")
-"""Played by the right hand, the hi-hat's arm over the snare's, where the other hand has a drum."""
+"""Played with the right hand, also when the left plays another drum at the same time."""
 _LEFT_TO_RIGHT = ("hihat", "snare", "rim", "crash", "tom", "aux", "ride")
 _MIRROR = str.maketrans("RLrl", "LRlr")
 _TOM_ORDER = ("tom1", "tom2", "tom3", "floor")
 
 Hands = tuple[str, ...]
-"""For each note of an event: "R", "L", or "" where both hands are taken; "lR" or "rL" for a flam."""
+"""For each note of an event "R", "L", or "" if both hands are taken; "lR" or "rL" for a flam."""
 
 
 def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hands]]:
-    """For every event of the hands' voice of every bar, the hand of each of its notes; () for rests.
+    """The hand of each note, for every event of the hands' voice of every bar; () for rests.
 
-    Two notes at once are one a hand: cymbals that keep time are the right hand's, else what stands farther
-    right. After two at once, or a rest of a beat, `alternate` begins with the right again. A left-handed
-    player's kit is mirrored, and so are the hands.
+    Two simultaneous notes take one hand each: timekeeping cymbals the right, otherwise the drum farther to
+    the right. After two simultaneous notes or a rest of one beat, `alternate` restarts with the right hand.
+    The styles for left-handed players exchange the hands, as on a mirrored kit.
     """
     if style in ("alternate-left", "left"):
         mirrored = stickings(bars, meter, "alternate" if style == "alternate-left" else "right")
@@ -43,7 +43,7 @@ def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hand
     for bar in bars:
         hands: list[Hands] = []
         for event in bar.hands:
-            if "stop" in event.ties:  # goes on sounding
+            if "stop" in event.ties:  # still sounding
                 hands.append(())
                 continue
             if not event.notes:
@@ -66,7 +66,7 @@ def _exchanged(hand: str) -> str:
 
 
 def _by_place(event: ChordRest, bar: Bar, meter: Meter) -> str:
-    """Right on even steps of the beat, left on odd ones. A beat has as many steps as its strokes need, at
+    """Right on even steps of the beat, left on odd ones; the steps are the coarsest that fit its strokes, at
     least sixteenths."""
     beat = event.start // meter.beat_quarters
     places = [
@@ -82,7 +82,7 @@ def _by_place(event: ChordRest, bar: Bar, meter: Meter) -> str:
 
 
 def _both(event: ChordRest) -> Hands:
-    """One note a hand; further ones have none."""
+    """One note per hand; further notes get none."""
     order = sorted(range(len(event.notes)), key=lambda i: _precedence(event.notes[i]))
     right, left = order[0], order[1]
     hands = [""] * len(event.notes)
@@ -93,7 +93,7 @@ def _both(event: ChordRest) -> Hands:
 
 
 def _precedence(note: Note) -> tuple[bool, int]:
-    """The right hand takes the least."""
+    """Sort key: the right hand takes the lowest."""
     name, family = DRUMS[note.hit.drum].name, DRUMS[note.hit.drum].family
     keeps_time = family in _TIMEKEEPERS
     place = 10 * _LEFT_TO_RIGHT.index(family)
@@ -103,7 +103,7 @@ def _precedence(note: Note) -> tuple[bool, int]:
 
 
 def _with_grace(event: ChordRest, note: Note, hand: str) -> str:
-    """A flam's light stroke is the other hand's, in a small letter."""
+    """Prefix a flam's grace stroke: the other hand in lower case."""
     if any(grace.hit.drum == note.hit.drum for grace in event.graces):
         return ("l" if hand == "R" else "r") + hand
     return hand

@@ -1,4 +1,4 @@
-"""Drum tab: text, one line a drum, one character a step. The characters are listed at its end."""
+"""Drum tab: text with one line per drum and one character per step. A key follows the tab."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mt3drum.formats.staff import SIGNS
 from mt3drum.rhythm.quantise import Note, Score
 
 WIDTH = 84
-"""Characters of a line, bars permitting."""
+"""Characters per line, if the bars fit."""
 MOST_STEPS = 24
-"""Characters of a beat, even where quintuplets and triplets meet in one bar."""
+"""Maximum characters per beat, even if quintuplets and triplets meet in one bar."""
 ROLL = "z"
-# From the top: cymbals, hands, feet.
+# From top to bottom: cymbals, hands, feet.
 _ORDER = (
     "E2",
     "C2",
@@ -45,10 +45,10 @@ _KINDS = ("", "accent", "ghost")
 
 
 def to_tab(score: Score, title: str) -> str:
-    """The whole text.
+    """Write the score as text.
 
-    A bar has as many characters as its finest stroke needs, at least four a quarter note; the counts above it
-    (1, 2, ...) stand on the beats. Silence before the first bar with a stroke is left out.
+    A bar has as many characters as its finest stroke needs, at least four per quarter note; the counts above
+    it (1, 2, ...) mark the beats. Silence before the first bar with a stroke is omitted.
     """
     limits = marker(note.hit for note in score.notes)
     per_bar: list[list[Note]] = [[] for _ in range(score.first_bar, score.bars)]
@@ -76,7 +76,7 @@ def _heading(score: Score, title: str) -> str:
 
 
 Block = dict[str, str]
-"""Line name (or "" for the counts) to the characters of one bar."""
+"""Line name ("" for the counts) to the characters of one bar."""
 
 
 def _bar(notes: Sequence[Note], number: int, score: Score, limits: dict[int, tuple[float, float]]) -> Block:
@@ -99,7 +99,7 @@ def _bar(notes: Sequence[Note], number: int, score: Score, limits: dict[int, tup
         kind = _KINDS.index(mark(note.hit, limits)) + 3 * ((note.position, note.hit.drum) in flams)
         step = min(round((note.position - start) / meter.beat_quarters * division), steps - 1)
         line = block.setdefault(sign.line, ["-"] * steps)
-        if line[step] != "-":  # a closed and an open stroke of one hi-hat: the open one is heard
+        if line[step] != "-":  # a closed and an open stroke of one hi-hat at once: the open one is louder
             line[step] = min(line[step], sign.strokes[kind], key=lambda c: "oOucCb".find(c) < 0)
             continue
         line[step] = sign.strokes[kind]

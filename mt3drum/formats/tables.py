@@ -1,5 +1,5 @@
-"""JSON, JSON Lines, CSV and JAMS: every hit with time, drum, velocity and confidence. Reading them is in
-`mt3drum.formats.read_json`."""
+"""JSON, JSON Lines, CSV and JAMS: every hit with time, drum, velocity and confidence.
+`mt3drum.formats.read_json` reads the JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = ("time", "drum", "velocity", "confidence")
 
 
 def tempo_record(grid: Grid | None) -> dict[str, Any] | None:
-    """A grid as plain values; None where there is none."""
+    """A grid as plain values; None if there is none."""
     if grid is None:
         return None
     return {
@@ -39,10 +39,10 @@ def to_json(
     tempo: Mapping[str, Any] | None,
     scheme: str = "26",
 ) -> str:
-    """One object, one hit a line.
+    """One JSON object, one hit per line.
 
     Args:
-        scheme: what was told apart; named in the file where that is less than all classes.
+        scheme: the label scheme; written to the file if it has fewer labels than there are classes.
     """
     head = {"source": source, "seconds": round(seconds, 6), "warnings": list(warnings), "tempo": tempo}
     head |= {} if scheme == "26" else {"scheme": scheme}
@@ -52,12 +52,12 @@ def to_json(
 
 
 def to_jsonl(hits: Iterable[Hit], scheme: str = "26") -> str:
-    """One object a line, one line a hit."""
+    """One JSON object per line, one line per hit."""
     return "".join(json.dumps(record(hit, scheme)) + "\n" for hit in hits)
 
 
 def to_csv(hits: Iterable[Hit], scheme: str = "26") -> str:
-    """A header and one hit a line."""
+    """CSV with a header and one hit per line."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -75,8 +75,10 @@ def to_jams(
     notes: Sequence[int],
     scheme: str = "26",
 ) -> str:
-    """A JAMS file (Humphrey et al. 2014): hits as MIDI notes (`note_midi`) and, with drum and velocity, as
-    `blob`; where there is a grid, beats with their place in the bar (`beat`) and the tempo (`tempo`).
+    """Write a JAMS file (Humphrey et al. 2014).
+
+    Hits become MIDI notes (`note_midi`) and, with drum and velocity, `blob` annotations. With a grid there
+    are also beats with their position in the bar (`beat`) and tempi (`tempo`).
 
     Args:
         notes: MIDI note of each class.

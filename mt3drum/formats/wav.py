@@ -1,4 +1,4 @@
-"""The score as sound: drums in the middle, a quiet click on the beats, to check a transcription by ear."""
+"""Render the score as audio, with a quiet click on the beats, to check a transcription by ear."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
 
 CLICK = 0.15
-"""Loudness of the click beside a drum struck at velocity 127."""
+"""Amplitude of the click relative to a drum at velocity 127."""
 PRACTICE_CLICK = 0.4
-"""... and beside a slowed one, to be played along to."""
+"""The same for practice tracks, where the click is played along to."""
 _HEADROOM = 0.5
 _FAMILY_GAIN = {"kick": 1.0, "hihat": 0.4, "ride": 0.45, "crash": 0.5, "aux": 0.5}
 _BLOCK = 60 * SAMPLE_RATE
 
 
 def to_wav(hits: Sequence[Hit], seconds: float, grid: Grid | None, loudness: float = CLICK) -> bytes:
-    """A 16-bit WAV file, mono, 44.1 kHz, at least as long as the recording; without a grid there is no click.
+    """Render a 16-bit WAV file, mono, 44.1 kHz, at least as long as the recording; no click without a grid.
 
-    A hi-hat struck or closed stops its open sound. Rendered a minute at a time.
+    An open hi-hat is choked by the next hi-hat stroke. Rendering works in blocks of one minute, so memory is
+    bounded.
 
     Args:
-        loudness: of the click.
+        seconds: length of the recording.
+        loudness: amplitude of the click.
     """
     events = [(hit.time, kit()[hit.drum], _gain(hit), _choked(hits, i)) for i, hit in enumerate(hits)]
     if grid is not None:
@@ -59,12 +61,12 @@ def to_wav(hits: Sequence[Hit], seconds: float, grid: Grid | None, loudness: flo
 
 
 def _gain(hit: Hit) -> float:
-    # 40 dB from the softest to the loudest stroke, as drum machines have it
+    # 40 dB from the softest to the loudest stroke, as usual for drum machines
     return float(_FAMILY_GAIN.get(DRUMS[hit.drum].family, 0.8) * (hit.velocity / 127) ** 2)
 
 
 def _choked(hits: Sequence[Hit], index: int) -> float:
-    """When an open hi-hat stops: at the next stroke of the hi-hat."""
+    """Time in seconds at which an open hi-hat is choked: the next stroke of the hi-hat."""
     if "hihat_open" not in DRUMS[hits[index].drum].name:
         return np.inf
     later = (

@@ -1,4 +1,4 @@
-"""Transcriptions out: one file per format, each complete or absent."""
+"""Write transcriptions, one file per format, each complete or absent."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 NEAR_TEMPO = 0.08
-"""A tempo given as known is not the strokes' if it is farther from it, from its half and from its double."""
+"""A given tempo is wrong if it is farther than this ratio from that of the strokes, its half and double."""
 OTHER_TEMPO = 0.01
-"""... and another one than was used beyond this."""
+"""A tempo differs from the one used if it is farther away than this ratio."""
 
 
 class NoGridError(ValueError):
-    """A format, or `--grid`, needs beats, and no steady beat was found."""
+    """A format or `--grid` needs beats, but no steady beat was found."""
 
 
 def write(
@@ -43,12 +43,12 @@ def write(
     notes: Notes = "gm",
     options: ScoreOptions | None = None,
 ) -> list[Path]:
-    """Write `base` + suffix for every format; makes the folder.
+    """Write `base` + suffix for every format and create the folder.
 
     Raises:
         NoGridError: a format needs beats and there are none; the other formats have been written.
-        ValueError: a format cannot hold the hits; likewise.
-        OSError: a file cannot be written; what was written before stays.
+        ValueError: a format cannot represent the hits; the other formats have been written.
+        OSError: a file cannot be written; files written earlier stay.
     """
     written = Rendering(result, notes, options or ScoreOptions()).write(result_paths(base, formats))
     for line in written.lacks:
@@ -57,17 +57,17 @@ def write(
 
 
 class Rendering:
-    """What the formats of one recording share, computed when the first of them asks."""
+    """What the formats of one recording share, computed when first used."""
 
     def __init__(self, result: Transcription, notes: Notes, options: ScoreOptions) -> None:
         self.result, self.notes, self.options = result, notes, options
         self.title = result.path.stem if result.path else "Untitled"
 
     def write(self, paths: Mapping[str, Path]) -> Written:
-        """Write the formats that are possible to their files; makes the folders.
+        """Write all possible formats to their files and create the folders.
 
         Raises:
-            WriteError: a file cannot be written; what was written before stays.
+            WriteError: a file cannot be written; files written earlier stay.
         """
         files: list[Path] = []
         missing = {}
@@ -87,25 +87,25 @@ class Rendering:
 
     @property
     def summary(self) -> str:
-        """One line: the hits and, where a format has asked for it, the tempo."""
+        """One line: the hits and, if a format used it, the tempo."""
         tempo = f"; {tempo_text(self.grid)}" if "grid" in vars(self) else ""
         return summary(self.result) + tempo
 
     @property
     def record(self) -> dict[str, Any]:
-        """The same as plain values; `tempo` is there where a format has asked for it."""
+        """The summary as plain values, with `tempo` if a format used it."""
         tempo = {"tempo": tempo_summary(self.grid)} if "grid" in vars(self) else {}
         return summary_record(self.result) | tempo
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Those of the transcription and, where a format has asked for the tempo, whether --bpm fits it."""
+        """Warnings of the transcription and, if a format used the tempo, whether it contradicts --bpm."""
         doubt = self._doubt if "grid" in vars(self) else None
         return self.result.warnings if doubt is None else (*self.result.warnings, doubt)
 
     @cached_property
     def _doubt(self) -> str | None:
-        """What the strokes say of a tempo that was given as known."""
+        """A warning if the strokes contradict the given tempo."""
         from mt3drum.rhythm.estimate import estimate
 
         asked, grid, result = self.options.bpm, self.grid, self.result
@@ -123,11 +123,11 @@ class Rendering:
 
     @cached_property
     def grid(self) -> Grid | None:
-        """Beats and bars, or None where there is no steady beat."""
+        """Beats and bars, or None if there is no steady beat."""
         from mt3drum.rhythm.estimate import estimate
 
         if self.options.beats is not None:
-            hits = self.result.all_hits  # edited or merged, so that a stroke may lie before the first beat
+            hits = self.result.all_hits  # edited or merged hits may lie before the first beat
             return self.options.beats.reaching(hits[0].time) if hits else self.options.beats
         return estimate(
             self.result.all_hits, self.result.seconds, bpm=self.options.bpm, meter=self.options.meter
@@ -135,7 +135,8 @@ class Rendering:
 
     @cached_property
     def score(self) -> Score:
-        """
+        """The quantised score.
+
         Raises:
             NoGridError: there is no grid.
         """
@@ -148,7 +149,7 @@ class Rendering:
 
     @cached_property
     def hits(self) -> tuple[Hit, ...]:
-        """As played, or on the grid where one is asked for."""
+        """The hits as played, or on the grid if requested."""
         return self.result.hits if self.options.grid is None else self.score.hits(self.tempo_map)
 
     @cached_property
@@ -159,7 +160,7 @@ class Rendering:
 
     @cached_property
     def beats(self) -> Grid | None:
-        """The grid that `hits` keeps to: as found, or, of a quantised copy, as the tempo map has it."""
+        """The grid of `hits`: as estimated, or, if they are quantised, as in the tempo map."""
         if self.grid is None or self.tempo_map is None or self.options.grid is None:
             return self.grid
         return self.tempo_map.beats(self.grid)
@@ -272,13 +273,13 @@ def _chart(rendering: Rendering, path: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
-            # A fixed date: the same hits give the same bytes.
+            # A fixed date, so that equal hits give equal bytes.
             archive.writestr(zipfile.ZipInfo(f"{_folder(rendering.title)}/{name}"), data)
     write_whole(path, packed.getvalue())
 
 
 def _folder(title: str) -> str:
-    """A name that is safe as a folder on every system."""
+    """A folder name that is safe on every system."""
     kept = "".join(c if c.isalnum() or c in " -_.()" else "_" for c in title).strip(" .")
     return kept or "song"
 

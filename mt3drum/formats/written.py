@@ -1,4 +1,4 @@
-"""What became of the formats of one recording."""
+"""Outcome of writing the formats of one recording."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NO_GRID = "no steady beat"
 
 
 class WriteError(OSError):
-    """A file that cannot be written, and those that were written before it."""
+    """A file cannot be written; holds the files written before."""
 
     def __init__(self, error: OSError, files: Sequence[Path]) -> None:
         super().__init__(str(error))
@@ -19,17 +19,17 @@ class WriteError(OSError):
 
 @dataclass(frozen=True)
 class Written:
-    """What became of the formats of one recording."""
+    """Outcome of writing the formats of one recording."""
 
     files: tuple[Path, ...]
     missing: Mapping[str, str]
-    """The formats that are impossible, and why."""
+    """The formats that could not be written, and the reason."""
     warnings: tuple[str, ...]
-    """Those of the transcription, and what is odd about its tempo."""
+    """Warnings of the transcription, and on its tempo."""
 
     @property
     def lacks(self) -> list[str]:
-        """What is missing and why, a line for each reason."""
+        """What is missing and why, one line per reason."""
         lines = []
         for reason in dict.fromkeys(self.missing.values()):
             names = ", ".join(name for name in self.missing if self.missing[name] == reason)

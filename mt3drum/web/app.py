@@ -1,8 +1,8 @@
-"""`mt3drum serve`: the review page as a small web app for one person on one machine.
+"""`mt3drum serve`: the review page as a local web app for one user.
 
-Bound to 127.0.0.1. A page of another site must not be able to use it: `Guard` lets through only requests that
-name this server as Host and come from its own pages (a browser sends Origin with every request that changes
-something), and every answer forbids framing and foreign content.
+It binds to 127.0.0.1. Pages of other sites must not be able to use it: `Guard` accepts only requests with
+this server as Host that come from its own pages (browsers send Origin with every request that changes state),
+and every response forbids framing and foreign content.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _log = logging.getLogger("mt3drum.web.app")
 def make_app(
     transcriber: Transcriber, port: int, work: WorkFolder, limits: Limits | None = None
 ) -> Starlette:
-    """The app.
+    """Create the app.
 
     Args:
         transcriber: does the work, in one thread.
-        port: where the app is served: part of the Host it answers to.
-        work: where everything is kept; its caller holds it (`Work.held`) while the app runs.
-        limits: of uploads and of the queue.
+        port: where the app is served; part of the accepted Host.
+        work: storage, held by the caller (`WorkFolder.held`) while the app runs.
+        limits: on uploads and on the queue.
     """
     limits = limits or Limits()
     uploads = asyncio.Semaphore(limits.uploads)
@@ -115,14 +115,15 @@ def run(transcriber: Transcriber, port: int, work: WorkFolder) -> None:
 
     Args:
         work: held by the caller.
+
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     import socket
 
     import uvicorn
 
-    with socket.socket() as probe:  # uvicorn would log a traceback-like line and exit
+    with socket.socket() as probe:  # uvicorn would log something like a traceback and exit
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((HOST, port))
     print(f"mt3drum serves on http://{HOST}:{port}/ (Ctrl-C stops it)", flush=True)
@@ -144,7 +145,7 @@ async def _receive(request: Request, path: Path, most: int) -> None:
         try:
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > most:  # whatever Content-Length said
+                if size > most:  # regardless of Content-Length
                     raise HTTPException(413, f"the recording is larger than {most >> 20} MiB")
                 await run_in_threadpool(file.write, chunk)
         except ClientDisconnect:

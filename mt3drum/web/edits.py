@@ -1,4 +1,4 @@
-"""What the review page sends to its server: scores to write, edits to keep. Untrusted."""
+"""Parse and apply what the review page sends: scores to export, edits to save. Untrusted input."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tokenizer.hits import Hit
 from tokenizer.midi import Notes
 
 MAX_HITS = 200_000
-"""In one request: an hour at 55 hits a second."""
+"""Maximum hits per request: an hour at 55 hits per second."""
 MAX_ID = 2**53
-"""Of a hit: what a number of JavaScript holds exactly."""
+"""Maximum id of a hit: the largest range of integers that JavaScript represents exactly."""
 PAST_END = 0.1
-"""Seconds that a hit may lie beyond the recording: refinement moves the last onset by up to 20 ms."""
+"""Seconds by which a hit may lie beyond the recording; refinement moves the last onset by up to 20 ms."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A request of the page."""
+    """An export or tempo request of the page."""
 
     hits: tuple[Hit, ...]
     notes: Notes
@@ -32,13 +32,16 @@ class Edit:
 
 
 def parse_edit(body: bytes, length: float) -> Edit:
-    """From JSON: `hits` ([seconds, drum, velocity, confidence] each) and, where given, `notes` (gm, td17),
-    `grid` (8, 16, 24, auto: quantise), `beats` (the record of the tempo: keep it), `bpm` and `meter` (known).
+    """Parse a request from JSON.
+
+    It contains `hits` ([seconds, drum, velocity, confidence] each) and optionally `notes` (gm, td17), `grid`
+    (8, 16, 24, auto: quantise), `beats` (a tempo record to keep), `bpm` and `meter` (known values).
 
     Args:
-        length: of the recording, seconds; no hit is beyond it.
+        length: duration of the recording in seconds; hits beyond it are rejected.
+
     Raises:
-        ValueError, TypeError, KeyError, RecursionError: it is not what the page sends.
+        ValueError, TypeError, KeyError, RecursionError: the input is not a valid request.
     """
     values = json.loads(body)
     rows, notes, steps = values["hits"], values.get("notes", "gm"), values.get("grid")
@@ -78,24 +81,24 @@ def read_hit(row: Sequence[Any], length: float) -> Hit:
 
 @dataclass(frozen=True)
 class Changes:
-    """What a person made of a transcription: the difference to it, so that a score of hours stays small.
+    """Edits of a transcription, stored as the difference so that long scores stay small.
 
-    The hits of the transcription have the ids 0, 1, ..., its candidates the ids after them.
+    The hits of the transcription have the ids 0, 1, ..., followed by those of its candidates.
     """
 
     removed: tuple[int, ...] = ()
     changed: tuple[tuple[int, Hit, bool], ...] = ()
-    """(id, hit, whether it is still a candidate); ids that the transcription has not are new hits."""
+    """(id, hit, whether it is still a candidate); ids outside the transcription are new hits."""
     tempo: Grid | None = None
     has_tempo: bool = False
-    """`tempo` replaces that of the transcription (None: no steady beat)."""
+    """Whether `tempo` replaces that of the transcription (None: no steady beat)."""
 
     def apply(self, hits: Sequence[Hit], candidates: int = 0) -> list[Hit]:
-        """The score as it is now, in order; candidates that nobody has confirmed are not in it.
+        """The edited score, in order of time and without unconfirmed candidates.
 
         Args:
             hits: of the transcription.
-            candidates: how many ids after those of the hits are candidates'.
+            candidates: number of candidates, whose ids follow those of the hits.
         """
         kept = dict(enumerate(hits))
         for identity in self.removed:
@@ -107,7 +110,7 @@ class Changes:
         return sorted(kept.values())
 
     def to_record(self) -> dict[str, Any]:
-        """Plain JSON values; the inverse of `parse_changes`, but for the full record of the tempo."""
+        """Plain JSON values; the inverse of `parse_changes`, except for the full tempo record."""
         rows = [
             [identity, hit.time, hit.drum, hit.velocity, hit.confidence, int(candidate)]
             for identity, hit, candidate in self.changed
@@ -117,13 +120,16 @@ class Changes:
 
 
 def parse_changes(values: Any, length: float) -> Changes:
-    """From the page's JSON: `removed` (ids), `changed` ([id, seconds, drum, velocity, confidence, 0 or 1:
-    still a candidate]) and, where beats were found anew, `tempo` (their record or null).
+    """Parse edits from the page's JSON.
+
+    It contains `removed` (ids), `changed` ([id, seconds, drum, velocity, confidence, 0 or 1: still a
+    candidate]) and, if beats were estimated again, `tempo` (their record or null).
 
     Args:
-        length: of the recording, seconds.
+        length: duration of the recording in seconds.
+
     Raises:
-        ValueError, TypeError, KeyError: it is not what the page sends.
+        ValueError, TypeError, KeyError: the input is not valid.
     """
     if not isinstance(values, Mapping):
         raise ValueError("no object")

@@ -1,4 +1,4 @@
-"""What the web app lets in: only requests to this machine's own name, from its own pages."""
+"""Access control of the web app: only requests to this machine's own name, from its own pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEADERS = {
 
 
 class Guard:
-    """Refuses requests for another host or from another origin; adds the security headers to every answer."""
+    """Rejects requests for another host or from another origin; adds security headers to every response."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self.app = app
@@ -48,7 +48,7 @@ class Guard:
         await target(scope, receive, guarded)
 
     def _refusal(self, headers: Mapping[str, str]) -> str | None:
-        """DNS rebinding shows in Host, a foreign page in Origin or Sec-Fetch-Site."""
+        """Why to reject a request: DNS rebinding shows in Host, foreign pages in Origin or Sec-Fetch-Site."""
         if headers.get("host") not in self.hosts:
             return "error: this server answers to 127.0.0.1 and localhost only"
         origin = headers.get("origin")

@@ -1,4 +1,4 @@
-"""A queue of recordings for the web app: one worker thread, bounds on everything, resumed after a restart."""
+"""The web app's queue of recordings: one worker thread, everything bounded, resumed after a restart."""
 
 from __future__ import annotations
 
@@ -25,79 +25,79 @@ _log = logging.getLogger("mt3drum.web.jobs")
 
 @dataclass(frozen=True)
 class Limits:
-    """Of the web app."""
+    """Limits of the web app."""
 
     bytes: int = 200 * 2**20
-    """Of one upload."""
+    """Maximum size of an upload."""
     seconds: float = 1_800.0
-    """Of one recording."""
+    """Maximum duration of a recording."""
     upload_seconds: float = 300.0
-    """For one upload to arrive."""
+    """Maximum time for an upload to arrive."""
     work_seconds: float = 1_800.0
-    """For one recording to be transcribed."""
+    """Maximum time to transcribe a recording."""
     uploads: int = 2
-    """At once."""
+    """Maximum simultaneous uploads."""
     part_seconds: float = 600.0
-    """Of a part that is transcribed again."""
+    """Maximum duration of a part that is transcribed again."""
     parts: int = 4
-    """Waiting to be transcribed again."""
+    """Maximum parts waiting to be transcribed again."""
     exports: int = 2
-    """Written at once; others wait."""
+    """Maximum simultaneous exports; others wait."""
     waiting: int = 8
-    """Recordings not yet done, those being uploaded included."""
+    """Maximum recordings that are not finished, including current uploads."""
     kept: int = 100
     """Maximum number of transcribed recordings. None is dropped; at the limit, uploads are rejected."""
     failed: int = 20
-    """Recordings that failed and are still listed; the oldest is dropped first."""
+    """Maximum failed recordings in the list; the oldest is dropped first."""
 
 
 class Busy(RuntimeError):
-    """The queue is full; it will not be for long."""
+    """The queue is full for the moment."""
 
 
 class Full(RuntimeError):
-    """As many recordings are kept as may be."""
+    """The maximum number of recordings is stored."""
 
 
 class _Stopped(Exception):
-    """The job was cancelled, took too long, or the server stops."""
+    """The job was cancelled or took too long, or the server is stopping."""
 
 
 @dataclass
 class Job:
-    """One recording on its way. Written by the worker, read by everybody."""
+    """One recording in the queue. Written by the worker, read by other threads."""
 
     id: str
-    """Cannot be guessed: whoever has it may see the recording."""
+    """Unguessable, because it grants access to the recording."""
     name: str
-    """As shown; never used as a path."""
+    """Display name; never used as a path."""
     upload: Path
     state: State = "uploading"
     progress: float = 0.0
-    """Share transcribed, 0..1."""
+    """Transcribed share, 0..1."""
     message: str = ""
-    """Why it failed, in one line."""
+    """One-line reason of a failure."""
     seconds: float = 0.0
-    """Length of the recording, as soon as it is known."""
+    """Duration of the recording, once known."""
     hits: int = 0
     cancelled: bool = False
     arrived: float = field(default_factory=time.time)
     started: float = 0.0
-    """Of the work, on the monotonic clock."""
+    """Start of the work on the monotonic clock."""
     stepped: float = 0.0
-    """When `progress` last changed, on the same clock."""
+    """When `progress` last changed, on the monotonic clock."""
 
     def public(self, pace: float | None = None) -> dict[str, Any]:
-        """What the browser is told.
+        """The state sent to the browser.
 
         Args:
-            pace: seconds of work for a second of sound, as far as known.
+            pace: seconds of work per second of audio, if known.
         """
         names = ("id", "name", "state", "progress", "message", "seconds", "hits")
         return {name: getattr(self, name) for name in names} | {"left": self.left(pace)}
 
     def left(self, pace: float | None) -> float | None:
-        """Seconds of work left of it, where they can be told."""
+        """Estimated seconds of work left, if known."""
         if self.state == "working" and self.progress:
             spent = self.stepped - self.started
             return max(0.0, spent * (1 / self.progress - 1) - (time.monotonic() - self.stepped))
@@ -107,13 +107,13 @@ class Job:
         return None
 
     def kept(self) -> dict[str, Any]:
-        """What is written to the disk: the inverse of `restored`."""
+        """The state saved to disk; the inverse of `restored`."""
         names = ("name", "state", "message", "seconds", "hits", "arrived")
         return {name: getattr(self, name) for name in names} | {"upload": self.upload.name}
 
 
 def restored(identity: str, values: dict[str, Any], folder: Path) -> Job:
-    """A job from the disk; one whose work had begun begins again.
+    """Restore a job from disk; interrupted work starts again.
 
     Raises:
         ValueError, TypeError, KeyError: the values are not those of a job.
@@ -138,8 +138,8 @@ class Queue:
     """Jobs in order of arrival.
 
     Args:
-        transcriber: used by the worker thread alone.
-        work: where everything is kept.
+        transcriber: used by the worker thread only.
+        work: storage.
         limits: see `Limits`.
     """
 
@@ -148,7 +148,7 @@ class Queue:
         self.work = work
         self.limits = limits
         self.pace: float | None = None
-        """Seconds of work for a second of sound, of the last recording."""
+        """Seconds of work per second of audio, for the last recording."""
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
         self._parts: deque[Work] = deque()
@@ -157,7 +157,7 @@ class Queue:
         self._thread = threading.Thread(target=self._work, name="mt3drum-worker", daemon=True)
 
     def start(self) -> None:
-        """Take up what is in the folder, and start the worker."""
+        """Load the jobs of the folder and start the worker."""
         for identity, values in self.work.jobs():
             try:
                 job = restored(identity, values, self.work.recordings / identity)
@@ -170,8 +170,8 @@ class Queue:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the worker to stop and wait for it (a batch of segments at most). The next start takes up its
-        job again."""
+        """Ask the worker to stop and wait for it, at most one batch of segments. The next start resumes its
+        job."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -180,10 +180,11 @@ class Queue:
             part.future.cancel()
 
     def reserve(self, name: str) -> Job:
-        """A job whose upload may begin.
+        """Create a job whose upload may begin.
 
         Raises:
-            Busy: too many are under way. Full: too many are kept.
+            Busy: too many jobs are in progress.
+            Full: too many recordings are stored.
         """
         with self._changed:
             states = [job.state for job in self._jobs.values()]
@@ -192,7 +193,7 @@ class Queue:
             if len(states) - states.count("failed") >= self.limits.kept:
                 raise Full(f"{self.limits.kept} recordings are kept here; remove some first")
             identity = secrets.token_urlsafe(12)
-            # The suffix tells the reader the kind of file; anything else of the name stays out of the path.
+            # The suffix tells the reader the file type; nothing else of the name becomes part of the path.
             suffix = Path(name).suffix.lower()
             upload = self.work.add(identity) / f"upload{suffix if suffix in AUDIO_SUFFIXES else ''}"
             job = Job(identity, name, upload)
@@ -200,7 +201,7 @@ class Queue:
             return job
 
     def submit(self, job: Job) -> None:
-        """Its upload is complete."""
+        """Queue a job whose upload is complete."""
         if job.cancelled:
             self.forget(job)
             return
@@ -229,23 +230,23 @@ class Queue:
             self._parts.popleft().do(self.transcriber, lambda: self._stopping)
 
     def find(self, identity: str) -> Job | None:
-        """A job by its id."""
+        """Return a job by its id, None if there is none."""
         with self._changed:
             return self._jobs.get(identity)
 
     def all(self) -> list[Job]:
-        """In order of arrival."""
+        """All jobs in order of arrival."""
         with self._changed:
             return list(self._jobs.values())
 
     def cancel(self, job: Job) -> None:
-        """Forget a job; one under way is stopped at its next batch."""
+        """Remove a job; one in progress is stopped at its next batch."""
         job.cancelled = True
         if job.state != "uploading":
             self.forget(job)
 
     def forget(self, job: Job) -> None:
-        """Drop a job and its files."""
+        """Remove a job and its files."""
         with self._changed:
             self._jobs.pop(job.id, None)
             if job in self._waiting:
@@ -269,10 +270,10 @@ class Queue:
             try:
                 self._transcribe(job)
                 self.pace = (time.monotonic() - job.started) / max(job.seconds, 1.0)
-            except Exception as error:  # whatever a recording does, the next one is served
+            except Exception as error:  # no recording may stop the server
                 if self._stopping and isinstance(error, _Stopped):
-                    return  # still waiting, on the disk
-                # The reason names the file by its path here, which nobody outside knows: say its own name.
+                    return  # still waiting, on disk
+                # The reason contains the internal path; replace it with the display name.
                 reason = str(error).replace(str(job.upload), job.name) or type(error).__name__
                 job.message, state = shown(" ".join(reason.split()))[:300], "failed"
             self._finish(job, state)
@@ -283,7 +284,7 @@ class Queue:
             job.upload.unlink(missing_ok=True)
         except OSError as error:
             job.message, state = f"{job.name}: cannot be kept: {error.strerror}", "failed"
-        job.state = state  # last: who sees it may rely on the rest
+        job.state = state  # last, because readers rely on the rest once they see it
         if job.cancelled:
             self.forget(job)
         failed = [other for other in self.all() if other.state == "failed"]
@@ -305,19 +306,19 @@ class Queue:
         (result,) = self.transcriber.transcribe_files([job.upload], on_progress)
         if isinstance(result, Failure):
             raise AudioError(result.reason)
-        if result.seconds > self.limits.seconds:  # the header lied
+        if result.seconds > self.limits.seconds:  # the header was wrong
             raise AudioError(too_long(job.upload, self.limits.seconds))
         job.seconds, job.hits, job.progress = result.seconds, len(result.hits), 1.0
         self.work.save_page(job.id, page_data(result, job.upload, name=job.name))
 
 
 def check_length(path: Path, most: float) -> float | None:
-    """Seconds of a recording by its samples, whatever its header says; refuses one longer than `most`.
+    """Duration of a recording in seconds, from its samples rather than its header.
 
-    None for files that libsndfile cannot read: the transcriber says what is wrong, or ffmpeg reads them.
+    None if libsndfile cannot read the file; then ffmpeg reads it, or the transcriber reports what is wrong.
 
     Raises:
-        AudioError: it is too long.
+        AudioError: it is longer than `most` seconds.
     """
     import soundfile
 
@@ -335,5 +336,5 @@ def check_length(path: Path, most: float) -> float | None:
 
 
 def too_long(path: Path, most: float) -> str:
-    """The line that says so."""
+    """The error line for a recording that is too long."""
     return f"{path}: longer than {most / 60:.0f} minutes; cut it, or use `mt3drum transcribe`"

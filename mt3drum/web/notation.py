@@ -1,4 +1,4 @@
-"""Written notation on the review page: a few bars of the score as SVG, by verovio where it is installed."""
+"""Notation on the review page: a few bars of the score as SVG, if verovio is installed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 MAX_BARS = 16
-"""In one picture."""
+"""Maximum number of bars per picture."""
 _OPTIONS = {
-    "breaks": "none",  # one line: the page asks for as many bars as fit
+    "breaks": "none",  # one system: the page requests as many bars as fit
     "adjustPageWidth": True,
     "adjustPageHeight": True,
     "pageMarginTop": 20,
@@ -30,15 +30,15 @@ def available() -> bool:
 
 
 def bars_svg(musicxml: str, bar: int, bars: int) -> tuple[str, int]:
-    """One line of notation, and the number of its first bar.
+    """Engrave one line of notation; also returns the number of its first bar.
 
     Args:
-        musicxml: a score as `mt3drum.formats` writes it.
-        bar: number of the first bar wanted; the nearest that there is.
-        bars: how many, at most `MAX_BARS`.
+        musicxml: a score as written by `mt3drum.formats`.
+        bar: number of the first bar; the nearest existing bar is used.
+        bars: number of bars, at most `MAX_BARS`.
 
     Raises:
-        ValueError: verovio does not read the score, or it has no bars.
+        ValueError: verovio cannot read the score, or it has no bars.
     """
     import verovio
 
@@ -50,7 +50,7 @@ def bars_svg(musicxml: str, bar: int, bars: int) -> tuple[str, int]:
     last = min(start + min(bars, MAX_BARS), len(numbers))
     verovio.enableLog(verovio.LOG_ERROR)
     toolkit = verovio.toolkit(False)
-    # The default is known to the thread alone that imported verovio, and the server has many.
+    # The default is set only in the thread that imported verovio, and the server has many threads.
     toolkit.setResourcePath(str(Path(verovio.__file__).parent / "data"))
     toolkit.setOptions(_OPTIONS)
     if not toolkit.loadData(musicxml):

@@ -1,4 +1,4 @@
-"""The interface of `mt3drum serve` for programs, as an OpenAPI 3.1 document: served at /openapi.json."""
+"""OpenAPI 3.1 document of `mt3drum serve`, served at /openapi.json."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _row(cells: list[Json], text: str) -> Json:
 
 
 def _sent() -> Json:
-    """Scores in requests."""
+    """Schemas of scores in requests."""
     known = {
         "bpm": {"type": "number", "description": "the tempo, where it is known"},
         "meter": _METER | {"description": "the time signature, where it is known"},
@@ -169,7 +169,7 @@ def _answer(text: str, schema: Json | None = None, kind: str = "application/json
 
 
 def _operation(summary: str, answers: Mapping[int, Json], errors: Mapping[int, str], **more: Any) -> Json:
-    """Errors are one line of text each."""
+    """One operation; errors are one line of text each."""
     text = {"schema": {"type": "string", "examples": ["error: no such recording here"]}}
     failures = {
         str(status): {"description": why, "content": {"text/plain": text}} for status, why in errors.items()
@@ -185,7 +185,7 @@ _JSON_ERRORS = {**_NOT_YET, 400: "not a score", 413: "too many hits", 415: "not 
 
 
 def _job_paths(limits: Limits) -> Json:
-    """What is about recordings, and the pages."""
+    """Paths of recordings and pages."""
     name = {"name": "name", "in": "query", "schema": {"type": "string"}, "description": "of the recording"}
     page = _answer("a page", {"type": "string"}, "text/html")
     job = _answer("the recording", _reference("Job"))
@@ -222,7 +222,7 @@ def _job_paths(limits: Limits) -> Json:
 
 
 def _score_paths() -> Json:
-    """What is about one score."""
+    """Paths of one score."""
     format_ = {"name": "format", "in": "path", "required": True, "schema": {"enum": list(SUFFIX)}}
     after = {"name": "after", "in": "query", "schema": {"type": "integer"}, "description": "known revision"}
     saved = _answer("the new revision", _reference("Revision"))
@@ -291,7 +291,7 @@ def _part_path() -> Json:
 
 
 def document(port: int, limits: Limits) -> Json:
-    """The whole document.
+    """The complete document.
 
     Args:
         port: where the app is served.
@@ -313,5 +313,5 @@ def document(port: int, limits: Limits) -> Json:
 
 
 async def answer(request: Request) -> Response:
-    """GET /openapi.json."""
+    """Handle GET /openapi.json."""
     return JSONResponse(document(request.app.state.port, request.app.state.queue.limits))

@@ -1,7 +1,7 @@
-"""The review page: one HTML file with a recording, its spectrogram and its hits, to hear, correct and export.
+"""The review page: one HTML file with a recording, its spectrogram and its hits, to play, edit and export.
 
-The page needs nothing beside it: styles, scripts, pictures and sound are inside, and its content security
-policy forbids everything else. What comes from outside (names, warnings) is escaped or carried as JSON text.
+The page is self-contained: styles, scripts, images and audio are embedded, and its content security policy
+forbids everything else. External texts (names, warnings) are escaped or embedded as JSON.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from tokenizer.hits import Hit
 from tokenizer.maps import LABEL_MAPS, Label
 
 MAX_SECONDS = 3_600.0
-"""A longer recording has no page: 1 h is 6 MB of spectrogram."""
+"""Maximum duration for a page: one hour is 6 MB of spectrogram."""
 EMBED_BYTES = 12 * 2**20
-"""A file up to this size is put into the page as it is, where browsers play its kind."""
+"""Files up to this size are embedded unchanged if browsers can play their format."""
 ENCODE_SECONDS = 1_800.0
-"""Other recordings up to this long go in as mono Ogg Vorbis (about 0.6 MB a minute); beyond, the page asks
-its user for the file."""
+"""Other recordings up to this duration are embedded as mono Ogg Vorbis (about 0.6 MB per minute); for longer
+ones the page asks the user for the file."""
 PLAYABLE: Mapping[str, str] = {
     ".wav": "audio/wav",
     ".flac": "audio/flac",
@@ -51,8 +51,8 @@ PLAYABLE: Mapping[str, str] = {
     ".opus": "audio/ogg",
     ".m4a": "audio/mp4",
 }
-_BLOCK = 65_536  # samples handed to the encoder at once: libsndfile's Vorbis overflows its stack on minutes
-# In the order of a staff, from the top.
+_BLOCK = 65_536  # samples per encoder call: libsndfile's Vorbis overflows its stack on minutes
+# In staff order, from the top.
 _STAFF = ("aux", "crash", "ride", "hihat", "tom", "rim", "snare", "kick")
 _COMMON = (
     "kick",
@@ -93,23 +93,23 @@ SCRIPTS = (
 
 @dataclass(frozen=True)
 class PageData:
-    """What a page shows, apart from its scripts: plain JSON values, and the sound."""
+    """The content of a page without its scripts: plain JSON values and the audio."""
 
     values: dict[str, Any]
     sound: bytes
-    """As the page carries it; `values["audio"]` is its MIME type, None where there is none."""
+    """The embedded audio; `values["audio"]` is its MIME type, None if there is no audio."""
 
 
 def page_data(
     result: Transcription, audio: Path, *, name: str | None = None, options: ScoreOptions | None = None
 ) -> PageData:
-    """Everything `render_page` needs.
+    """Collect everything that `render_page` needs.
 
     Args:
-        result: what was heard.
-        audio: the recording it was heard in.
-        name: what the recording is called (default: the file's name).
-        options: tempo and meter, where they are known, or the beats.
+        result: the transcription.
+        audio: its recording.
+        name: display name (default: the file's name).
+        options: known tempo and meter, or the beats.
 
     Raises:
         AudioError: the recording cannot be read.
@@ -128,7 +128,7 @@ def page_data(
         digest = hashlib.file_digest(file, "sha256")
     digest.update(json.dumps([hits, candidates]).encode())
     values = {
-        "key": digest.hexdigest()[:32],  # the browser keeps edits under it
+        "key": digest.hexdigest()[:32],  # the browser's storage key for edits
         "source": shown(audio.name if name is None else name),
         "seconds": round(result.seconds, 6),
         "warnings": [shown(warning) for warning in result.warnings],
@@ -142,12 +142,12 @@ def page_data(
 
 
 def render_page(data: PageData, server: Mapping[str, Any] | None = None) -> str:
-    """The page as text.
+    """Render the page as HTML.
 
     Args:
         data: see `page_data`.
-        server: of the web app: `export`, `tempo` and `edits` (addresses), `formats` (name -> suffix),
-            `labels` and `meters`.
+        server: for the web app: `export`, `tempo` and `edits` (URLs), `formats` (name -> suffix), `labels`
+            and `meters`.
     """
     seconds, source = int(data.values["seconds"]), str(data.values["source"])
     static = {**page_tables(), "server": server}
@@ -164,7 +164,7 @@ def render_page(data: PageData, server: Mapping[str, Any] | None = None) -> str:
 def build_page(
     result: Transcription, audio: Path, *, name: str | None = None, options: ScoreOptions | None = None
 ) -> str:
-    """`render_page` of `page_data`: a page that stands alone."""
+    """`render_page` of `page_data`: a self-contained page."""
     return render_page(page_data(result, audio, name=name, options=options))
 
 
@@ -174,16 +174,17 @@ def page_rows(hits: Iterable[Hit]) -> list[tuple[float, int, int, float]]:
 
 
 def write_page(result: Transcription, audio: Path, page: Path, options: ScoreOptions | None = None) -> None:
-    """`build_page` as a file, complete or absent; makes its folder.
+    """Write `build_page` to a file, complete or absent, and create its folder.
 
     Raises:
-        AudioError, ValueError: as `build_page`. OSError: the file cannot be written.
+        AudioError, ValueError: as `build_page`.
+        OSError: the file cannot be written.
     """
     write_whole(page, build_page(result, audio, options=options))
 
 
 def page_tempo(grid: Grid | None) -> dict[str, Any] | None:
-    """A grid for the page: its record, and what a MIDI file says of it."""
+    """A grid for the page: its record, and its tempo and meter as in a MIDI file."""
     record = tempo_record(grid)
     if grid is None or record is None:
         return None
@@ -198,7 +199,7 @@ def page_tempo(grid: Grid | None) -> dict[str, Any] | None:
 
 
 def page_tables() -> dict[str, Any]:
-    """What every page says of the drums, and of what scores of others name."""
+    """The drum tables of every page, and the names that imported scores use."""
     return {
         "drums": drum_table(),
         "families": FAMILIES,
@@ -217,7 +218,7 @@ def _note_map(name: str) -> dict[Label, int]:
 
 
 def drum_table() -> list[dict[str, Any]]:
-    """Names, labels and notes of the classes, for the page."""
+    """Names, labels and MIDI notes of the classes."""
     return [
         {
             "name": drum.name,
@@ -232,13 +233,13 @@ def drum_table() -> list[dict[str, Any]]:
 
 
 def label(name: str) -> str:
-    """A class's name as people say it, short enough for a lane: snare_head is "snare"."""
+    """Display name of a class, short enough for a lane: snare_head becomes "snare"."""
     words = name.replace("hihat", "hat").replace("snare_cross_stick", "cross_stick").removesuffix("_head")
     return re.sub(r"([a-z])(\d)", r"\1 \2", words).replace("_", " ")
 
 
 def embedded_audio(path: Path, recording: AudioSource) -> tuple[str | None, bytes]:
-    """MIME type and bytes of the recording as the page carries it; (None, b"") where it is too long."""
+    """MIME type and bytes of the embedded recording; (None, b"") if it is too long."""
     kind = PLAYABLE.get(path.suffix.lower())
     if kind is not None and path.stat().st_size <= EMBED_BYTES:
         return kind, path.read_bytes()
@@ -247,7 +248,7 @@ def embedded_audio(path: Path, recording: AudioSource) -> tuple[str | None, byte
     import soundfile
 
     target = io.BytesIO()
-    # Peaks above full scale would be cut; the page's volume is not the recording's business.
+    # Peaks above full scale would be clipped; the page adjusts the volume itself.
     scale = min(1.0, max(recording.gain, 1e-3)) if recording.gain else 1.0
     with soundfile.SoundFile(
         target, "w", samplerate=SAMPLE_RATE, channels=1, format="OGG", subtype="VORBIS"
@@ -259,7 +260,7 @@ def embedded_audio(path: Path, recording: AudioSource) -> tuple[str | None, byte
 
 
 def fill(template: str, scripts: tuple[str, ...], **texts: str) -> str:
-    """A page of `mt3drum/web`, its scripts and the style put in; `texts` must be escaped already."""
+    """Insert scripts and styles into a page template of `mt3drum/web`; `texts` must be escaped already."""
     code = "\n".join(_asset(f"{name}.js") for name in scripts)
     texts["script"] = f'(() => {{\n"use strict";\n{code}}})();'
     texts["style"] = _asset("review.css")
@@ -271,18 +272,18 @@ def fill(template: str, scripts: tuple[str, ...], **texts: str) -> str:
         f"default-src 'none'; script-src 'sha256-{hashes['script']}'; style-src 'sha256-{hashes['style']}'; "
         "img-src data:; media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
     )
-    # One pass: a text that looks like a mark is not replaced again.
+    # One pass, so that inserted text that looks like a placeholder is not replaced again.
     return re.sub(r"\{\{(\w+)\}\}", lambda mark: texts[mark[1]], _asset(template))
 
 
 def json_text(data: Any) -> str:
-    """JSON that may stand in a <script> element: no "<" can end it."""
+    """JSON that is safe inside a <script> element: it contains no "<"."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def shown(text: str) -> str:
-    """A name for people: on one line, printable, whatever bytes the file system holds."""
+    """A name in printable characters on one line, whatever bytes the file system holds."""
     return "".join(c if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF else "?" for c in text)
 
 

@@ -1,7 +1,7 @@
-"""What the browser needs beside the graphs: sizes, tables, decode settings and constants, as one JSON object.
+"""What transcription in the browser needs besides the ONNX graphs, as JSON: sizes, tables, settings.
 
-Everything that a rule of transcription takes from a table or a constant is read from the modules that own it,
-so that the browser's code (`browser/`) holds the steps and no number of its own.
+All tables and constants are read from the modules that own them, so that the browser code (`browser/`)
+contains only the algorithm.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig, ModelConfig
 from mt3drum.decode import hypothesis, onset_head, stitch, velocity
 from mt3drum.decoding import TO_FINISH, DecodeConfig
 from mt3drum.web import page, spectrogram
+from mt3drum.web.score_rules import score_rules
 from tokenizer.codec import BOS, EOS, MAX_VELOCITY, NUM_SPECIAL, PAD, Codec
 from tokenizer.drums import DRUMS, INSTRUMENT_OF
 from tokenizer.hits import SAME_STROKE
@@ -25,7 +26,7 @@ from tokenizer.hits import SAME_STROKE
 _KNOWN = {
     "onset_weight",
     "onset_bias",
-    "length_penalty",  # compares beams; a greedy search has one
+    "length_penalty",  # compares beams; greedy search has only one
     "classes",
     "minimum_gap",
     "exclusive_gap",
@@ -35,21 +36,21 @@ _KNOWN = {
     "margin",
     "loudness_pass",
     "confidence_calibration",
-    "frames",  # of another way to decode
+    "frames",  # settings of another decoder
 }
-"""Decode settings that the browser heeds; the others must be as usual."""
+"""Decode settings that the browser supports; all others must have their defaults."""
 MAX_SECONDS = 1_200.0
-"""The browser decodes a whole recording at once: 20 minutes in stereo are 420 MB."""
+"""The browser decodes a whole recording in memory: 20 minutes in stereo take 420 MB."""
 
 
 def site_rules(config: ModelConfig, decoding: DecodeConfig) -> dict[str, Any]:
-    """Plain JSON values.
+    """Rules and settings as plain JSON values.
 
     Args:
-        decoding: greedy, by decoder and onset head.
+        decoding: greedy decoding with decoder and onset head.
 
     Raises:
-        ValueError: the settings ask for what the browser does not do.
+        ValueError: the browser does not support the settings.
     """
     usual = DecodeConfig()
     other = [
@@ -74,6 +75,7 @@ def site_rules(config: ModelConfig, decoding: DecodeConfig) -> dict[str, Any]:
         "spectrogram": _spectrogram(),
         "instruments": list(INSTRUMENT_OF),
         "page": page.page_tables(),
+        "score": score_rules(),
     }
 
 
@@ -155,10 +157,10 @@ def _spectrogram() -> dict[str, Any]:
 
 
 def features(config: AudioConfig) -> dict[str, Any]:
-    """Of a log-mel spectrogram: for each window its length, stride (frames held) and bank.
+    """Description of a log-mel spectrogram: length, stride (in frames) and mel bank of each window.
 
-    A bank is its bands one after the other: `first` bin of each, number of bins (`sizes`), and all weights,
-    in base64 of little-endian float32.
+    A mel bank is stored band by band: the `first` bin of each band, its number of bins (`sizes`), and all
+    weights as base64 of little-endian float32.
     """
     channels = []
     for window in config.windows:
@@ -179,6 +181,6 @@ def features(config: AudioConfig) -> dict[str, Any]:
 
 
 def _span(band: np.ndarray) -> tuple[int, int]:
-    """First bin of a band, and one past its last."""
+    """First bin of a band, and the bin after its last one."""
     heard = np.flatnonzero(band)
     return (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 0)

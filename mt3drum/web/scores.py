@@ -1,4 +1,4 @@
-"""The part of the web app that is about one transcribed recording: its page, edits, beats and exports."""
+"""The web app's routes for one transcribed recording: its page, edits, beats and exports."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ LABELS = {
     "practice-midi": "MIDI: half tempo, with click",
     "practice-wav": "WAV: half tempo, with click",
 }
-"""Of the formats that the page cannot write itself."""
+"""Labels of the formats that the page cannot write itself."""
 _CSP = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 _WRONG = (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError)
 
 
 def routes() -> list[Route]:
-    """Of everything below."""
+    """The routes of this module."""
     return [
         Route("/jobs/{id}", _page),
         Route("/api/jobs/{id}/export/{format}", _export, methods=["POST"]),
@@ -62,10 +62,10 @@ def routes() -> list[Route]:
 
 
 def find(request: Request) -> Job:
-    """The job that a request is about.
+    """The job of a request.
 
     Raises:
-        HTTPException: there is none.
+        HTTPException: there is no such job.
     """
     job: Job | None = request.app.state.queue.find(request.path_params["id"])
     if job is None:
@@ -74,7 +74,7 @@ def find(request: Request) -> Job:
 
 
 def html(text: str) -> HTMLResponse:
-    """The page's own policy as a header, where it can forbid framing as well."""
+    """An HTML response with the page's policy as a header, where it can also forbid framing."""
     found = _CSP.search(text)
     assert found is not None
     return HTMLResponse(text, headers={"Content-Security-Policy": f"{found[1]}; frame-ancestors 'none'"})
@@ -103,7 +103,7 @@ async def _page(request: Request) -> Response:
             "labels": LABELS,
             "meters": [f"{a}/{b}" for a, b in PATTERNS],
         }
-        # One recording sent twice is two scores: the browser keeps their edits apart.
+        # A recording uploaded twice gives two scores, whose edits the browser must keep apart.
         return render_page(PageData({**data.values, "key": job.id}, data.sound), server)
 
     try:
@@ -113,7 +113,7 @@ async def _page(request: Request) -> Response:
 
 
 async def _edits(request: Request) -> Response:
-    """What was saved last; nothing where the asker has it already (`?after=REVISION`)."""
+    """The edits saved last; empty if the client already has them (`?after=REVISION`)."""
     job, work = _done(request)
     record = await run_in_threadpool(work.edits, job.id)
     if request.query_params.get("after") == str(record["revision"]):
@@ -122,7 +122,7 @@ async def _edits(request: Request) -> Response:
 
 
 async def _save_edits(request: Request) -> Response:
-    """Keep edits; 409 and what was saved last where they are based on an older revision."""
+    """Save edits; 409 with the last saved ones if they are based on an older revision."""
     job, work = _done(request)
     body = await _json(request)
 
@@ -143,7 +143,7 @@ async def _save_edits(request: Request) -> Response:
 
 
 async def _tempo(request: Request) -> Response:
-    """Beats anew, from the hits as they are now and what the user knows of tempo and meter."""
+    """Estimate beats again from the current hits and the user's tempo and meter."""
     job, _ = _done(request)
     edit = _edit(await _json(request), job)
     try:
@@ -157,7 +157,7 @@ async def _tempo(request: Request) -> Response:
 
 
 async def _notation(request: Request) -> Response:
-    """Some bars of the hits as they are now, as SVG: `bar` is the first, `bars` how many."""
+    """Some bars of the current hits as SVG: `bar` is the first, `bars` the number of bars."""
     job, _ = _done(request)
     if not notation.available():
         raise HTTPException(501, "notation needs verovio: pip install verovio")
@@ -205,14 +205,14 @@ async def _part(request: Request) -> Response:
 
 
 async def _export(request: Request) -> Response:
-    """The score that the request holds."""
+    """Export the score in the request."""
     job, _ = _done(request)
     _known(request)
     return await _written(request, job, _edit(await _json(request), job))
 
 
 async def _export_kept(request: Request) -> Response:
-    """The score as it was saved last, edits included."""
+    """Export the score as saved last, edits included."""
     job, work = _done(request)
     _known(request)
 

@@ -1,9 +1,9 @@
-"""The static site: drum transcription in the browser, without a server.
+"""Write the static site: drum transcription in the browser, without a server.
 
-The graphs are made from a checkpoint, and tables and settings are written beside them. The bundled scripts
-come with the package (`browser/bundle/`, made by scripts/build_site.py); ONNX Runtime's WebAssembly is
-fetched by npm, at the version and checksum of `package-lock.json`. The review page is that of `mt3drum
-review`, with its data kept in the browser.
+ONNX graphs are exported from a checkpoint, with tables and settings beside them. The bundled scripts are part
+of the package (`browser/bundle/`, made by scripts/build_site.py); npm fetches ONNX Runtime's WebAssembly at
+the version and checksum of `package-lock.json`. The review page is that of `mt3drum review`, with its data
+kept in the browser.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _WASM = "node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"
 
 
 class NoPackages(RuntimeError):
-    """npm is not there, or could not fetch a package."""
+    """npm is missing or could not fetch a package."""
 
 
 def write_model(checkpoint: Path, folder: Path) -> None:
-    """The graphs of a checkpoint and what else the browser needs of it; makes the folder.
+    """Export the graphs of a checkpoint and the browser's tables; creates the folder.
 
     Raises:
         CheckpointError: the checkpoint cannot be used, or not in the browser.
@@ -62,17 +62,17 @@ def write_model(checkpoint: Path, folder: Path) -> None:
 
 
 def write_site(checkpoint: Path, folder: Path, packages: Path | None = None) -> int:
-    """The whole site; makes the folder. Files of other names that are in it stay.
+    """Write the complete site; creates the folder and keeps its other files.
 
     Args:
-        packages: a folder where `install` has been (default: a temporary one).
+        packages: a folder prepared by `install` (default: a temporary one).
 
     Returns:
-        bytes that a browser fetches.
+        The number of bytes that a browser downloads.
 
     Raises:
-        NoPackages: ONNX Runtime's WebAssembly cannot be fetched. CheckpointError, MissingExtra, OSError: as
-        `write_model`.
+        NoPackages: ONNX Runtime's WebAssembly cannot be fetched.
+        CheckpointError, MissingExtra, OSError: as `write_model`.
     """
     with tempfile.TemporaryDirectory() as scratch:
         if packages is None:
@@ -102,13 +102,13 @@ def write_site(checkpoint: Path, folder: Path, packages: Path | None = None) -> 
 
 
 def install(folder: Path, development: bool = False) -> None:
-    """The packages of the lock file into `node_modules` of a folder, and the sources beside them.
+    """Install the packages of the lock file into `node_modules` of a folder, and copy the sources there.
 
     Args:
-        development: those that build and check the scripts, too.
+        development: also install the packages that build and check the scripts.
 
     Raises:
-        NoPackages: npm is not there, or fails.
+        NoPackages: npm is missing or fails.
     """
     source = Path(str(resources.files("mt3drum") / "web" / "browser"))
     shutil.copytree(source, folder, dirs_exist_ok=True)
@@ -125,7 +125,7 @@ def install(folder: Path, development: bool = False) -> None:
 
 
 def _review() -> str:
-    """The template of the review page, its style and scripts in files, its data in the browser's store."""
+    """The review page's template with style and scripts in files and its data in the browser's storage."""
     text = _asset("review.html")
     parts = {
         r"<style>\{\{style\}\}</style>": '<link rel="stylesheet" href="review.css">\n'
@@ -146,7 +146,7 @@ def _review() -> str:
 
 
 def _review_script() -> str:
-    """The review page's own scripts, without the start that reads data from the page."""
+    """The review page's scripts, without the start that reads data from the page."""
     code = "\n".join(_asset(f"{name}.js") for name in SCRIPTS if name != "start")
     start = "const start = (data, url) => (window.app = new App(data, url));"
     return (

@@ -14,27 +14,27 @@ from mt3drum.audio.recording import AudioSource
 from mt3drum.config import HOP, SAMPLE_RATE, AudioConfig
 
 TILE_FRAMES = 2_000
-"""20 s of 10 ms: a tile is 2,000 pixels wide."""
+"""20 s at 10 ms per frame: a tile is 2,000 pixels wide."""
 BANDS = 80
 LOW_HZ, HIGH_HZ = 30.0, 16_000.0
 AUDIO = AudioConfig(windows=(2048,), mel_bands=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ)
-"""Its mel bank is in `assets/mel_banks.npz`: after a change here run scripts/make_mel_banks.py."""
+"""Its mel bank is stored in `assets/mel_banks.npz`: run scripts/make_mel_banks.py after a change."""
 RANGE = 60 / 20 * np.log(10)
-"""Shades span 60 dB, in the natural logarithm of the amplitude."""
+"""Range of the shades: 60 dB, as natural logarithm of the amplitude."""
 STEP = 4
-"""Columns of a level that make one column of the next coarser level."""
-SHADES = 16  # four bits a pixel: half a megabyte for five minutes
+"""Columns of a level that form one column of the next coarser level."""
+SHADES = 16  # four bits per pixel: half a megabyte for five minutes
 TOP_QUANTILE = 0.997
-EDGE = 5  # frames on both sides of a tile that are computed and not drawn
+EDGE = 5  # frames on both sides of a tile that are computed but not drawn
 
 
 def spectrogram_tiles(recording: AudioSource) -> dict[str, Any]:
-    """What the page needs to draw a recording at any zoom with a few tiles.
+    """Compute what the page needs to draw a recording at any zoom with a few tiles.
 
     Returns:
-        `levels`: from the finest to the first that fits one tile, each with `step` (frames a column: 1, 4,
+        `levels`: from the finest to the first that fits one tile, each with `step` (frames per column: 1, 4,
         16, ...) and `tiles` (base64 PNG images of up to `tile_frames` columns, 16 shades of grey, white is
-        loud, low notes at the bottom; the last may be narrower); `tile_frames`, `frames_per_second`,
+        loud, low frequencies at the bottom; the last may be narrower); `tile_frames`, `frames_per_second`,
         `low_hz`, `high_hz`.
     """
     blocks = [tile.astype(np.float16) for tile in _levels(recording)]
@@ -56,7 +56,7 @@ def spectrogram_tiles(recording: AudioSource) -> dict[str, Any]:
 
 
 def coarser(level: np.ndarray) -> np.ndarray:
-    """[bands frames] -> [bands ceil(frames / STEP)]: means of `STEP` columns; the last column repeats."""
+    """[bands frames] -> [bands ceil(frames / STEP)]: means of `STEP` columns; the last column is repeated."""
     short = -level.shape[1] % STEP
     whole = np.pad(level, ((0, 0), (0, short)), mode="edge")
     return whole.reshape(len(level), -1, STEP).mean(axis=2, dtype=np.float32).astype(level.dtype)
@@ -72,7 +72,7 @@ def _tiles(level: np.ndarray, top: float) -> list[str]:
 
 
 def _levels(recording: AudioSource) -> Iterator[np.ndarray]:
-    """Log-mel levels [bands frames] of one tile after the other."""
+    """Log-mel levels [bands frames], one tile at a time."""
     import torch
 
     from mt3drum.audio.log_mel import LogMel
@@ -101,12 +101,12 @@ def _levels(recording: AudioSource) -> Iterator[np.ndarray]:
 
 
 def grey_png(shades: np.ndarray) -> bytes:
-    """A PNG image of [height width] values 0..15."""
+    """Encode [height width] values 0..15 as a PNG image."""
     height, width = shades.shape
     even = np.pad(shades, ((0, 0), (0, width % 2)))
     packed = (even[:, 0::2] << 4 | even[:, 1::2]).astype(np.uint8)
-    rows = np.pad(packed, ((0, 0), (1, 0)))  # each row begins with its filter: none
-    head = struct.pack(">IIBBBBB", width, height, 4, 0, 0, 0, 0)  # four bits, grey
+    rows = np.pad(packed, ((0, 0), (1, 0)))  # each row begins with its filter type: none
+    head = struct.pack(">IIBBBBB", width, height, 4, 0, 0, 0, 0)  # four bits, greyscale
     return (
         b"\x89PNG\r\n\x1a\n"
         + _chunk(b"IHDR", head)

@@ -1,11 +1,11 @@
-"""The folder in which `mt3drum serve` keeps its recordings, so that they are there again after a restart.
+"""The folder in which `mt3drum serve` keeps its recordings across restarts.
 
     WORK/lock                      held by the server that uses the folder
-    WORK/recordings/ID/job.json    name, state, order; without it the upload never arrived
+    WORK/recordings/ID/job.json    name, state, order; missing if the upload did not finish
                       /upload.*    until it is transcribed
-                      /page.json   what the review page shows (`mt3drum.web.page.PageData.values`)
-                      /sound       the recording as the page carries it
-                      /edits.json  what a person changed, with its revision
+                      /page.json   the content of the review page (`mt3drum.web.page.PageData.values`)
+                      /sound       the audio embedded in the page
+                      /edits.json  the user's edits and their revision
 
 Every file is complete or absent.
 """
@@ -40,11 +40,11 @@ def default_folder() -> Path:
 
 
 class InUse(RuntimeError):
-    """Another server has the folder."""
+    """Another server uses the folder."""
 
 
 class Stale(RuntimeError):
-    """Somebody else saved edits since the revision that these are based on."""
+    """Other edits were saved after the revision on which these are based."""
 
     def __init__(self, record: dict[str, Any]) -> None:
         super().__init__("edits were saved elsewhere in the meantime")
@@ -52,10 +52,10 @@ class Stale(RuntimeError):
 
 
 class WorkFolder:
-    """The folder, while one server uses it.
+    """The folder while a server uses it.
 
     Args:
-        folder: made if need be, readable by its owner alone.
+        folder: created if necessary, readable by its owner only.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,10 +65,11 @@ class WorkFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Use the folder alone.
+        """Lock the folder for exclusive use.
 
         Raises:
-            InUse: another server does. OSError: it cannot be made or written.
+            InUse: another server uses it.
+            OSError: it cannot be created or written.
         """
         self.recordings.mkdir(mode=0o700, parents=True, exist_ok=True)
         from filelock import FileLock, Timeout
@@ -84,25 +85,25 @@ class WorkFolder:
             lock.release()
 
     def add(self, identity: str) -> Path:
-        """The new folder of a recording."""
+        """Create the folder of a recording."""
         folder = self.recordings / identity
         folder.mkdir(mode=0o700)
         return folder
 
     def remove(self, identity: str) -> None:
-        """Delete a recording with all that belongs to it."""
+        """Delete a recording and everything that belongs to it."""
         with self._saving:
             shutil.rmtree(self.recordings / identity, ignore_errors=True)
 
     def save_job(self, identity: str, values: dict[str, Any]) -> None:
-        """Keep a job's state, unless its recording has been removed."""
+        """Save a job's state, unless its recording has been removed."""
         folder = self.recordings / identity
         with self._saving:
             if folder.is_dir():
                 write_whole(folder / "job.json", json.dumps(values))
 
     def jobs(self) -> list[tuple[str, dict[str, Any]]]:
-        """Every recording with its state, in order of arrival; uploads that never arrived are deleted."""
+        """Every recording with its state, in order of arrival; unfinished uploads are deleted."""
         found = []
         for folder in self.recordings.iterdir():
             if not _ID.fullmatch(folder.name) or not folder.is_dir():
@@ -118,16 +119,16 @@ class WorkFolder:
         return [(identity, values) for _, identity, values in sorted(found, key=lambda entry: entry[:2])]
 
     def save_page(self, identity: str, data: PageData) -> None:
-        """Keep what a review page shows."""
+        """Save the content of a review page."""
         folder = self.recordings / identity
         write_whole(folder / "sound", data.sound)
         write_whole(folder / "page.json", json.dumps(data.values))
 
     def page(self, identity: str) -> PageData:
-        """What a review page shows.
+        """Load the content of a review page.
 
         Raises:
-            OSError, ValueError: it is not there or damaged.
+            OSError, ValueError: it is missing or damaged.
         """
         folder = self.recordings / identity
         return PageData(_read(folder / "page.json"), (folder / "sound").read_bytes())
@@ -137,11 +138,11 @@ class WorkFolder:
         return self.recordings / identity / "sound"
 
     def values(self, identity: str) -> dict[str, Any]:
-        """`page` without the sound."""
+        """`page` without the audio."""
         return _read(self.recordings / identity / "page.json")
 
     def edits(self, identity: str) -> dict[str, Any]:
-        """The record of the edits: `revision` (0: none yet), `removed`, `changed` and perhaps `tempo`.
+        """The record of the edits: `revision` (0: none yet), `removed`, `changed` and optionally `tempo`.
 
         Raises:
             OSError, ValueError: it is damaged.
@@ -152,10 +153,10 @@ class WorkFolder:
         return _read(path)
 
     def save_edits(self, identity: str, revision: int, changes: Changes) -> int:
-        """Keep edits that are based on a revision; returns the new one.
+        """Save edits that are based on a revision; returns the new revision.
 
         Raises:
-            Stale: they are based on another revision than the last.
+            Stale: they are based on an older revision.
             OSError: they cannot be written, or the recording has been removed.
         """
         with self._saving:
@@ -168,7 +169,7 @@ class WorkFolder:
             return revision + 1
 
     def score(self, identity: str) -> tuple[list[Hit], Any]:
-        """The hits of a recording as edited, and the record of its tempo (or None)."""
+        """The edited hits of a recording, and its tempo record (or None)."""
         values, edits = self.values(identity), self.edits(identity)
         changes = parse_changes(edits, values["seconds"])
         hits = changes.apply([Hit(*row) for row in values["hits"]])

@@ -42,10 +42,11 @@ def test_damaged_files_end_in_a_result_or_one_line(
 ) -> None:
     path = target.prepare(tmp_path_factory.mktemp("fuzz"))
 
+    # A seed, not hypothesis's own random numbers: those of its simplest examples all make the largest file.
     @settings(max_examples=8 if target.weight < 1 else 25, suppress_health_check=list(HealthCheck))
-    @given(st.randoms(use_true_random=False))
-    def check(rng: random.Random) -> None:
-        path.write_bytes(target.case(rng))
+    @given(st.integers(0, 2**32 - 1))
+    def check(seed: int) -> None:
+        path.write_bytes(target.case(random.Random(seed)))
         said = outcome(target, path)
         assert said in ("result", "refused"), said
 

@@ -20,12 +20,12 @@ NOTHING = NoteBank((), {})
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_sounds_and_is_a_function_of_its_seed(kind: str) -> None:
-    audio = render_drumless(kind, 1, 0, NOTHING, 2.0)
-    assert audio.shape == (2 * SAMPLE_RATE,) and audio.dtype == np.float32
+    audio = render_drumless(kind, 1, 0, NOTHING, 4.0)
+    assert audio.shape == (4 * SAMPLE_RATE,) and audio.dtype == np.float32
     assert np.abs(audio).max() == pytest.approx(PEAK, abs=1e-3)
     if kind in ("arpeggio", "mid_note", "purr", "woodwind"):
-        np.testing.assert_array_equal(audio, render_drumless(kind, 1, 0, NOTHING, 2.0))
-        assert not np.array_equal(audio, render_drumless(kind, 2, 0, NOTHING, 2.0))
+        np.testing.assert_array_equal(audio, render_drumless(kind, 1, 0, NOTHING, 4.0))
+        assert not np.array_equal(audio, render_drumless(kind, 2, 0, NOTHING, 4.0))
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,7 +77,9 @@ def test_a_patch_stays_within_its_ranges(name: str) -> None:
         patch = draw_patch(ranges, np.random.default_rng(seed))
         assert patch.shape in ranges.shapes and ranges.decay[0] <= patch.decay <= ranges.decay[1]
         assert ranges.attack[0] <= patch.attack <= max(ranges.attack[1], patches.NOISE_ATTACK)
-        assert patch.dark <= patch.bright and abs(patch.bend) <= 12
+        assert patch.dark <= patch.bright
+        assert abs(patch.bend) <= 12 or name in ("SWEPT_SUB", "ZAP")
+        assert patch.bend == 0 or ranges.bend[0] <= patch.bend <= ranges.bend[1]
         audio = note(patch, 60.0, 0.2, np.random.default_rng(seed))
         assert np.isfinite(audio).all() and np.abs(audio).max() == pytest.approx(1, abs=1e-3)
 
@@ -93,6 +96,18 @@ def test_low_round_notes_do_not_die_like_a_kick() -> None:
             hertz = np.fft.rfftfreq(len(audio), 1 / SAMPLE_RATE)
             assert power[hertz < 100].sum() < 0.25 * power.sum()
     assert short > 20
+
+
+def test_a_swept_sub_falls_like_a_kick_and_is_held() -> None:
+    """Over one octave in its first tenth of a second, then its pitch for as long as the note."""
+    for seed in range(10):
+        patch = replace(draw_patch(patches.SWEPT_SUB, np.random.default_rng(seed)), click=0.0, drive=1.0)
+        audio = note(patch, 40.0, 0.8, np.random.default_rng(seed))
+        crossings = np.flatnonzero(np.diff(np.signbit(audio[: round(0.8 * SAMPLE_RATE)])))
+        first, last = np.diff(crossings)[0], np.diff(crossings)[-1]
+        assert last == pytest.approx(SAMPLE_RATE / (2 * 82.4), rel=0.03)
+        assert last > 1.5 * first
+        assert np.abs(audio[round(0.7 * SAMPLE_RATE) : round(0.78 * SAMPLE_RATE)]).max() > 0.2
 
 
 @pytest.mark.parametrize("shape", ["saw", "square", "sine", "formant"])

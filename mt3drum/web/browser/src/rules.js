@@ -84,6 +84,27 @@
  * @property {SpectrogramRules} spectrogram
  * @property {string[]} instruments of each drum
  * @property {{drums: object[], families: string[], lanes: number[]}} page
+ * @property {ScoreRules} score
+ *
+ * @typedef {object} ScoreRules Of beats and scores, as mt3drum/web/score_rules.py writes them.
+ * @property {Record<string, Record<string, any>>} constants of each Python module, by their names there
+ * @property {DrumRules[]} drums
+ * @property {{shares: number[], rates: number[][][]}} beat styles of a beat; rates [style role tick]
+ * @property {Record<string, {shortest: number, longest: number}>} meters seconds of a beat
+ * @property {Record<string, {share: number, usual: number, spread: number, rates: number[][][]}[]>} grooves of each meter
+ *
+ * @typedef {object} DrumRules
+ * @property {string} name
+ * @property {string} family
+ * @property {number} note of General MIDI
+ * @property {string} step on the staff
+ * @property {number} octave
+ * @property {string} head
+ * @property {string} title
+ * @property {string} line of a tab
+ * @property {string} strokes of a tab
+ * @property {{lane: number, cymbal: boolean} | null} lane of a chart
+ * @property {number} elite note
  */
 
 /** @param {string} base64 @returns {Float32Array} */
