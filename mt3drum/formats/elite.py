@@ -3,8 +3,8 @@
 It follows the Elite Drums MIDI/Engine Specification, which YARG's charting help links, as two programs read
 it: YARG.Core (EliteDrumsPedalSustainTests: hi-hat notes under a held pedal note are closed, others open; a
 pedal note that begins with a hi-hat note is not a stomp) and Onyx (Onyx.MIDI.Track.Drums.Elite). Each easier
-difficulty is 24 notes lower (YARG.Core, Midi_EliteDrums_Preparser), without flams, second pedals and pedal
-strokes.
+difficulty is 24 notes lower (YARG.Core, Midi_EliteDrums_Preparser), without flams, second-pedal kicks and
+pedal strokes.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _lane(hit: Hit) -> int | None:
 def elite_events(
     hits: Sequence[Hit], ticks: Sequence[int], flams: Collection[Hit]
 ) -> list[tuple[int, int, mido.Message]]:
-    """(tick, order, message) for the Expert track."""
+    """(tick, order, message) for Expert."""
     limits = marker(hits)
     chords: dict[int, dict[int, Hit]] = {}
     for hit, tick in sorted(zip(hits, ticks, strict=True), key=lambda pair: (pair[1], precedence(pair[0]))):

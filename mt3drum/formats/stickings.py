@@ -1,4 +1,4 @@
-"""Stickings of written bars, for right-handed or left-handed players.
+"""Stickings of written bars for right-handed or left-handed players.
 
 The rules are the basic ones of drum methods (Stone, Stick Control for the Snare Drummer, 1935). `alternate`
 is the single-stroke roll, right and left in turn. `right` is right-hand lead, also called natural sticking:
@@ -33,7 +33,7 @@ def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hand
 
     Two simultaneous notes take one hand each: timekeeping cymbals the right, otherwise the drum farther to
     the right. After two simultaneous notes or a rest of one beat, `alternate` restarts with the right hand.
-    For a left-handed player, the kit and the hands are mirrored.
+    The styles for left-handed players exchange the hands, as on a mirrored kit.
     """
     if style in ("alternate-left", "left"):
         mirrored = stickings(bars, meter, "alternate" if style == "alternate-left" else "right")
@@ -99,7 +99,6 @@ def _precedence(note: Note) -> tuple[bool, int]:
     place = 10 * _LEFT_TO_RIGHT.index(family)
     if family == "tom":
         place += next(i for i, tom in enumerate(_TOM_ORDER) if name.startswith(tom))
-        place += 30 if name.startswith("floor") else 0  # next to the ride
     return not keeps_time, -place
 
 

@@ -79,6 +79,13 @@ def test_an_empty_part_is_refused(start: float, end: float) -> None:
         Part(start, end)
 
 
+def test_segments_beside_a_part_are_needed_too() -> None:
+    """Their strokes within a quarter of a second can be joined with those in the part."""
+    part = Part(2, 4)
+    assert [part.needs(start, 9.0) for start in (3.9, 4.2, 4.3)] == [True, True, False]
+    assert [part.needs(0.0, end) for end in (2.1, 1.8, 1.7)] == [True, True, False]
+
+
 def test_merging_replaces_the_part_alone() -> None:
     old = score((1, KICK), (2, KICK), (3, SNARE), (4, KICK))
     new = score((2.5, KICK), (2.6, SNARE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -70,7 +71,10 @@ def test_two_at_once_are_one_a_hand(style: Style) -> None:
     assert hands(style, ("0", "snare_head"), ("0", "hihat_closed")) == "L+R"
     assert hands(style, ("0", "snare_head"), ("0", "floor_tom_head")) == "L+R"
     assert hands(style, ("0", "snare_head"), ("0", "crash1")) == "L+R"
-    assert hands(style, ("0", "tom1_head"), ("0", "tom2_head")) == "L+R"
+    toms = ("snare_head", "tom1_head", "tom2_head", "tom3_head", "floor_tom_head")
+    for left, right in pairwise(toms):
+        assert hands(style, ("0", left), ("0", right)) == "L+R"
+    assert hands(style, ("0", "floor_tom_head"), ("0", "ride")) == "L+R"  # it keeps time
     three = hands(style, ("0", "snare_head"), ("0", "hihat_closed"), ("0", "ride")).split("+")
     assert sorted(three) == ["-", "L", "R"]
 
