@@ -20,6 +20,14 @@ _MOST = {
     "stem_channels": 4096,
 }
 """Bounds of sizes: checkpoints are untrusted."""
+PATCH_BANDS = 16
+"""Mel bands of a patch of the stem `patch`."""
+PARTS = {
+    "stem": ("conv", "patch", "fused"),
+    "encoder": ("transformer", "conformer", "gru"),
+    "head": ("independent", "instrument"),
+}
+"""Parts of the network and their variants, the usual one first."""
 
 
 def _whole(value: Any, low: int, high: int) -> bool:
@@ -72,6 +80,15 @@ class ModelConfig:
     dropout: float = 0.0
     """Dropout in the feed-forward layers. Off by default: the data are augmented anyway, and its random
     numbers took 13 % of a CPU step."""
+    stem: str = "conv"
+    """conv: two convolutions; patch: patches of 16 bands and 20 ms; fused: one conv stem for each window."""
+    frequency_gate: bool = False
+    """Weight the bands after the convolutions by the content of the segment (stems conv and fused)."""
+    encoder: str = "transformer"
+    """transformer, conformer, or gru (recurrent layers, the baseline)."""
+    head: str = "independent"
+    """Onset head. independent: a sigmoid for each class; instrument: a softmax over the ways of striking each
+    instrument and not striking it."""
     audio: AudioConfig = field(default_factory=AudioConfig)
     codec: Codec = field(default_factory=Codec)
 
@@ -86,6 +103,7 @@ class ModelConfig:
             raise ValueError(f"width {self.width} must be a multiple of head_width {self.head_width}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout {self.dropout} is outside 0..1")
+        self._check_parts()
         if self.codec.steps_per_second * HOP != SAMPLE_RATE:
             raise ValueError(
                 f"the codec has {self.codec.steps_per_second} steps a second, the audio "
@@ -96,6 +114,30 @@ class ModelConfig:
                 f"segment_steps {self.codec.segment_steps} must be even, an encoder state is 2 frames, and "
                 "at most 6000, a minute"
             )
+
+    def _check_parts(self) -> None:
+        for name, variants in PARTS.items():
+            if getattr(self, name) not in variants:
+                raise ValueError(f"{name} {getattr(self, name)!r} is not one of {', '.join(variants)}")
+        if not isinstance(self.frequency_gate, bool):
+            raise ValueError(f"frequency_gate {self.frequency_gate!r} is neither true nor false")
+        if self.stem == "patch" and (self.frequency_gate or self.audio.mel_bands % PATCH_BANDS):
+            raise ValueError(
+                f"stem patch takes mel_bands in multiples of {PATCH_BANDS}, not {self.audio.mel_bands}, and "
+                "no frequency_gate"
+            )
+        if self.stem == "fused" and len(self.audio.windows) < 2:
+            raise ValueError("stem fused joins the stems of at least two windows")
+
+    @property
+    def variants(self) -> list[str]:
+        """The parts that are not the usual ones, such as `encoder gru`."""
+        found = [
+            f"{name} {getattr(self, name)}"
+            for name, usual in PARTS.items()
+            if getattr(self, name) != usual[0]
+        ]
+        return found + ["frequency_gate"] * self.frequency_gate
 
     @property
     def segment_samples(self) -> int:

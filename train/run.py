@@ -110,6 +110,10 @@ def start_run(config: TrainConfig, engine: Any, output: Path, rank: int, world: 
             f"shard_weights has {len(config.shard_weights)} numbers, shards {config.shards} "
             f"{len(shards)} names"
         )
+    if config.loss.class_weight and model.config.head == "instrument":
+        raise ValueError(
+            "loss.class_weight is for the head independent, whose biases can be corrected for it"
+        )
     counts = labelled_counts(config, manifest["hits"])
     return Run(
         config,
@@ -226,8 +230,10 @@ def build_model(config: TrainConfig) -> DrumModel:
 def recompute_layers(model: DrumModel) -> None:
     """Keep no activations within attention and feed-forward layers: the backward pass computes them again
     (Chen et al. 2016, arXiv:1604.06174)."""
-    stacks = (model.encoder, model.decoder) if model.config.decoder_layers else (model.encoder,)
-    for stack in stacks:
-        for layer in stack.layers:
-            block = layer[1]
-            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    blocks = [layer[1] for layer in model.decoder.layers] if model.config.decoder_layers else []
+    if model.config.encoder == "transformer":
+        blocks += [layer[1] for layer in model.encoder.layers]
+    elif model.config.encoder == "conformer":  # a GRU is one call for all its layers
+        blocks += model.encoder.layers
+    for block in blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)

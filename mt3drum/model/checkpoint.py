@@ -7,6 +7,7 @@ rejected.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -168,7 +169,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     from mt3drum.model.weight_names import to_own, weights_of
 
     header = read_header(path)
-    if _least_weights(header["config"]) > path.stat().st_size:
+    expected = {weight.name: weight.shape for weight in weights_of(header["config"])}
+    if sum(map(math.prod, expected.values())) > path.stat().st_size:
         # Check before allocating: a header of one kilobyte can declare a terabyte.
         raise CheckpointError(
             f"{path}: the weights do not fit the configuration: the file is too small for it"
@@ -182,7 +184,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         weights = to_own(weights, header["config"])
         if len(weights) < given:
             raise CheckpointError(f"{path}: the weights do not fit the configuration: one is there twice")
-    expected = {weight.name: weight.shape for weight in weights_of(header["config"])}
     wrong = [
         name
         for name in sorted(expected.keys() | weights.keys())
@@ -208,15 +209,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def _shape(weights: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
     return tuple(weights[name].shape) if name in weights else None
-
-
-def _least_weights(config: ModelConfig) -> int:
-    """A lower bound on the number of weights: attention, feed-forward layers and stem."""
-    layers = config.encoder_layers + config.decoder_layers
-    attention = 4 * config.width**2 * (layers + config.decoder_layers)
-    feed_forward = 2 * config.feed_forward * config.width**2 * layers
-    stem = config.stem_channels * (18 * config.stem_channels + config.audio.mel_bands // 4 * config.width)
-    return attention + feed_forward + stem
 
 
 def _brief(error: Exception) -> str:

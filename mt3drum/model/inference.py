@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import ModelConfig
 from mt3drum.model.decoder_step import CachedDecoder, apply_rotary, gain, layers
-from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, sinusoid
+from mt3drum.model.encoder import encoder_of, one_way
+from mt3drum.model.stem import FRAMES_PER_STATE, AnyStem, EncoderOutput, sinusoid, stem_of
 
 # Read at the first product. oneDNN compiles a program per shape and caches 1024, and recordings of
 # all lengths have many shapes (docs/reliability.md).
@@ -25,6 +27,7 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 
 CHUNK = 4
 """Segments encoded at once on a CPU, so that intermediate results fit its cache."""
+Part = TypeVar("Part", bound=nn.Module)
 _EPSILON = 1e-5  # of the batch norms, torch's default
 
 
@@ -51,27 +54,37 @@ class InferenceModel:
         self.features = LogMel(config.audio).to(self.device)
         with torch.no_grad():
             self.decoder = CachedDecoder(config, weights, dtype) if config.decoder_layers else None
-            self.layers = layers(weights, "encoder", config.head_width, dtype)
-            self.final_norm = gain(weights, "encoder.norm")
-            self.rate = weights["encoder.rotary_frequency"].float()
-            self._take_stem({name: value.float() for name, value in weights.items() if name[:5] == "stem."})
+            stem = {name: value.float() for name, value in weights.items() if name[:5] == "stem."}
+            self._take_level(stem)
+            self.other_stem: AnyStem | None = None
+            self.other_encoder: nn.Module | None = None
+            if config.stem == "conv" and not config.frequency_gate:
+                self._take_stem(stem)
+            else:
+                self.other_stem = _with_weights(stem_of(config), "stem", weights)
+            if config.encoder == "transformer":
+                self.layers = layers(weights, "encoder", config.head_width, dtype)
+                self.final_norm = gain(weights, "encoder.norm")
+                self.rate = weights["encoder.rotary_frequency"].float()
+            else:
+                self.other_encoder = _with_weights(encoder_of(config), "encoder", weights)
             names = ("onset_head", "time_key") if config.decoder_layers else ("onset_head",)
             self.heads = {n: (weights[f"{n}.weight"].float(), weights[f"{n}.bias"].float()) for n in names}
             self.code = sinusoid(config.codec.segment_steps, config.width)[::FRAMES_PER_STATE].to(self.device)
 
-    def _take_stem(self, weights: dict[str, Tensor]) -> None:
-        """Fold the batch norms: the first into scale and offset of the bands, the others into the
-        convolutions. Transpose kernels to (time, band), so that [b w t m] becomes states without a copy."""
-
-        def affine(norm: str) -> tuple[Tensor, Tensor]:
-            factor = weights[f"{norm}.weight"] / (weights[f"{norm}.running_var"] + _EPSILON).sqrt()
-            return factor, weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * factor
-
+    def _take_level(self, weights: dict[str, Tensor]) -> None:
+        """Fold the first batch norm into scale and offset of the bands."""
         windows = len(self.config.audio.windows)
-        self.level = tuple(rearrange(x, "(w m) -> m w", w=windows) for x in affine("stem.normalise"))
+        self.level = tuple(
+            rearrange(x, "(w m) -> m w", w=windows) for x in _affine(weights, "stem.normalise")
+        )
+
+    def _take_stem(self, weights: dict[str, Tensor]) -> None:
+        """Fold the other batch norms into the convolutions. Transpose kernels to (time, band), so that
+        [b w t m] becomes states without a copy."""
         self.kernels = []
         for number in (1, 2):
-            factor, bias = affine(f"stem.norm_{number}")
+            factor, bias = _affine(weights, f"stem.norm_{number}")
             folded = (weights[f"stem.convolution_{number}.weight"] * factor[:, None, None, None]).transpose(
                 2, 3
             )
@@ -111,9 +124,15 @@ class InferenceModel:
             keys = functional.linear(memory, *self.heads["time_key"])
         head = functional.linear(states, *self.heads["onset_head"])
         onset, velocity = rearrange(head, "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
+        if self.config.head == "instrument":
+            onset = one_way(onset)
         return EncoderOutput(
             memory, rearrange(keys, "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE), onset, velocity
         )
+
+    def _products(self) -> torch.autocast:
+        """Matrix products of the variants in the type of this model."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
 
     def _picture(self, audio: Tensor) -> Tensor:
         """audio [b n] -> normalised bands [b t m w], one segment at a time on a CPU."""
@@ -135,6 +154,9 @@ class InferenceModel:
 
     def _stem(self, picture: Tensor) -> Tensor:
         """[b t m w] -> [b t/2 d]"""
+        if self.other_stem is not None:
+            with self._products():
+                return self.other_stem.states(picture.permute(0, 3, 2, 1))
         x = picture.to(self.dtype).movedim(-1, 1)  # channels last in memory
         (first, one), (second, two) = self.kernels
         x = functional.gelu(functional.conv2d(x, first, one, stride=(1, 4), padding=(1, 3)))
@@ -143,6 +165,9 @@ class InferenceModel:
 
     def _encoder(self, x: Tensor) -> Tensor:
         """x [b s d] -> [b s d] in float32"""
+        if self.other_encoder is not None:
+            with self._products():
+                return self.other_encoder(x.float()).float()
         x = x.float()
         width, head_width = self.config.width, self.config.head_width
         angle = torch.arange(x.shape[1], device=x.device)[:, None, None] * self.rate  # [s 1 pair]
@@ -157,3 +182,18 @@ class InferenceModel:
             normed = functional.layer_norm(x, (width,), layer.ff_norm).to(self.dtype)
             x = x + functional.linear(functional.gelu(functional.linear(normed, *layer.ff_in)), *layer.ff_out)
         return functional.layer_norm(x, (width,), self.final_norm)
+
+
+def _affine(weights: Mapping[str, Tensor], norm: str) -> tuple[Tensor, Tensor]:
+    """Factor and offset of a batch norm in evaluation."""
+    factor = weights[f"{norm}.weight"] / (weights[f"{norm}.running_var"] + _EPSILON).sqrt()
+    return factor, weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * factor
+
+
+def _with_weights(module: Part, part: str, weights: Mapping[str, Tensor]) -> Part:
+    """A variant with its weights, in evaluation mode and in float32."""
+    own = {
+        name.removeprefix(f"{part}."): value for name, value in weights.items() if name.startswith(f"{part}.")
+    }
+    module.to(weights["onset_head.weight"].device).load_state_dict(own)
+    return module.eval().requires_grad_(False)

@@ -19,7 +19,8 @@ from x_transformers import Decoder, Encoder
 
 from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import ModelConfig
-from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, Stem, sinusoid
+from mt3drum.model.encoder import encoder_of, one_way
+from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, sinusoid, stem_of
 from mt3drum.model.weight_names import to_network, to_own
 from tokenizer.codec import BOS, NUM_SPECIAL
 
@@ -51,8 +52,11 @@ class DrumModel(nn.Module):
             "verbose": False,
         }
         self.features = LogMel(config.audio)
-        self.stem = Stem(config)
-        self.encoder = Encoder(depth=config.encoder_layers, **layers)
+        self.stem = stem_of(config)
+        if config.encoder == "transformer":
+            self.encoder = Encoder(depth=config.encoder_layers, **layers)
+        else:
+            self.encoder = encoder_of(config)
         if config.decoder_layers:
             self.decoder = Decoder(depth=config.decoder_layers, cross_attend=True, **layers)
         self.onset_head = nn.Linear(width, FRAMES_PER_STATE * 2 * codec.num_drums)
@@ -81,7 +85,8 @@ class DrumModel(nn.Module):
         if self.config.decoder_layers:
             keys = rearrange(self.time_key(memory), "b s (f k) -> b (s f) k", f=FRAMES_PER_STATE)
         head = rearrange(self.onset_head(states), "b s (f o c) -> o b (s f) c", f=FRAMES_PER_STATE, o=2)
-        return EncoderOutput(memory, keys, head[0], head[1])
+        onset = one_way(head[0]) if self.config.head == "instrument" else head[0]
+        return EncoderOutput(memory, keys, onset, head[1])
 
     def embed(self, tokens: Tensor) -> Tensor:
         """tokens [...] -> [... d]; a time token includes the positional code of its step."""

@@ -58,8 +58,10 @@ def encoder_graph(model: InferenceModel, half: bool = True) -> ModelProto:
 
     Raises:
         MissingExtra: onnx is not installed.
-        ValueError: the model has no decoder.
+        ValueError: the model has no decoder, or other parts than the usual ones.
     """
+    if model.config.variants:
+        raise ValueError(f"{', '.join(model.config.variants)}: only networks of the usual parts are exported")
     if model.decoder is None:
         raise ValueError("the model has no decoder; only models with one are exported")
     graph, config = _Graph(half), model.config

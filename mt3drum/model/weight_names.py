@@ -7,11 +7,15 @@ attribute paths of x-transformers 2.31 and `mt3drum.model.stem`, and the names i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
+import torch
+from torch import nn
+
 from mt3drum.config import ModelConfig
-from mt3drum.model.stem import FRAMES_PER_STATE
+from mt3drum.model.encoder import encoder_of
+from mt3drum.model.stem import FRAMES_PER_STATE, stem_of
 
 Value = TypeVar("Value")
 
@@ -28,8 +32,14 @@ class Weight(NamedTuple):
 def weights_of(config: ModelConfig) -> Iterator[Weight]:
     """Describe every weight without allocating it."""
     width, codec = config.width, config.codec
-    yield from _stem(config)
-    yield from _stack("encoder", config.encoder_layers, ("attention", "feed_forward"), config)
+    if config.stem == "conv" and not config.frequency_gate:
+        yield from _stem(config)
+    else:
+        yield from _module("stem", stem_of, config)
+    if config.encoder == "transformer":
+        yield from _stack("encoder", config.encoder_layers, ("attention", "feed_forward"), config)
+    else:
+        yield from _module("encoder", encoder_of, config)
     yield from _linear("onset_head", FRAMES_PER_STATE * 2 * codec.num_drums, width)
     if not config.decoder_layers:
         return
@@ -52,6 +62,14 @@ def to_network(weights: Mapping[str, Value], config: ModelConfig) -> dict[str, V
     """The inverse of `to_own`."""
     theirs = {weight.name: weight.network_name for weight in weights_of(config)}
     return {theirs.get(name, name): value for name, value in weights.items()}
+
+
+def _module(part: str, make: Callable[[ModelConfig], nn.Module], config: ModelConfig) -> Iterator[Weight]:
+    """The weights of a variant, which have the names of its module in training and in files."""
+    with torch.device("meta"):
+        module = make(config)
+    for name, value in module.state_dict().items():
+        yield Weight(f"{part}.{name}", f"{part}.{name}", tuple(value.shape))
 
 
 def _stem(config: ModelConfig) -> Iterator[Weight]:

@@ -10,7 +10,7 @@ class App extends Editor {
     const audio = $("#audio");
     if (audioUrl) audio.src = audioUrl;
     this.bars = new Bars(data.tempo);
-    this.bars.none = data.no_tempo || this.bars.none;
+    if (data.busy) this.bars.none = "tempo to follow";
     this.score.locked = Boolean(data.busy);
     this.view = new View($("#lanes"), $("#overview"), this.score, data, this.bars);
     this.player = new Player(audio, this.score, data.drums);
@@ -21,6 +21,7 @@ class App extends Editor {
     this.view.onready = () => this.refresh();
     this.player.onstate = () => this.onState();
     this.notation = new Notation(this);
+    this.again = new Again(this);
     this.compare = this.view.compare = new Compare(this);
     this.store = new Store(this, (text, kept) => this.onKept(text, kept));
     wireControls(this);
@@ -49,9 +50,12 @@ class App extends Editor {
     this.started = true;
   }
 
-  /** The transcription is done. @param result its hits, candidates and warnings */
-  finish({ hits, candidates, warnings }) {
-    Object.assign(this.data, { hits, candidates, warnings });
+  /** The transcription is done. @param result its hits, candidates, warnings and tempo */
+  finish({ hits, candidates, warnings, tempo }) {
+    Object.assign(this.data, { hits, candidates, warnings, tempo });
+    this.bars.none = UNSTEADY;
+    this.bars.set(tempo);
+    this.onTempo();
     this.score.locked = false;
     this.score.restart(hits, candidates);
     showResult(this.data);
@@ -83,6 +87,7 @@ class App extends Editor {
   }
 
   setTempo(tempo) {
+    this.bars.none = UNSTEADY;
     this.bars.set(tempo);
     this.onTempo();
     this.store.save();
@@ -157,11 +162,16 @@ class App extends Editor {
     this.refresh();
   }
 
-  /** Off, or the bar at the cursor; without bars what is on the screen. */
+  /** [start, end] of the loop; without one the bar at the cursor, without bars what is on the screen. */
+  get part() {
+    const { view, bars } = this;
+    if (view.loop) return [view.loop.start, view.loop.end];
+    const part = bars.tempo ? bars.barAround(this.player.time) : [view.start, view.start + view.span];
+    return part.map((time) => clamp(time, [0, this.score.seconds]));
+  }
+
   toggleLoop() {
-    const { view } = this;
-    if (view.loop) this.setLoop(null);
-    else this.setLoop(this.bars.tempo ? this.bars.barAround(this.player.time) : [view.start, view.start + view.span]);
+    this.setLoop(this.view.loop ? null : this.part);
   }
 
   /** @param end "start" or "end": that end of the loop comes to the cursor */

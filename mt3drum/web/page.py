@@ -64,6 +64,19 @@ _COMMON = (
     "crash1",
     "ride",
 )
+LABELS = {
+    "musicxml": "MusicXML",
+    "jams": "JAMS",
+    "parquet": "Parquet",
+    "tab": "Drum tab",
+    "chart": "Clone Hero (zip)",
+    "wav": "WAV: click and drums",
+    "pdf": "PDF: written music",
+    "svg": "SVG: written music",
+    "practice-midi": "MIDI: half tempo, with click",
+    "practice-wav": "WAV: half tempo, with click",
+}
+"""Labels of the formats that the page cannot write itself."""
 SCRIPTS = (
     "score",
     "store",
@@ -80,10 +93,12 @@ SCRIPTS = (
     "match",
     "read_score",
     "compare",
+    "again",
     "pointer",
     "keys",
     "editor",
     "app",
+    "saving",
     "files",
     "controls",
     "start",
@@ -122,7 +137,7 @@ def page_data(
     recording = open_file(audio)
     grid = Rendering(result, "gm", options or ScoreOptions()).grid
     kind, sound = embedded_audio(audio, recording)
-    hits, candidates = _rows(result.hits), _rows(result.candidates)
+    hits, candidates = page_rows(result.hits), page_rows(result.candidates)
     with audio.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(json.dumps([hits, candidates]).encode())
@@ -167,7 +182,8 @@ def build_page(
     return render_page(page_data(result, audio, name=name, options=options))
 
 
-def _rows(hits: Iterable[Hit]) -> list[tuple[float, int, int, float]]:
+def page_rows(hits: Iterable[Hit]) -> list[tuple[float, int, int, float]]:
+    """Seconds, drum, velocity and confidence of each, as far as the page tells them apart."""
     return [(round(hit.time, 6), hit.drum, hit.velocity, round(hit.confidence, 4)) for hit in hits]
 
 
