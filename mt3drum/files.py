@@ -20,6 +20,7 @@ SUFFIX = {
     "json": ".json",
     "jsonl": ".jsonl",
     "csv": ".csv",
+    "parquet": ".parquet",
     "jams": ".jams",
     "musicxml": ".musicxml",
     "pdf": ".pdf",

@@ -3,20 +3,26 @@
     python scripts/make_gallery.py --kit $DATA/kits/pearl-master-studio
 
 Writes docs/images/review.png (desktop), review_phone.png (phone, dark), score.png (the MusicXML as verovio
-prints it), sheet.png (the SVG with stickings), chart.png (the Clone Hero chart, drawn from its notes.chart)
-and the tab in README.md. Needs
-Chromium and the `dev` extra. The clip is that of `make_figures.py`, its groove played twice.
+prints it), sheet.png (the SVG with stickings), chart.png (the Clone Hero chart, drawn from its notes.chart),
+compare.png (the page beside the score that was played), serve.png (the list of recordings), again.png (bars
+about to be transcribed again) and the tab in README.md. Needs Chromium and the `dev` extra. The clip is that
+of `make_figures.py`, its groove played twice.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import shutil
+import socket
 import sys
 import tempfile
+import threading
+import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +35,13 @@ from mt3drum.files import SUFFIX
 from mt3drum.formats import write
 from mt3drum.formats.chart import RESOLUTION
 from mt3drum.formats.options import ScoreOptions
+from mt3drum.web.app import make_app
 from mt3drum.web.page import write_page
+from mt3drum.web.work import WorkFolder
 from scripts.make_figures import GROOVE, render
 from scripts.pages.doc_block import replace_block
+from tokenizer.hits import Hit
+from tokenizer.midi import write_midi
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -78,6 +88,63 @@ def review(browser: Any, page_file: Path, screen: dict[str, Any]) -> bytes:
     shot: bytes = page.screenshot()
     page.close()
     return shot
+
+
+def compared(browser: Any, page_file: Path, truth: Sequence[Hit]) -> bytes:
+    """The review page beside the hits that were played, with the menu open."""
+    page = browser.new_page(**PAGE)
+    page.goto(page_file.as_uri(), timeout=120_000)
+    reference = page_file.with_name("played.mid")
+    write_midi(truth, reference, notes="td17")
+    page.click("#compare summary")
+    page.select_option("#reference-notes", "td17")
+    page.set_input_files("#reference", reference)
+    page.wait_for_timeout(800)
+    shot: bytes = page.screenshot()
+    page.close()
+    return shot
+
+
+def served_pages(browser: Any, transcriber: Transcriber, sound: Path) -> dict[str, bytes]:
+    """Pages of `mt3drum serve`: the list of recordings, and a score with the menu of a part open."""
+    page = browser.new_page(**PAGE)
+    with served(transcriber, sound.parent / "work") as address:
+        page.goto(address)
+        page.set_input_files("#files", sound)
+        page.locator("#jobs a").wait_for(timeout=120_000)
+        recordings: bytes = page.screenshot(clip={"x": 190, "y": 0, "width": 900, "height": 330})
+        page.click("#jobs a")
+        page.wait_for_selector("#again", timeout=120_000)
+        page.evaluate("app.setLoop([1, 2].map((bar) => app.bars.timeAt(bar * app.bars.tempo.per_bar)))")
+        page.click("#again summary")
+        page.select_option("#again-search", "4")
+        page.wait_for_timeout(800)
+        part: bytes = page.screenshot()
+        page.close()
+    return {"serve.png": recordings, "again.png": part}
+
+
+@contextmanager
+def served(transcriber: Transcriber, folder: Path) -> Iterator[str]:
+    """The address of the web app."""
+    import uvicorn
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    work = WorkFolder(folder)
+    with work.held():
+        app = make_app(transcriber, port, work)
+        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.02)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = server.force_exit = True
+            thread.join(timeout=30)
 
 
 def score(browser: Any, musicxml: str) -> bytes:
@@ -169,6 +236,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
     parser.add_argument("--kit", type=Path, metavar="DIR", help="a sampled kit (default: a synthesised one)")
+    parser.add_argument(
+        "--only", default="", metavar="F,F", help="pictures to make (default: all, and the tab)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of kit, room and band (default: 0)")
     parser.add_argument("--output", type=Path, default=IMAGES, help="folder (default: docs/images)")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="default: README.md")
@@ -198,23 +268,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=120_000)
             with zipfile.ZipFile(folder / f"song{SUFFIX['chart']}") as archive:
                 notes = archive.read("song/notes.chart").decode()
+            pages = functools.cache(lambda: served_pages(browser, transcriber, folder / "song.flac"))
             pictures: dict[str, Callable[[], bytes]] = {
                 "review.png": lambda: review(browser, folder / "song.html", PAGE),
                 "review_phone.png": lambda: review(browser, folder / "song.html", PHONE),
                 "score.png": lambda: score(browser, (folder / "song.musicxml").read_text("utf-8")),
                 "sheet.png": lambda: sheet(browser, folder / "song.svg"),
                 "chart.png": lambda: chart(notes),
+                "compare.png": lambda: compared(browser, folder / "song.html", truth),
+                "serve.png": lambda: pages()["serve.png"],
+                "again.png": lambda: pages()["again.png"],
             }
+            if args.only:
+                pictures = {file: pictures[file] for file in args.only.split(",")}
             for file, draw in pictures.items():
                 (images / file).write_bytes(small(draw()))
             browser.close()
             tab = (folder / f"song{SUFFIX['tab']}").read_text("utf-8")
-        replace_block(args.readme, "tab", tab_block(tab))
+        if not args.only:
+            replace_block(args.readme, "tab", tab_block(tab))
     except (ValueError, OSError) as error:
         print(f"make_gallery: {error}", file=sys.stderr)
         return 1
     counts = f"{len(truth)} strokes played, {len(result.hits)} heard"
-    print(f"wrote {', '.join(pictures)} and {args.readme}: {counts}")
+    print(f"wrote {', '.join(pictures)}{'' if args.only else f' and {args.readme}'}: {counts}")
     return 0
 
 

@@ -1,9 +1,9 @@
-"""Pictures of docs/producing.md and docs/formats.md: stems, MIDI tracks, and a chart's sections and lanes.
+"""Pictures of docs/producing.md, formats.md and teaching.md: stems, MIDI tracks, a chart, a practice track.
 
     python scripts/make_maker_figures.py
 
-Writes docs/images/stems.png, midi_tracks.png and chart_form.png. Everything in them is rendered or written
-down here, and read back from the files that mt3drum writes.
+Writes docs/images/stems.png, midi_tracks.png, chart_form.png and practice.png. Everything in them is rendered
+or written down here, and read back from the files that mt3drum writes.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from mt3drum.formats.chart import RESOLUTION, make_chart, to_chart, to_mid
 from mt3drum.formats.midi_files import write_midi_files
 from mt3drum.formats.note_map import find_preset
 from mt3drum.formats.options import MidiOptions
+from mt3drum.formats.practice import slowed, write_practice_midi
 from mt3drum.rhythm.grid import Grid, Meter
 from mt3drum.rhythm.quantise import quantise
 from mt3drum.rhythm.tempo_map import tempo_map
@@ -172,23 +173,56 @@ def chart_picture() -> bytes:
     return png(figure)
 
 
+def practice_picture(bars: int = 2) -> bytes:
+    """The first bars of a part and of its practice track at half the tempo, read back from both files."""
+    hits, grid = part()
+    rows = {"kick": 36, "snare": 38, "hi-hat": 42, "crash": 49, "click": 76}
+    seconds = 8 * STEP * 2 * bars
+    figure, axes = plt.subplots(2, 1, figsize=(9, 3), sharex=True, layout="constrained")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "song.mid"
+        write_midi_files(hits, path, "gm", tempo_map(grid), "song", MidiOptions())
+        slow = Path(folder) / "song.practice.mid"
+        write_practice_midi(slowed(hits, grid, 0.5), slow, "gm", "song", MidiOptions())
+        for axis, file, name in zip(axes, (path, slow), ("as played", "practice"), strict=True):
+            now = 0.0
+            for message in mido.MidiFile(file):
+                now += message.time
+                if message.type != "note_on" or not message.velocity:
+                    continue
+                note = 76 if message.note == 77 else message.note  # the click's other beats
+                if note in rows.values():
+                    row = list(rows.values()).index(note)
+                    colour = "#888888" if note == 76 else plt.cm.viridis(message.velocity / 127)
+                    size = 70 if message.note == 76 else 34
+                    axis.scatter(now, row, s=size, color=colour, marker="|" if note == 76 else "o")
+            axis.set(yticks=range(len(rows)), yticklabels=list(rows), ylabel=name)
+            axis.set(xlim=(-0.1, 3 * seconds), ylim=(-0.6, len(rows) - 0.4))
+            axis.grid(axis="x", alpha=0.3)
+    axes[-1].set_xlabel("seconds")
+    return png(figure)
+
+
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, default=IMAGES, help="folder (default: docs/images)")
+    parser.add_argument("--only", help="one of the pictures, by its name without .png")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write them."""
-    output = parse_args(arguments).output
+    args = parse_args(arguments)
     for name, draw in (
         ("stems", stems_picture),
         ("midi_tracks", tracks_picture),
         ("chart_form", chart_picture),
+        ("practice", practice_picture),
     ):
-        (output / f"{name}.png").write_bytes(draw())
+        if args.only in (None, name):
+            (args.output / f"{name}.png").write_bytes(draw())
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -13,7 +15,7 @@ from mt3drum.decode.part import Part
 from mt3drum.transcriber import Failure, OnHits, Transcriber, Transcription
 from tests.grooves import ROCK, played, steady
 from tokenizer.drums import CLASS_INDEX
-from tokenizer.hits import Hit
+from tokenizer.hits import Hit, within
 
 SECONDS = 3.0
 HITS = tuple(
@@ -64,8 +66,16 @@ class Stub(Transcriber):
 
     def __init__(self, hits: tuple[Hit, ...] = HITS) -> None:
         self.hits = hits
+        self.asked: list[tuple[Part | None, dict[str, Any]]] = []
+        self.options: dict[str, Any] = {}
         self.kit = None
         self.on_file: Callable[[], object] = lambda: None
+
+    def with_options(self, **options: Any) -> Stub:
+        """Shares what it hears, and what it notes down."""
+        other = copy.copy(self)
+        other.options = options
+        return other
 
     def transcribe_files(
         self,
@@ -81,6 +91,8 @@ class Stub(Transcriber):
                 yield Failure(path, str(error))
                 continue
             self.on_file()
+            self.asked.append((part, self.options))
             if on_progress is not None:
                 on_progress(path, 0.5)
-            yield Transcription(self.hits, seconds, path)
+            hits = self.hits if part is None else within(self.hits, part.start, part.end)
+            yield Transcription(tuple(hits), seconds, path)

@@ -5,51 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from mt3drum.batch.rows import Row
 from mt3drum.extras import need
-from tokenizer.whole_file import whole_file
+from mt3drum.files import write_whole
+from mt3drum.formats.parquet import Row, to_parquet
 
 _SUFFIX = ".parquet"
-
-
-def schema() -> Any:
-    """The pyarrow schema of the rows.
-
-    Raises:
-        MissingExtra: pyarrow is not installed.
-    """
-    need("parquet", "pyarrow")
-    import pyarrow as pa
-
-    return pa.schema(
-        [
-            pa.field("path", pa.string(), nullable=False),
-            pa.field("status", pa.string(), nullable=False),
-            ("reason", pa.string()),
-            ("seconds", pa.float64()),
-            ("bpm", pa.float64()),
-            ("meter", pa.string()),
-            ("time", pa.list_(pa.float64())),
-            ("drum", pa.list_(pa.dictionary(pa.int8(), pa.string()))),
-            ("velocity", pa.list_(pa.int8())),
-            ("confidence", pa.list_(pa.float32())),
-            ("warnings", pa.list_(pa.string())),
-        ]
-    )
-
-
-def to_table(rows: Sequence[Row]) -> Any:
-    """A pyarrow Table.
-
-    Raises:
-        MissingExtra: pyarrow is not installed.
-    """
-    own = schema()
-    import pyarrow as pa
-
-    return pa.Table.from_pylist(list(rows), schema=own)
 
 
 def chunk_file(folder: Path, paths: Iterable[str]) -> Path:
@@ -64,12 +25,8 @@ def write_chunk(folder: Path, rows: Sequence[Row]) -> Path:
     Raises:
         MissingExtra: pyarrow is not installed. OSError: it cannot be written.
     """
-    table = to_table(rows)
-    import pyarrow.parquet as pq
-
     path = chunk_file(folder, [row["path"] for row in rows])
-    with whole_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_whole(path, to_parquet(rows))
     return path
 
 

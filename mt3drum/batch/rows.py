@@ -12,28 +12,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tokenizer.drums import DRUMS
+from mt3drum.formats import parquet
+from mt3drum.formats.parquet import COLUMNS, Row
 
 if TYPE_CHECKING:
     from mt3drum.result import Failure, Transcription
     from mt3drum.transcriber import Transcriber
-
-COLUMNS = (
-    "path",
-    "status",
-    "reason",
-    "seconds",
-    "bpm",
-    "meter",
-    "time",
-    "drum",
-    "velocity",
-    "confidence",
-    "warnings",
-)
-Row = dict[str, Any]
-"""One recording: `path`; `status`, done or failed; `reason`; `seconds`; `bpm` and `meter` (None: no steady
-beat); `time`, `drum` (by name), `velocity` and `confidence`, a list each with one value a hit; `warnings`."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +66,7 @@ class TranscribeRows:
         paths = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
         rows = list(self.rows(paths))
         if hasattr(batch, "column_names"):
-            from mt3drum.batch.parquet import to_table
-
-            return to_table(rows)
+            return parquet.to_table(rows)
         columns = {name: [row[name] for row in rows] for name in COLUMNS}
         return type(batch)(columns) if hasattr(batch, "iloc") else columns
 
@@ -99,20 +81,7 @@ def to_row(path: str, found: Transcription | Failure) -> Row:
         empty: Row = {name: [] for name in ("time", "drum", "velocity", "confidence", "warnings")}
         nothing = {"seconds": None, "bpm": None, "meter": None}
         return {"path": path, "status": "failed", "reason": found.reason, **nothing, **empty}
-    grid = found.beats()
-    return {
-        "path": path,
-        "status": "done",
-        "reason": None,
-        "seconds": round(found.seconds, 3),
-        "bpm": None if grid is None else round(grid.bpm, 2),
-        "meter": None if grid is None else str(grid.meter),
-        "time": [round(hit.time, 6) for hit in found.hits],
-        "drum": [DRUMS[hit.drum].name for hit in found.hits],
-        "velocity": [hit.velocity for hit in found.hits],
-        "confidence": [round(hit.confidence, 4) for hit in found.hits],
-        "warnings": list(found.warnings),
-    }
+    return parquet.to_row(path, found.hits, found.seconds, found.beats(), found.warnings, found.scheme)
 
 
 @lru_cache(maxsize=1)

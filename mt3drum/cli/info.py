@@ -85,7 +85,7 @@ def describe_file(path: Path, transcriber: Transcriber | None = None) -> dict[st
         OSError: it cannot be read.
     """
     if _is_score(path):
-        result, grid, kind = _read_score(path)
+        result, grid, kind = read_score(path)
         warnings: tuple[str, ...] = result.warnings
         return {"source": str(path), "kind": kind, **_heard(result, grid), "warnings": list(warnings)}
     from mt3drum.audio.describe import describe
@@ -107,7 +107,12 @@ def describe_file(path: Path, transcriber: Transcriber | None = None) -> dict[st
     return record
 
 
-def _read_score(path: Path) -> tuple[Transcription, Grid | None, str]:
+def read_score(path: Path) -> tuple[Transcription, Grid | None, str]:
+    """A transcription in JSON or MIDI, its beats, and what kind of file it is.
+
+    Raises:
+        ValueError: the file is neither. OSError: it cannot be read.
+    """
     if path.suffix.lower() == ".json":
         from mt3drum.formats.read_json import read_json
 

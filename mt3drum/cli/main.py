@@ -14,6 +14,9 @@ from mt3drum.cli import (
     doctor,
     export_site,
     info,
+    label,
+    listen,
+    mcp_server,
     output_options,
     review,
     transcribe,
@@ -32,11 +35,14 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     transcribe.add_transcribe(commands)
     review.add_parsers(commands)
+    listen.add_parser(commands)
+    label.add_parser(commands)
     convert.add_parser(commands, output_options.add_output)
     demo.add_parser(commands)
     export_site.add_parser(commands)
     info.add_parser(commands)
     doctor.add_parser(commands)
+    mcp_server.add_parser(commands)
     completion.add_parser(commands)
     return parser
 
@@ -63,10 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             "transcribe": transcribe.transcribe,
             "review": review.review,
             "serve": review.serve,
+            "listen": listen.listen,
+            "label": label.label,
             "convert": convert.convert,
             "demo": demo.demo,
             "info": info.info,
             "doctor": doctor.doctor,
+            "mcp": mcp_server.mcp,
             "completion": lambda args: completion.completion(args, parser),
             "export-site": export_site.export_site,
         }

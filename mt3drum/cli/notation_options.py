@@ -48,7 +48,8 @@ def add_options(parser: Any) -> None:
     add(
         "--stickings",
         choices=STYLES,
-        help="hands below the notes of musicxml, pdf and svg: right and left in turn, or right-hand lead",
+        help="hands below the notes of musicxml, pdf and svg: right and left in turn, or right-hand lead; "
+        "with left: hands exchanged, for a left-handed player at a mirrored kit",
     )
     add(
         "--practice-tempo",
@@ -114,7 +115,7 @@ def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
     known = tempo_options(args)
     if args.grid == "24" and known.meter is not None and known.meter.compound:
         raise ValueError(f"--grid 24 (triplets) does not fit the beats of {known.meter}; use 8, 16 or auto")
-    notes, pedal = _note_map(args.notes)
+    notes, pedal = note_map(args.notes)
     length = NOTE_SECONDS if args.note_length is None else args.note_length
     tracks = TrackOptions(length, pedal, args.split == "tracks")
     midi = MidiOptions(tracks, args.split == "files")
@@ -146,16 +147,18 @@ def check_formats(args: argparse.Namespace, output: Output) -> None:
     for option, (value, what, formats) in about.items():
         if value is not None and not set(formats) & set(output.formats):
             raise ValueError(f"{option} is about {what}, and --format names none")
-    if {"pdf", "svg"} & set(output.formats):
-        try:
+    try:
+        if {"pdf", "svg"} & set(output.formats):
             need("engrave", "verovio", "typst")
-        except MissingExtra as missing:
-            raise ValueError(f"--format {','.join(output.formats)}: {missing}") from None
+        if "parquet" in output.formats:
+            need("parquet", "pyarrow")
+    except MissingExtra as missing:
+        raise ValueError(f"--format {','.join(output.formats)}: {missing}") from None
     if args.split == "files" and output.to_stdout:
         raise ValueError("--split files writes several files: name a folder with -o")
 
 
-def _note_map(text: str) -> tuple[Notes, int | None]:
+def note_map(text: str) -> tuple[Notes, int | None]:
     """MIDI note numbers, and the controller of the hi-hat pedal.
 
     Raises:

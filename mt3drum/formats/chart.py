@@ -16,7 +16,7 @@ from itertools import pairwise
 import mido
 
 from mt3drum.formats.elite import TRACK as ELITE_TRACK
-from mt3drum.formats.elite import elite_events
+from mt3drum.formats.elite import elite_track
 from mt3drum.formats.lanes import (
     DIFFICULTIES,
     KICK,
@@ -74,7 +74,7 @@ def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: fl
         ticks = [round(time * _UNSTEADY_BPM / 60 * RESOLUTION) for time in _chord_times(hits)]
         charted = chart_gems(hits, ticks)
         tempos = ((0, _UNSTEADY_BPM),)
-        elite = tuple(elite_events(hits, ticks, ()))
+        elite = tuple(elite_track(hits, ticks, (), charted, RESOLUTION))
         return Chart(charted, tempos, ((0, 4, 4),), title, seconds, (), find_rolls(charted), elite)
     lines = tempo_map(score.grid)
     strokes, places = [], []
@@ -100,7 +100,7 @@ def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: fl
         seconds,
         _sections(score, lines),
         find_rolls(charted),
-        tuple(elite_events(strokes, ticks, flams)),
+        tuple(elite_track(strokes, ticks, flams, charted, RESOLUTION)),
     )
 
 

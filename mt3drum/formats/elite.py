@@ -2,7 +2,9 @@
 
 It follows the Elite Drums MIDI/Engine Specification, which YARG's charting help links, as two programs read
 it: YARG.Core (EliteDrumsPedalSustainTests: hi-hat notes under a held pedal note are closed, others open; a
-pedal note that begins with a hi-hat note is not a stomp) and Onyx (Onyx.MIDI.Track.Drums.Elite). Expert only.
+pedal note that begins with a hi-hat note is not a stomp) and Onyx (Onyx.MIDI.Track.Drums.Elite). Each easier
+difficulty is 24 notes lower (YARG.Core, Midi_EliteDrums_Preparser), without flams, second-pedal kicks and
+pedal strokes.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from itertools import pairwise
 
 import mido
 
-from mt3drum.formats.lanes import DOUBLE_KICK, HANDS, precedence
+from mt3drum.formats import lanes
+from mt3drum.formats.lanes import DIFFICULTIES, DOUBLE_KICK, HANDS, LANE_OF, Charted, Gem, precedence, thin
 from mt3drum.formats.marks import mark, marker
 from tokenizer.drums import DRUMS
 from tokenizer.hits import Hit
@@ -23,6 +26,7 @@ TOMS = {"tom1": 78, "tom2": 79, "tom3": 80, "floor": 80}
 RIDE, RIGHT_CRASH, FLAM = 81, 82, 87
 _VELOCITY = {"": 96, "accent": 127, "ghost": 1}
 _SHORT = 30  # ticks
+_LOWER = 24  # notes between two difficulties
 
 
 def note_of(drum: int) -> int:
@@ -38,10 +42,57 @@ def note_of(drum: int) -> int:
     return of_family[family]
 
 
+def elite_track(
+    hits: Sequence[Hit], ticks: Sequence[int], flams: Collection[Hit], charted: Charted, resolution: int
+) -> list[tuple[int, int, mido.Message]]:
+    """(tick, order, message) of the track, all difficulties: below Expert, strokes that pro drums keep.
+
+    Args:
+        charted: the same hits as pro drums.
+        resolution: ticks a quarter.
+    """
+    events = elite_events(hits, ticks, flams)
+    for number, difficulty in enumerate(DIFFICULTIES[1:], 1):
+        kept = _kept(hits, ticks, thin(charted, difficulty, resolution))
+        for tick, order, message in elite_events([hit for hit, _ in kept], [tick for _, tick in kept], ()):
+            events.append((tick, order, message.copy(note=message.note - _LOWER * number)))
+    return events
+
+
+def _kept(hits: Sequence[Hit], ticks: Sequence[int], gems: Sequence[Gem]) -> list[tuple[Hit, int]]:
+    """The strokes of an easier chart: as many hands a chord as it has gems for them, those of its lanes
+    first; kicks where it has one."""
+    lanes_at: dict[int, list[int]] = {}
+    for gem in gems:
+        lanes_at.setdefault(gem.tick, []).append(gem.lane)
+    chords: dict[int, list[Hit]] = {}
+    for hit, tick in zip(hits, ticks, strict=True):
+        chords.setdefault(tick, []).append(hit)
+    kept = []
+    for tick, chord in chords.items():
+        wanted = lanes_at.get(tick, [])
+        hands: dict[int, Hit] = {}
+        for hit in sorted(chord, key=lambda hit: (_lane(hit) not in wanted, precedence(hit))):
+            note = note_of(hit.drum)
+            if note == KICK and lanes.KICK in wanted:
+                kept.append((hit, tick))
+                wanted.remove(lanes.KICK)
+            elif note not in (KICK, PEDAL) and len(hands) < sum(lane != lanes.KICK for lane in wanted):
+                hands.setdefault(note, hit)
+        kept += [(hit, tick) for hit in hands.values()]
+    return kept
+
+
+def _lane(hit: Hit) -> int | None:
+    """Of pro drums."""
+    where = LANE_OF[hit.drum]
+    return None if where is None else where[0]
+
+
 def elite_events(
     hits: Sequence[Hit], ticks: Sequence[int], flams: Collection[Hit]
 ) -> list[tuple[int, int, mido.Message]]:
-    """(tick, order, message) for the track."""
+    """(tick, order, message) for Expert."""
     limits = marker(hits)
     chords: dict[int, dict[int, Hit]] = {}
     for hit, tick in sorted(zip(hits, ticks, strict=True), key=lambda pair: (pair[1], precedence(pair[0]))):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ _NOTE = 0.8  # size of the legend's notes relative to the score's
 _SVG = "http://www.w3.org/2000/svg"
 _MEI = "http://www.music-encoding.org/ns/mei"
 _XLINK = "http://www.w3.org/1999/xlink"
-SYSTEMS: dict[str, Any] = {
+_SYSTEMS: dict[str, Any] = {
     "pageWidth": WIDTH,
     "pageHeight": 100,  # one system per page
     "adjustPageHeight": True,
@@ -44,14 +45,14 @@ SYSTEMS: dict[str, Any] = {
     "svgViewBox": True,
     "smuflTextFont": "none",
 }
-_ONE_NOTE: dict[str, Any] = SYSTEMS | {
+_ONE_NOTE: dict[str, Any] = _SYSTEMS | {
     "pageWidth": 300,
     "adjustPageWidth": True,
     "pageMarginLeft": 0,
     "pageMarginBottom": 0,
     "breaks": "none",
 }
-HEADS = {"slashed": "slash", "triangle": "cross"}
+_HEADS = {"slashed": "slash", "triangle": "cross"}
 """Note heads that verovio lacks, and their replacements."""
 _TYPST = """
 #let title = sys.inputs.title
@@ -159,7 +160,7 @@ def _draw(score: Score, style: Style | None) -> tuple[list[_Picture], list[tuple
     need("engrave", "verovio", "typst")
     written = to_musicxml(score, "", style, simile_marks=True)
     written = written.replace("<part-name>", '<part-name print-object="no">')
-    systems = _engrave(written, SYSTEMS)
+    systems = _engrave(written, _SYSTEMS)
     legend = [(entry, _engrave(entry_musicxml(entry), _ONE_NOTE)[0]) for entry in entries(score)]
     return systems, legend
 
@@ -172,14 +173,14 @@ def _engrave(musicxml: str, options: dict[str, Any]) -> list[_Picture]:
     """
     import verovio
 
-    for head, other in HEADS.items():
+    for head, other in _HEADS.items():
         musicxml = musicxml.replace(f">{head}</notehead>", f">{other}</notehead>")
     verovio.enableLog(verovio.LOG_ERROR)
     toolkit = verovio.toolkit(False)
     data = Path(verovio.__file__).parent / "data"
     toolkit.setResourcePath(str(data))
     toolkit.setOptions({**options, "xmlIdSeed": 1})  # equal notes must give equal bytes
-    if not toolkit.loadData(musicxml) or not toolkit.loadData(_with_room(toolkit.getMEI())):
+    if not toolkit.loadData(musicxml) or not toolkit.loadData(_with_room(toolkit.getMEI(), _pairs(musicxml))):
         raise ValueError("verovio does not read the score")
     pictures = []
     for page in range(1, toolkit.getPageCount() + 1):
@@ -190,22 +191,47 @@ def _engrave(musicxml: str, options: dict[str, Any]) -> list[_Picture]:
     return pictures
 
 
-def _with_room(mei: str) -> str:
-    """Add invisible beats to every simile mark; without them the bar would be as narrow as the sign."""
+def _with_room(mei: str, pairs: Collection[int]) -> str:
+    """Add invisible beats to every simile mark; without them the bar would be as narrow as the sign. The two
+    bars of a two-bar simile become one of twice the width, with the sign in the middle.
+
+    Args:
+        pairs: the index of the first bar of each two-bar simile.
+    """
     ET.register_namespace("", _MEI)
     root = ET.fromstring(mei)
     meter = next(root.iter(f"{{{_MEI}}}meterSig"), None)
-    for measure in root.iter(f"{{{_MEI}}}measure"):
+    parents = {child: parent for parent in root.iter() for child in parent}
+    measures = list(root.iter(f"{{{_MEI}}}measure"))
+    for place, measure in enumerate(measures):
+        if place - 1 in pairs:
+            parents[measure].remove(measure)
+            continue
         for staff in measure.findall(f"{{{_MEI}}}staff"):
             layers = [layer for layer in staff if layer.find(f"{{{_MEI}}}mRpt") is not None]
             if not layers or meter is None:
                 continue
             for layer in layers[1:]:
                 staff.remove(layer)
+            if place in pairs:
+                (sign,) = layers[0]
+                sign.tag = f"{{{_MEI}}}mRpt2"
             room = ET.SubElement(staff, f"{{{_MEI}}}layer", n="2")
-            for _ in range(int(meter.attrib["count"])):
+            for _ in range(int(meter.attrib["count"]) * (2 if place in pairs else 1)):
                 ET.SubElement(room, f"{{{_MEI}}}space", dur=meter.attrib["unit"])
     return ET.tostring(root, encoding="unicode")
+
+
+def _pairs(musicxml: str) -> frozenset[int]:
+    """The first bar of each two-bar simile."""
+    found, run = [], 0
+    for place, measure in enumerate(ET.fromstring(musicxml).iter("measure")):
+        for sign in measure.iter("measure-repeat"):
+            run = 1 if sign.get("type") == "start" and sign.text == "2" else 0
+        if run:
+            found += [place] if run % 2 else []
+            run += 1
+    return frozenset(found)
 
 
 def _outline_music(svg: ET.Element, data: Path) -> None:

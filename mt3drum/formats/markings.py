@@ -22,8 +22,8 @@ class Markings:
     rehearsal: Mapping[int, str] = field(default_factory=dict)
     """A, B, ... where a section begins; empty if there is only one section."""
     fills: frozenset[int] = frozenset()
-    similes: frozenset[int] = frozenset()
-    """Bars equal to the one before, drawn as a simile mark."""
+    similes: Mapping[int, int] = field(default_factory=dict)
+    """Bars drawn as a simile mark -> how many bars back they repeat: 1, or 2 for both bars of a pair."""
     hands: Sequence[Sequence[Hands]] = ()
     """Hands of each event of the hands' voice; empty: no stickings."""
 
@@ -43,15 +43,26 @@ def find_markings(
     if len(form.sections) > 1:
         rehearsal = {one.first - score.first_bar: one.name for one in form.sections if one.label}
     hands = stickings(bars, score.grid.meter, style) if style else []
-    same: frozenset[int] = frozenset()
+    same: dict[int, int] = {}
     if simile_marks:
         limits = marker(note.hit for note in score.notes)
         printed = [_printed(bar, limits) for bar in bars]
         if hands:
             printed = [(bar, tuple(own)) if bar else () for bar, own in zip(printed, hands, strict=True)]
         back = similes(printed)
-        same = frozenset(number for number, bars in enumerate(back) if bars == 1 and number not in rehearsal)
+        same = {number: bars for number, bars in enumerate(back) if bars and number not in rehearsal}
+        # Half a pair is written out: a section begins at the other half.
+        same = {n: bars for n, bars in same.items() if bars == 1 or _pair_of(n, back) <= same.keys()}
     return Markings(rehearsal, frozenset(bar - score.first_bar for bar in form.fills), same, hands)
+
+
+def _pair_of(number: int, back: Sequence[int]) -> set[int]:
+    """The two bars of a two-bar simile that holds a bar."""
+    first = number
+    while first > 0 and back[first - 1] == 2:
+        first -= 1
+    start = number - (number - first) % 2
+    return {start, start + 1}
 
 
 def _printed(bar: Bar, limits: dict[int, tuple[float, float]]) -> tuple[object, ...]:
@@ -69,10 +80,11 @@ def _printed(bar: Bar, limits: dict[int, tuple[float, float]]) -> tuple[object, 
 
 def write_markings(measure: ET.Element, number: int, markings: Markings) -> None:
     """Write the markings of a bar into a MusicXML measure, after its attributes and before its notes."""
-    here, before = number in markings.similes, number - 1 in markings.similes
+    here, before = markings.similes.get(number), markings.similes.get(number - 1)
     if here != before:  # the sign begins and ends with a run of bars
         style = ET.SubElement(ET.SubElement(measure, "attributes"), "measure-style")
-        ET.SubElement(style, "measure-repeat", type="start" if here else "stop").text = "1" if here else None
+        sign = ET.SubElement(style, "measure-repeat", type="start" if here else "stop")
+        sign.text = str(here) if here else None
     if number in markings.rehearsal:
         kind = ET.SubElement(ET.SubElement(measure, "direction", placement="above"), "direction-type")
         ET.SubElement(kind, "rehearsal").text = markings.rehearsal[number]

@@ -17,9 +17,9 @@ GRIDS: Mapping[str, Steps] = {"8": 8, "16": 16, "24": 24, "auto": "auto"}
 """Grids by their option values: eighths, sixteenths, sixteenth triplets, or the best fit per beat."""
 
 
-Style = Literal["alternate", "right"]
+Style = Literal["alternate", "right", "alternate-left", "left"]
 """Sticking styles (`mt3drum.formats.stickings`)."""
-STYLES: tuple[Style, ...] = ("alternate", "right")
+STYLES: tuple[Style, ...] = ("alternate", "right", "alternate-left", "left")
 PRACTICE = 0.5
 """Default tempo of the practice formats, relative to the recording."""
 

@@ -1,4 +1,4 @@
-"""Stickings of written bars for a right-handed player.
+"""Stickings of written bars for right-handed or left-handed players.
 
 The rules are the basic ones of drum methods (Stone, Stick Control for the Snare Drummer, 1935). `alternate`
 is the single-stroke roll, right and left in turn. `right` is right-hand lead, also called natural sticking:
@@ -21,6 +21,7 @@ from tokenizer.drums import DRUMS
 _TIMEKEEPERS = ("hihat", "ride", "crash", "aux")
 """Played with the right hand, also when the left plays another drum at the same time."""
 _LEFT_TO_RIGHT = ("hihat", "snare", "rim", "crash", "tom", "aux", "ride")
+_MIRROR = str.maketrans("RLrl", "LRlr")
 _TOM_ORDER = ("tom1", "tom2", "tom3", "floor")
 
 Hands = tuple[str, ...]
@@ -32,7 +33,11 @@ def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hand
 
     Two simultaneous notes take one hand each: timekeeping cymbals the right, otherwise the drum farther to
     the right. After two simultaneous notes or a rest of one beat, `alternate` restarts with the right hand.
+    The styles for left-handed players exchange the hands, as on a mirrored kit.
     """
+    if style in ("alternate-left", "left"):
+        mirrored = stickings(bars, meter, "alternate" if style == "alternate-left" else "right")
+        return [[tuple(map(_exchanged, hands)) for hands in bar] for bar in mirrored]
     written: list[list[Hands]] = []
     turn = "R"
     for bar in bars:
@@ -54,6 +59,10 @@ def stickings(bars: Sequence[Bar], meter: Meter, style: Style) -> list[list[Hand
             turn = "L" if hand == "R" else "R"
         written.append(hands)
     return written
+
+
+def _exchanged(hand: str) -> str:
+    return hand.translate(_MIRROR)
 
 
 def _by_place(event: ChordRest, bar: Bar, meter: Meter) -> str:
@@ -90,7 +99,6 @@ def _precedence(note: Note) -> tuple[bool, int]:
     place = 10 * _LEFT_TO_RIGHT.index(family)
     if family == "tom":
         place += next(i for i, tom in enumerate(_TOM_ORDER) if name.startswith(tom))
-        place += 30 if name.startswith("floor") else 0  # next to the ride
     return not keeps_time, -place
 
 

@@ -191,6 +191,21 @@ def _csv(rendering: Rendering, path: Path) -> None:
     write_whole(path, tables.to_csv(rendering.hits, rendering.result.scheme))
 
 
+def _parquet(rendering: Rendering, path: Path) -> None:
+    from mt3drum.formats.parquet import to_parquet, to_row
+
+    result = rendering.result
+    row = to_row(
+        str(result.path or ""),
+        rendering.hits,
+        result.seconds,
+        rendering.beats,
+        rendering.warnings,
+        result.scheme,
+    )
+    write_whole(path, to_parquet([row]))
+
+
 def _jams(rendering: Rendering, path: Path) -> None:
     numbers = note_numbers(rendering.notes)
     result = rendering.result
@@ -280,6 +295,7 @@ _WRITERS: Mapping[str, Callable[[Rendering, Path], Sequence[Path] | None]] = {
     "json": _json,
     "jsonl": _jsonl,
     "csv": _csv,
+    "parquet": _parquet,
     "jams": _jams,
     "musicxml": _musicxml,
     "pdf": _pdf,

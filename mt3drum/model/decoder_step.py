@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import singledispatch
 
 import torch
 from einops import rearrange
@@ -255,14 +256,17 @@ def _longer(own: Tensor, room: int) -> Tensor:
     return functional.pad(own, (0, 0, 0, room))
 
 
+@singledispatch
 def reorder(cache: Cache, parents: Tensor) -> None:
     """Let beam b of each segment continue its old beam `parents[s, b]`; only the mask is reordered."""
     if parents.shape[1] > 1:
         cache.visible = cache.visible.gather(1, parents[:, :, None].expand(-1, -1, cache.visible.shape[2]))
 
 
-def keep(cache: Cache, segments: Tensor, heads: int) -> None:
+@singledispatch
+def keep(cache: Cache, segments: Tensor, decoder: CachedDecoder) -> None:
     """Keep only the given segments (increasing indices)."""
+    heads = decoder.heads
     rows = (segments[:, None] * heads + torch.arange(heads, device=segments.device)).flatten()
     cache.cross = [(key[rows], value[rows]) for key, value in cache.cross]
     cache.own = [(key[rows], value[rows]) for key, value in cache.own]

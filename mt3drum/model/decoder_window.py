@@ -36,6 +36,7 @@ class WindowCache:
     """[s t k]"""
 
 
+@singledispatch
 def begin_windows(decoder: CachedDecoder, encoded: EncoderOutput) -> WindowCache:
     """A cache for the segments of `encoded`."""
     cross = decoder.cross_attention(encoded.memory)
@@ -43,8 +44,10 @@ def begin_windows(decoder: CachedDecoder, encoded: EncoderOutput) -> WindowCache
     return WindowCache(cross, [(empty, empty) for _ in cross], encoded.time_keys)
 
 
-def keep_segments(cache: WindowCache, segments: Tensor, heads: int) -> None:
+@singledispatch
+def keep_segments(cache: WindowCache, segments: Tensor, decoder: CachedDecoder) -> None:
     """Keep only the given segments (increasing indices)."""
+    heads = decoder.heads
     rows = (segments[:, None] * heads + torch.arange(heads, device=segments.device)).flatten()
     cache.cross = [(key[rows], value[rows]) for key, value in cache.cross]
     cache.own = [(key[segments], value[segments]) for key, value in cache.own]

@@ -21,6 +21,7 @@ class App extends Editor {
     this.view.onready = () => this.refresh();
     this.player.onstate = () => this.onState();
     this.notation = new Notation(this);
+    this.again = new Again(this);
     this.compare = this.view.compare = new Compare(this);
     this.store = new Store(this, (text, kept) => this.onKept(text, kept));
     wireControls(this);
@@ -161,11 +162,16 @@ class App extends Editor {
     this.refresh();
   }
 
-  /** Off, or the bar at the cursor; without bars what is on the screen. */
+  /** [start, end] of the loop; without one the bar at the cursor, without bars what is on the screen. */
+  get part() {
+    const { view, bars } = this;
+    if (view.loop) return [view.loop.start, view.loop.end];
+    const part = bars.tempo ? bars.barAround(this.player.time) : [view.start, view.start + view.span];
+    return part.map((time) => clamp(time, [0, this.score.seconds]));
+  }
+
   toggleLoop() {
-    const { view } = this;
-    if (view.loop) this.setLoop(null);
-    else this.setLoop(this.bars.tempo ? this.bars.barAround(this.player.time) : [view.start, view.start + view.span]);
+    this.setLoop(this.view.loop ? null : this.part);
   }
 
   /** @param end "start" or "end": that end of the loop comes to the cursor */

@@ -90,7 +90,9 @@ def make_app(
     async def home(request: Request) -> Response:
         told = {"bytes": limits.bytes, "formats": dict(SUFFIX), "labels": LABELS}
         room = f"up to {limits.seconds / 60:.0f} minutes and {limits.bytes >> 20} MiB each"
-        return scores.html(fill("serve.html", ("uploads", "serve"), limits=room, data=json_text(told)))
+        return scores.html(
+            fill("serve.html", ("saving", "uploads", "serve"), limits=room, data=json_text(told))
+        )
 
     routes = [
         Route("/", home),

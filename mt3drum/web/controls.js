@@ -38,7 +38,7 @@ function wireControls(app) {
     radio.addEventListener("change", () => app.setMode(radio.value));
   }
   for (const button of document.querySelectorAll("button[data-format]")) {
-    button.addEventListener("click", () => exportAs(app, button.dataset.format));
+    button.addEventListener("click", () => whileBusy(button, () => exportAs(app, button.dataset.format)));
   }
   on("#bars", "change", (event) => app.showBars(event.target.checked));
   on("#find-beats", "click", () => findBeats(app));

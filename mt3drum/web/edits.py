@@ -51,7 +51,7 @@ def parse_edit(body: bytes, length: float) -> Edit:
         raise ValueError("notes must be gm or td17")
     if steps is not None and steps not in GRIDS:
         raise ValueError(f"grid must be one of {', '.join(GRIDS)}")
-    hits = sorted(_hit(row, length) for row in rows)
+    hits = sorted(read_hit(row, length) for row in rows)
     bpm, meter, beats = values.get("bpm"), values.get("meter"), values.get("beats")
     grid = None if beats is None else read_tempo(beats)
     if grid is not None and hits:
@@ -65,7 +65,14 @@ def parse_edit(body: bytes, length: float) -> Edit:
     return Edit(tuple(hits), notes, options)
 
 
-def _hit(row: Sequence[Any], length: float) -> Hit:
+def read_hit(row: Sequence[Any], length: float) -> Hit:
+    """A hit from a row of a request: seconds, drum, velocity, confidence.
+
+    Args:
+        length: of the recording, seconds.
+    Raises:
+        ValueError, TypeError: it is none, or outside the recording.
+    """
     seconds, drum, velocity, confidence = row
     if type(drum) is not int or type(velocity) is not int or not 0 <= seconds <= length + PAST_END:
         raise ValueError("a hit is [seconds within the recording, drum 0..25, velocity, confidence]")
@@ -131,7 +138,7 @@ def parse_changes(values: Any, length: float) -> Changes:
         raise ValueError("removed and changed are lists")
     if len(removed) + len(changed) > MAX_HITS:
         raise ValueError(f"more than {MAX_HITS} changes")
-    rows = tuple((_id(row[0]), _hit(row[1:5], length), bool(row[5])) for row in changed)
+    rows = tuple((_id(row[0]), read_hit(row[1:5], length), bool(row[5])) for row in changed)
     has_tempo = "tempo" in values
     record = values.get("tempo")
     tempo = None if record is None else read_tempo(record)

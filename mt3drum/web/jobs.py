@@ -7,13 +7,15 @@ import secrets
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from mt3drum.audio.recording import AudioError
 from mt3drum.files import AUDIO_SUFFIXES
-from mt3drum.transcriber import Failure, Transcriber
+from mt3drum.transcriber import Failure, Transcriber, Transcription
+from mt3drum.web.again import Again, Work
 from mt3drum.web.page import page_data, shown
 from mt3drum.web.work import WorkFolder
 
@@ -35,6 +37,10 @@ class Limits:
     """Maximum time to transcribe a recording."""
     uploads: int = 2
     """Maximum simultaneous uploads."""
+    part_seconds: float = 600.0
+    """Maximum duration of a part that is transcribed again."""
+    parts: int = 4
+    """Maximum parts waiting to be transcribed again."""
     exports: int = 2
     """Maximum simultaneous exports; others wait."""
     waiting: int = 8
@@ -145,6 +151,7 @@ class Queue:
         """Seconds of work per second of audio, for the last recording."""
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
+        self._parts: deque[Work] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="mt3drum-worker", daemon=True)
@@ -169,6 +176,8 @@ class Queue:
             self._stopping = True
             self._changed.notify_all()
         self._thread.join(timeout=60)
+        for part in self._parts:
+            part.future.cancel()
 
     def reserve(self, name: str) -> Job:
         """Create a job whose upload may begin.
@@ -202,6 +211,24 @@ class Queue:
             self._waiting.append(job)
             self._changed.notify_all()
 
+    def again(self, sound: Path, again: Again) -> Future[Transcription]:
+        """Transcribe a part of a recording, before the next recording or between two batches of one.
+
+        Raises:
+            Busy: too many wait.
+        """
+        with self._changed:
+            if len(self._parts) >= self.limits.parts or self._stopping:
+                raise Busy("other parts are being transcribed; try again in a moment")
+            part = Work(sound, again, self.limits.work_seconds)
+            self._parts.append(part)
+            self._changed.notify_all()
+        return part.future
+
+    def _do_parts(self) -> None:
+        while self._parts:
+            self._parts.popleft().do(self.transcriber, lambda: self._stopping)
+
     def find(self, identity: str) -> Job | None:
         """Return a job by its id, None if there is none."""
         with self._changed:
@@ -228,11 +255,14 @@ class Queue:
 
     def _work(self) -> None:
         while True:
+            self._do_parts()
             with self._changed:
-                while not self._waiting and not self._stopping:
+                while not self._waiting and not self._parts and not self._stopping:
                     self._changed.wait()
                 if self._stopping:
                     return
+                if self._parts:
+                    continue
                 job = self._waiting.popleft()
                 job.state = "working"
             state: State = "done"
@@ -269,6 +299,7 @@ class Queue:
             job.progress, job.stepped = share, time.monotonic()
             if job.cancelled or self._stopping:
                 raise _Stopped("stopped")
+            self._do_parts()
             if time.monotonic() > end:
                 raise _Stopped(f"stopped: it took longer than {self.limits.work_seconds:.0f} s")
 

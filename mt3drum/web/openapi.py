@@ -8,12 +8,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from mt3drum.decoding import DECODERS
 from mt3drum.files import SUFFIX
 from mt3drum.formats.options import GRIDS
 from mt3drum.rhythm.patterns import PATTERNS
+from mt3drum.web.again import MAX_BEAM
 from mt3drum.web.jobs import Limits
 from mt3drum.web.notation import MAX_BARS
-from tokenizer.drums import DRUMS
+from tokenizer.drums import DRUMS, FAMILIES
 
 Json = dict[str, Any]
 
@@ -67,6 +69,23 @@ def _sent() -> Json:
                 "notes": {"enum": ["gm", "td17"], "default": "gm"},
                 "grid": {"enum": list(GRIDS), "description": "quantise; without it: as played"},
                 "beats": _reference("Tempo") | {"description": "beats to keep"},
+            },
+        ),
+        "Part": _object(
+            {
+                "hits": {"type": "array", "items": _reference("Hit")},
+                "from": _SECONDS | {"description": "start of the part"},
+                "to": _SECONDS | {"description": "its end"},
+            },
+            {
+                "decoder": {"enum": list(DECODERS), "description": "frames: the onset head alone"},
+                "beam": {"type": "integer", "minimum": 1, "maximum": MAX_BEAM},
+                "minimum_confidence": {"type": "number", "minimum": 0, "maximum": 1},
+                "families": {
+                    "type": "array",
+                    "items": {"enum": list(FAMILIES)},
+                    "description": "drums to replace; without it: all",
+                },
             },
         ),
         "Bars": _object(
@@ -124,6 +143,16 @@ def _schemas() -> Json:
             {
                 "svg": {"type": "string"},
                 "first": {"type": "integer", "description": "number of its first bar"},
+            }
+        ),
+        "Replaced": _object(
+            {
+                "removed": {
+                    "type": "array",
+                    "items": _COUNT,
+                    "description": "places in `hits` of those that go",
+                },
+                "added": {"type": "array", "items": _reference("Hit")},
             }
         ),
         "Edits": _object({"revision": _COUNT, **changes}, revised),
@@ -247,6 +276,20 @@ def _score_paths() -> Json:
     }
 
 
+def _part_path() -> Json:
+    return {
+        "/api/jobs/{id}/part": {
+            "parameters": [_IDENTITY],
+            "post": _operation(
+                "Transcribe a part again, with other options, and merge it into the hits that are sent",
+                {200: _answer("what becomes of the hits", _reference("Replaced"))},
+                {**_JSON_ERRORS, 422: "cannot be transcribed again", 503: "busy; try again"},
+                requestBody=_body("Part"),
+            ),
+        },
+    }
+
+
 def document(port: int, limits: Limits) -> Json:
     """The complete document.
 
@@ -264,7 +307,7 @@ def document(port: int, limits: Limits) -> Json:
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": f"http://127.0.0.1:{port}"}],
-        "paths": {**_job_paths(limits), **_score_paths()},
+        "paths": {**_job_paths(limits), **_score_paths(), **_part_path()},
         "components": {"schemas": _schemas()},
     }
 

@@ -67,6 +67,7 @@ _COMMON = (
 LABELS = {
     "musicxml": "MusicXML",
     "jams": "JAMS",
+    "parquet": "Parquet",
     "tab": "Drum tab",
     "chart": "Clone Hero (zip)",
     "wav": "WAV: click and drums",
@@ -92,10 +93,12 @@ SCRIPTS = (
     "match",
     "read_score",
     "compare",
+    "again",
     "pointer",
     "keys",
     "editor",
     "app",
+    "saving",
     "files",
     "controls",
     "start",
@@ -134,7 +137,7 @@ def page_data(
     recording = open_file(audio)
     grid = Rendering(result, "gm", options or ScoreOptions()).grid
     kind, sound = embedded_audio(audio, recording)
-    hits, candidates = _rows(result.hits), _rows(result.candidates)
+    hits, candidates = page_rows(result.hits), page_rows(result.candidates)
     with audio.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(json.dumps([hits, candidates]).encode())
@@ -179,7 +182,8 @@ def build_page(
     return render_page(page_data(result, audio, name=name, options=options))
 
 
-def _rows(hits: Iterable[Hit]) -> list[tuple[float, int, int, float]]:
+def page_rows(hits: Iterable[Hit]) -> list[tuple[float, int, int, float]]:
+    """Seconds, drum, velocity and confidence of each, as far as the page tells them apart."""
     return [(round(hit.time, 6), hit.drum, hit.velocity, round(hit.confidence, 4)) for hit in hits]
 
 

@@ -119,6 +119,17 @@ class Score {
     this.changed();
   }
 
+  /** Put rows [time, drum, velocity, confidence] in the place of hits; one step that can be undone. Candidates of the
+   * same strokes go. */
+  exchange(removed, rows, kind) {
+    const from = this.originals.size + Math.floor(Math.random() * 2 ** 50);
+    const added = rows.map(([time, drum, velocity, confidence], i) =>
+      this.clean({ id: from + i, time, drum, velocity, confidence, candidate: false }));
+    const doubled = this.hits.filter((hit) => hit.candidate && added.some((other) =>
+      other.drum === hit.drum && Math.abs(other.time - hit.time) <= SAME_SECONDS));
+    if (removed.length || added.length) this.step(kind, [...removed, ...doubled], added);
+  }
+
   /** Make the hits those of a map from ids; one step that can be undone. */
   become(hits, kind) {
     const removed = this.hits.filter((hit) => !hits.has(hit.id) || !sameHit(hits.get(hit.id), hit));

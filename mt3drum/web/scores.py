@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import tempfile
@@ -22,8 +23,9 @@ from mt3drum.rhythm.estimate import estimate
 from mt3drum.rhythm.patterns import PATTERNS
 from mt3drum.transcriber import Transcription
 from mt3drum.web import notation
+from mt3drum.web.again import difference, parse_again
 from mt3drum.web.edits import Edit, parse_changes, parse_edit
-from mt3drum.web.jobs import Job
+from mt3drum.web.jobs import Busy, Job, Queue
 from mt3drum.web.page import LABELS, PageData, page_tempo, render_page, shown
 from mt3drum.web.work import Stale, WorkFolder
 
@@ -40,6 +42,7 @@ def routes() -> list[Route]:
         Route("/api/jobs/{id}/export/{format}", _export_kept, methods=["GET"]),
         Route("/api/jobs/{id}/tempo", _tempo, methods=["POST"]),
         Route("/api/jobs/{id}/notation", _notation, methods=["POST"]),
+        Route("/api/jobs/{id}/part", _part, methods=["POST"]),
         Route("/api/jobs/{id}/edits", _edits, methods=["GET"]),
         Route("/api/jobs/{id}/edits", _save_edits, methods=["PUT"]),
     ]
@@ -81,6 +84,7 @@ async def _page(request: Request) -> Response:
             "export": f"{address}/export",
             "tempo": f"{address}/tempo",
             "edits": f"{address}/edits",
+            "part": f"{address}/part",
             "notation": f"{address}/notation" if notation.available() else None,
             "formats": dict(SUFFIX),
             "labels": LABELS,
@@ -163,6 +167,28 @@ async def _notation(request: Request) -> Response:
     except (ValueError, OSError, write.NoGridError) as error:
         raise HTTPException(422, f"no notation: {shown(str(error))[:200]}") from None
     return JSONResponse({"svg": svg, "first": first})
+
+
+async def _part(request: Request) -> Response:
+    """Transcribe `from`..`to` again and say what becomes of the hits that are sent: `removed` (their places
+    in the request) and `added` (rows)."""
+    job, work = _done(request)
+    queue: Queue = request.app.state.queue
+    body = await _json(request)
+    try:
+        again = parse_again(body, job.seconds, queue.limits.part_seconds)
+    except _WRONG as error:
+        raise HTTPException(400, f"not a part: {shown(str(error))[:200]}") from None
+    try:
+        found = await asyncio.wrap_future(queue.again(work.sound(job.id), again))
+        removed, added = await run_in_threadpool(difference, again, found)
+    except Busy as error:
+        raise HTTPException(503, str(error)) from None
+    except (ValueError, OSError) as error:
+        reason = str(error).replace(str(work.sound(job.id)), job.name)
+        raise HTTPException(422, f"cannot be transcribed again: {shown(reason)[:200]}") from None
+    rows = [(hit.time, hit.drum, hit.velocity, hit.confidence) for hit in added]
+    return JSONResponse({"removed": removed, "added": rows})
 
 
 async def _export(request: Request) -> Response:

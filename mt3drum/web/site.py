@@ -153,9 +153,8 @@ def _review_script() -> str:
     """The review page's scripts, without the start that reads data from the page."""
     code = "\n".join(_asset(f"{name}.js") for name in SCRIPTS if name != "start")
     start = "const start = (data, url) => (window.app = new App(data, url));"
-    return (
-        f'(() => {{\n"use strict";\n{code}\n{start}\nwindow.mt3drumReview = {{ fillPage, start, LOCAL }};\n}})();\n'
-    )
+    public = "window.mt3drumReview = { fillPage, start, LOCAL };"
+    return f'(() => {{\n"use strict";\n{code}\n{start}\n{public}\n}})();\n'
 
 
 def _asset(name: str) -> str:

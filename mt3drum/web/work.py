@@ -133,6 +133,10 @@ class WorkFolder:
         folder = self.recordings / identity
         return PageData(_read(folder / "page.json"), (folder / "sound").read_bytes())
 
+    def sound(self, identity: str) -> Path:
+        """The recording as the page carries it."""
+        return self.recordings / identity / "sound"
+
     def values(self, identity: str) -> dict[str, Any]:
         """`page` without the audio."""
         return _read(self.recordings / identity / "page.json")

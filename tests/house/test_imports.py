@@ -75,7 +75,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"decode"},
         {"transcriber"},
         {"__init__"},
-        {"batch"},
+        {"batch", "live", "one_shots"},
         {"web"},
         {"cli"},
         {"__main__"},

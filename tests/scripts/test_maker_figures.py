@@ -7,11 +7,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from scripts.make_maker_figures import chart_picture, part, tracks_picture
+from scripts.make_maker_figures import chart_picture, part, practice_picture, tracks_picture
 
 
 def test_pictures_are_drawn() -> None:
-    for draw in (tracks_picture, chart_picture):
+    for draw in (tracks_picture, chart_picture, practice_picture):
         picture = np.asarray(Image.open(BytesIO(draw())).convert("RGB"))
         assert picture.shape[1] == 900
         assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20

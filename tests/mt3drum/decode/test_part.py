@@ -55,13 +55,13 @@ def test_only_the_segments_of_the_part_are_decoded(
     transcriber: Transcriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[int] = []
-    decode = transcriber._decode
+    decode = transcriber.decode
 
     def counted(batch: Any, *rest: Any) -> None:
         decoded.append(len(batch))
         decode(batch, *rest)
 
-    monkeypatch.setattr(transcriber, "_decode", counted)
+    monkeypatch.setattr(transcriber, "decode", counted)
     list(transcriber.transcribe_files([DEMO], part=Part(3.5, 5.0)))
     assert decoded == [1]  # of four
 
@@ -77,6 +77,13 @@ def test_a_part_beyond_the_end_is_a_failure(transcriber: Transcriber) -> None:
 def test_an_empty_part_is_refused(start: float, end: float) -> None:
     with pytest.raises(ValueError, match="is empty"):
         Part(start, end)
+
+
+def test_segments_beside_a_part_are_needed_too() -> None:
+    """Their strokes within a quarter of a second can be joined with those in the part."""
+    part = Part(2, 4)
+    assert [part.needs(start, 9.0) for start in (3.9, 4.2, 4.3)] == [True, True, False]
+    assert [part.needs(0.0, end) for end in (2.1, 1.8, 1.7)] == [True, True, False]
 
 
 def test_merging_replaces_the_part_alone() -> None:

@@ -141,6 +141,43 @@ def test_eight_lanes_tell_open_hats_from_closed_ones() -> None:
     assert hats(chart_of(rows)) == wanted
 
 
+def shifted(notes: list[tuple[int, int, int, int]], number: int) -> list[tuple[int, int]]:
+    """(tick, note as on Expert) of a difficulty of the eight-lane track: 24 notes from one to the next."""
+    return [(start, note + 24 * number) for start, _, note, _ in notes if 72 <= note + 24 * number <= 82]
+
+
+def test_easier_eight_lanes_keep_what_easier_pro_drums_keep() -> None:
+    rows = [(0.125 * i, "hihat_open" if i % 8 == 6 else "hihat_closed", 100) for i in range(96) if i != 8]
+    rows += [(0.5 + i, "snare_head", 110) for i in range(12)] + [(0.125 * i, "kick", 100) for i in range(96)]
+    rows += [(4.0 * i, "crash1", 120) for i in range(3)] + [(1.0, "hihat_pedal", 90)]
+    rows += [(10.0 + 0.5 * i, "tom2_head", 110) for i in range(4)]
+    chart = chart_of(rows)
+    midi = mido.MidiFile(file=io.BytesIO(to_mid(chart)))
+    notes = notes_of(chart, "PART ELITE_DRUMS")
+    before = set(shifted(notes, 0))
+    cymbal = {"yellow cymbal": 76, "green cymbal": 77, "red": 75, "blue": 79}
+    for number, base in enumerate((96, 84, 72, 60)):  # of PART DRUMS
+        found = shifted(notes, number)
+        gems = [(tick, what) for tick, what, _ in mid_notes(midi, base).elements()]
+        own = [(tick, note) for tick, note in found if note != 72]
+        if number:
+            assert sorted(own) == sorted(
+                (tick, 74 if what == "kick" else cymbal[what]) for tick, what in gems
+            )
+            assert {note for _, note in own} <= {74, 75, 76, 77, 79}  # no second pedal
+            assert set(own) <= {(tick, 74 if note == 73 else note) for tick, note in before}
+            assert len(own) < len([note for _, note in before if note != 72])
+        before = set(found)
+        pedal = [(a, b) for a, b, note, _ in notes if note + 24 * number == 72]
+        sticks = {tick for tick, note in own if note == 76}
+        opened = {tick for tick in sticks if not any(a <= tick < b for a, b in pedal)}
+        wanted = {i * RESOLUTION // 4 for i in range(96) if i % 8 == 6}
+        assert opened == sticks & wanted and sticks - opened
+        stomps = {a for a, _ in pedal} - sticks
+        assert stomps == ({2 * RESOLUTION} if number == 0 else set())
+    assert not [note for *_, note, _ in notes if 83 <= note + 24 <= 95]
+
+
 def test_eight_lanes_keep_drums_apart_and_dynamics() -> None:
     rows = [(0.0, "kick", 100), (0.0, "crash1", 127), (0.0, "tom1_head", 90), (0.0, "hihat_closed", 90)]
     rows += [
@@ -152,7 +189,8 @@ def test_eight_lanes_keep_drums_apart_and_dynamics() -> None:
     rows += [(3.0 + 0.5 * i, "snare_head", velocity) for i, velocity in enumerate((90, 90, 20, 127))]
     rows += [(6.0 + 0.1 * i, "kick", 100) for i in range(4)]
     chart = chart_of(rows)
-    found = [(start, note, velocity) for start, _, note, velocity in notes_of(chart, "PART ELITE_DRUMS")]
+    notes = notes_of(chart, "PART ELITE_DRUMS")
+    found = [(start, note, velocity) for start, _, note, velocity in notes if note >= 72]  # Expert
     at = {start: {note for tick, note, _ in found if tick == start} for start, _, _ in found}
     beat = RESOLUTION * 2  # a second
     assert at[0] == {74, 77, 78}  # of three hands the hi-hat goes, with its pedal

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import replace
 from importlib import util
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import music21
 import pytest
 
 from mt3drum.cli import main
-from mt3drum.formats import legend
+from mt3drum.formats import legend, markings
 from mt3drum.formats.markings import find_markings
 from mt3drum.formats.musicxml import to_musicxml
 from mt3drum.formats.notation import bars
@@ -19,9 +21,10 @@ from mt3drum.formats.options import ScoreOptions
 from mt3drum.formats.write import Rendering, write
 from mt3drum.result import Transcription
 from mt3drum.rhythm.quantise import Score
+from mt3drum.rhythm.sections import find_form
 from tests.grooves import ROCK, played, steady
 from tests.readers import SVG, written_bars
-from tokenizer.drums import DRUMS
+from tokenizer.drums import CLASS_INDEX, DRUMS
 from tokenizer.hits import Hit
 
 RIDE = {
@@ -58,9 +61,43 @@ def test_sections_fills_and_similes(score: Score) -> None:
     found = find_markings(score, bars(score), "right", simile_marks=True)
     assert found.rehearsal == {0: "A", 8: "B"} and found.fills == {7}
     # A crash opens every fourth bar, so that this bar and the one after it differ from those before.
-    assert found.similes == {2, 3, 6, 10, 11, 14, 15} and len(found.hands) == 16
+    assert found.similes == dict.fromkeys((2, 3, 6, 10, 11, 14, 15), 1) and len(found.hands) == 16
     plain = find_markings(score, bars(score))
     assert not plain.similes and not plain.hands and plain.rehearsal == found.rehearsal
+
+
+def pairs(second: int | None = None) -> Score:
+    """Twelve bars, every other one with a kick more; with a crash on one of them."""
+    rows = [(2.0 * bar + 0.25 * i, "hihat_closed") for bar in range(12) for i in range(8)]
+    rows += [(2.0 * bar + 0.5 * i, ("kick", "snare_head")[i % 2]) for bar in range(12) for i in range(4)]
+    rows += [(2.0 * bar + 0.75, "kick") for bar in range(1, 12, 2)]
+    rows += [] if second is None else [(2.0 * second, "crash1")]
+    hits = sorted(Hit(1.0 + time, CLASS_INDEX[name], 90) for time, name in rows)
+    return Rendering(Transcription(tuple(hits), 26.0), "gm", ScoreOptions(bpm=120)).score
+
+
+def test_bars_that_repeat_in_pairs() -> None:
+    score = pairs()
+    found = find_markings(score, bars(score), simile_marks=True)
+    assert found.similes == dict.fromkeys(range(2, 12), 2)
+    document = to_musicxml(score, "t", simile_marks=True)
+    assert document.count('<measure-repeat type="start">2</') == 1
+    # A bar that differs, and the pair that holds it, are written out, and so is the one that comes after it.
+    score = pairs(second=4)
+    found = find_markings(score, bars(score), simile_marks=True)
+    assert found.similes == dict.fromkeys((2, 3, 7, 8, 9, 10), 2)
+
+
+def test_half_a_pair_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a section begins in the middle of a pair, or with one."""
+    score = pairs()
+    form = find_form(score)
+    for first, wanted in ((5, {2, 3, 6, 7, 8, 9, 10, 11}), (8, {2, 3, 4, 5, 6, 7, 10, 11})):
+        second = replace(form.sections[0], label="B", first=score.first_bar + first)
+        sections = (replace(form.sections[0], label="A"), second)
+        other = replace(form, sections=sections)
+        monkeypatch.setattr(markings, "find_form", lambda _, other=other: other)
+        assert find_markings(score, bars(score), simile_marks=True).similes == dict.fromkeys(wanted, 2)
 
 
 def test_one_section_has_no_mark() -> None:
@@ -127,6 +164,20 @@ def test_the_picture_has_every_note(score: Score) -> None:
         c for text in root.iter(f"{SVG}text") for c in "".join(text.itertext()) if "\ue000" <= c <= "\uf8ff"
     ]
     assert svg == to_svg(score, TITLE)
+
+
+@engraver
+@pytest.mark.parametrize("second", [None, 4])
+def test_the_picture_has_two_bar_similes(second: int | None) -> None:
+    from mt3drum.formats.engrave import to_svg
+
+    score = pairs(second)
+    svg = to_svg(score, TITLE)
+    counted = written_bars(svg.encode())
+    notes = Counter(int(note.position // 4) for note in score.notes)
+    assert counted == [notes[bar] for bar in sorted(notes)] and len(counted) == 12
+    signs = [g for g in ET.fromstring(svg).iter(f"{SVG}g") if g.get("class") == "mRpt2"]
+    assert len(signs) == (5 if second is None else 3)
 
 
 @engraver

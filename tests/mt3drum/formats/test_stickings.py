@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -70,7 +71,10 @@ def test_two_at_once_are_one_a_hand(style: Style) -> None:
     assert hands(style, ("0", "snare_head"), ("0", "hihat_closed")) == "L+R"
     assert hands(style, ("0", "snare_head"), ("0", "floor_tom_head")) == "L+R"
     assert hands(style, ("0", "snare_head"), ("0", "crash1")) == "L+R"
-    assert hands(style, ("0", "tom1_head"), ("0", "tom2_head")) == "L+R"
+    toms = ("snare_head", "tom1_head", "tom2_head", "tom3_head", "floor_tom_head")
+    for left, right in pairwise(toms):
+        assert hands(style, ("0", left), ("0", right)) == "L+R"
+    assert hands(style, ("0", "floor_tom_head"), ("0", "ride")) == "L+R"  # it keeps time
     three = hands(style, ("0", "snare_head"), ("0", "hihat_closed"), ("0", "ride")).split("+")
     assert sorted(three) == ["-", "L", "R"]
 
@@ -78,6 +82,19 @@ def test_two_at_once_are_one_a_hand(style: Style) -> None:
 def test_after_both_hands_the_right_begins() -> None:
     notes = [("0", "snare_head"), ("0", "hihat_closed"), ("0.5", "snare_head"), ("0.75", "snare_head")]
     assert hands("alternate", *notes) == "L+R R L"
+
+
+def test_a_left_handed_player_exchanges_the_hands() -> None:
+    """Of the same music: the cymbal is the left hand's, which leads."""
+    assert hands("left", *on("hihat_closed", "0", "0.25", "0.5", "0.75")) == "L R L R"
+    assert hands("left", ("0", "snare_head"), ("0", "hihat_closed")) == "R+L"
+    assert hands("alternate-left", *on("snare_head", "0", "0.5"), graces=("snare_head",)) == "rL lR"
+    three = hands("left", ("0", "snare_head"), ("0", "hihat_closed"), ("0", "ride")).split("+")
+    assert sorted(three) == ["-", "L", "R"]
+    music = [*on("snare_head", "0", "0.25", "0.75", "1.5"), *on("hihat_closed", "0", "0.5", "1")]
+    for style, mirrored in (("alternate", "alternate-left"), ("right", "left")):
+        exchanged = hands(style, *music).translate(str.maketrans("RL", "LR"))  # type: ignore[arg-type]
+        assert hands(mirrored, *music) == exchanged  # type: ignore[arg-type]
 
 
 def test_a_flam_is_both_hands_and_feet_have_none() -> None:

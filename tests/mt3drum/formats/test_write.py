@@ -11,6 +11,7 @@ from typing import Literal
 
 import mido
 import numpy as np
+import pandas as pd
 import pytest
 
 from mt3drum.audio.recording import open_array
@@ -39,6 +40,23 @@ NEED_BEATS = ("musicxml", "pdf", "svg", "tab", "practice-midi", "practice-wav")
 def rock() -> Transcription:
     hits, _ = played(ROCK, 6, steady(118.0, 0.9), 4)
     return Transcription(tuple(hits), 14.0, Path("folder/söng.wav"))
+
+
+def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path, rock: Transcription) -> None:
+    """Read by pandas; families of drums under their own names."""
+    coarse = Transcription(rock.hits[:5], 3.0, Path("b.wav"), ("quiet",), scheme="5")
+    write.write(rock, tmp_path / "a", ("parquet",), options=ScoreOptions(grid=16))
+    write.write(coarse, tmp_path / "b", ("parquet",))
+    frame = pd.read_parquet(tmp_path).set_index("path")
+    whole, part = frame.loc["folder/söng.wav"], frame.loc["b.wav"]
+    assert (whole["status"], whole["meter"], whole["seconds"]) == ("done", "4/4", 14.0)
+    assert whole["bpm"] == pytest.approx(118, rel=0.005) and len(whole["time"]) == len(rock.hits)
+    assert sorted(whole["drum"]) == sorted(DRUMS[hit.drum].name for hit in rock.hits)
+    steps = np.array(whole["time"]) * whole["bpm"] / 60 * 4  # of the grid of sixteenths
+    assert np.ptp(np.diff(steps) - np.round(np.diff(steps))) < 0.1
+    assert list(part["velocity"]) == [hit.velocity for hit in coarse.hits]
+    assert set(part["drum"]) <= {"KD", "SD", "TT", "HH", "CY"} and list(part["warnings"]) == ["quiet"]
+    assert pd.isna(part["bpm"]) and pd.isna(part["meter"])
 
 
 @pytest.fixture(scope="module")

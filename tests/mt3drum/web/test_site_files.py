@@ -55,11 +55,11 @@ def test_beats_exports_notation_and_print(page: Any, take: Path, tmp_path: Path,
     for name in ("musicxml", "tab"):
         assert saved(page, name, tmp_path).read_bytes() == expected[name].read_bytes()
     with (
-        zipfile.ZipFile(saved(page, "chart", tmp_path)) as ours,
-        zipfile.ZipFile(expected["chart"]) as theirs,
+        zipfile.ZipFile(saved(page, "chart", tmp_path)) as made,
+        zipfile.ZipFile(expected["chart"]) as right,
     ):
-        assert {name: ours.read(name) for name in ours.namelist()} == {
-            name: theirs.read(name) for name in theirs.namelist()
+        assert {name: made.read(name) for name in made.namelist()} == {
+            name: right.read(name) for name in right.namelist()
         }
     ours, theirs = (
         read_midi(path, LABEL_MAPS["td17"]) for path in (saved(page, "midi", tmp_path), expected["midi"])
