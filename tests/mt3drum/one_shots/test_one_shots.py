@@ -117,7 +117,12 @@ def test_each_content_is_analysed_once_and_failures_stop_nothing(
     ]
     (tmp_path / "bad.wav").write_bytes(b"RIFF nothing")
     loads, reads = [], []
-    monkeypatch.setattr(library, "read_sample", lambda path: reads.append(path) or read_sample(path))
+
+    def counted(path: Path) -> np.ndarray:
+        reads.append(path)
+        return read_sample(path)
+
+    monkeypatch.setattr(library, "read_sample", counted)
 
     def load() -> Transcriber:
         loads.append(1)
