@@ -242,6 +242,8 @@ def test_without_the_extra_one_line_says_so(
     assert main.main(command) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "pip install 'mt3drum[engrave]'" in error
+    assert main.main([*command[:-1], "parquet,csv"]) == 2
+    assert "--format parquet,csv: pyarrow is not installed" in capsys.readouterr().err
     # In Python the other formats are written.
     written = Rendering(song(), "gm", ScoreOptions()).write(
         {"pdf": tmp_path / "a.pdf", "tab": tmp_path / "a.txt"}
