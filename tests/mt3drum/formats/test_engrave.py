@@ -131,8 +131,8 @@ def test_the_picture_has_every_note(score: Score) -> None:
 
 @engraver
 def test_the_layout_of_the_picture(score: Score, capfd: pytest.CaptureFixture[str]) -> None:
-    """In tenths of a millimetre: 1800 and margins of 60; title, rows of four legend entries with notes of 0.8 of
-    their size, the signs, then systems 30 apart."""
+    """In tenths of a millimetre: 1800 and margins of 60; title, rows of four legend entries with notes of 0.8
+    of their size, the signs, then systems 30 apart."""
     from mt3drum.formats.engrave import to_svg
 
     root = ET.fromstring(to_svg(score, "a\x07b"))
