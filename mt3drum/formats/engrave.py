@@ -52,7 +52,7 @@ _ONE_NOTE: dict[str, Any] = _SYSTEMS | {
     "pageMarginBottom": 0,
     "breaks": "none",
 }
-_HEADS = {"slashed": "slash", "triangle": "cross"}
+HEADS = {"slashed": "slash", "triangle": "cross"}
 """Note heads that verovio lacks, and their replacements."""
 _TYPST = """
 #let title = sys.inputs.title
@@ -173,7 +173,7 @@ def _engrave(musicxml: str, options: dict[str, Any]) -> list[_Picture]:
     """
     import verovio
 
-    for head, other in _HEADS.items():
+    for head, other in HEADS.items():
         musicxml = musicxml.replace(f">{head}</notehead>", f">{other}</notehead>")
     verovio.enableLog(verovio.LOG_ERROR)
     toolkit = verovio.toolkit(False)
