@@ -3,8 +3,8 @@
     python scripts/compare_runtimes.py $DATA/real $DATA/electronic/development --clips 6
 
 Recordings are files or folders; --clips adds rendered clips, with bands, made without data; --docs PAGE
-writes the result there. Exit code 1: some recording has other hits, times off by more than 1 ms or velocities off by
-more than 1.
+writes the result there. Exit code 1: some recording has other hits, times off by more than 1 ms or
+velocities off by more than 1.
 """
 
 from __future__ import annotations
