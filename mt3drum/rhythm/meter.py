@@ -40,8 +40,8 @@ HALFWAY = {"kick": -3.1, "snare": -1.1, "time": -1.1}
 STRUCK, BACKBONE, SIXTEENTHS, KICKS, DENSITY = 5.7, 4.8, 1.2, 0.7, 0.5
 """Nats for `_usual_beats`: per stroke on a beat and halfway to the next; for the shares of beats with any
 stroke on them, with a kick or snare on them, and with sixteenths; per kick; and for the logarithm of all
-strokes a beat. Fitted by gradient ascent to the measures expected of a choice (beats, downbeats, tempo, meter)
-on the Groove MIDI Dataset's training split and synthetic grooves."""
+strokes a beat. Fitted by gradient ascent to the measures expected of a choice (beats, downbeats, tempo,
+meter) on the Groove MIDI Dataset's training split and synthetic grooves."""
 _PEAK = 1 / (SIGMA * math.sqrt(2 * math.pi))  # density at a position with one stroke per beat
 _OFF = math.log(FLOOR / _PEAK)
 _PLACES = np.array([0, 2, 3, 4, 6, 8, 9, 10, 12])
