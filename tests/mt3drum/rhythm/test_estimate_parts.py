@@ -48,6 +48,7 @@ def test_beats_go_on_to_both_ends() -> None:
     short, first = steps._extend(np.array([-0.005, 0.5]), 3, 0.1, 4)
     assert short == pytest.approx([0.0, 0.5])
     assert first == 3
+    assert steps._extend(np.array([0.3, 0.9]), 0, 0.2, 4) == (pytest.approx([0.3, 0.9]), 0)  # two remain
     exact, _ = steps._extend(np.array([0.25, 0.5, 0.75]), 0, 1.25, 4)
     assert exact == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0, 1.25])
 

@@ -164,17 +164,18 @@ def test_a_known_meter_costs_nothing_and_the_tempo_may_be_left_out() -> None:
     assert {r.meter for r in meter.readings(EIGHTHS, ROCK, [beats], (7, 8))} == {(7, 8)}
 
 
-@pytest.mark.parametrize(("share", "kinds"), [(0.0, {4}), (0.25, {4, 8}), (0.5, {8}), (1.0, {8})])
+@pytest.mark.parametrize(
+    ("share", "kinds"), [(0.0, {4}), (0.15, {4}), (0.2, {4, 8}), (0.35, {4, 8}), (0.4, {8}), (1.0, {8})]
+)
 def test_thirds_of_a_beat_make_meters_in_eight(share: float, kinds: set[int]) -> None:
-    """Below half of `TERNARY` none, above it both, from it on these alone."""
-    assert TERNARY / 2 < 0.25 < TERNARY < 0.5
+    """Below half of `TERNARY` none, from there on both, from `TERNARY` on these alone."""
+    assert TERNARY == 0.4
     times, roles = [], []
-    for beat in range(32):
-        thirds = (0, 1, 2) if beat % 8 < 8 * share else (0, 2)
+    for beat in range(40):
+        thirds = (0, 1, 2) if beat % 20 < round(20 * share) else (0, 2)
         times += [0.6 * (beat + third / 3) for third in thirds]
         roles += [KICK, *[TIME] * (len(thirds) - 1)]
-    beats = np.arange(33) * 0.6
-    found = meter.readings(np.array(times), np.array(roles), [beats])
+    found = meter.readings(np.array(times), np.array(roles), [np.arange(41) * 0.6])
     assert {reading.meter[1] for reading in found} == kinds
 
 
