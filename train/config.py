@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -88,7 +88,7 @@ class TrainConfig:
     """Probability that a frequency band and a time interval of a segment are masked (Park et al. 2019)."""
     bfloat16: bool = True
     """Autocast matrix products to bfloat16: steps are 1.8 times as fast on a CPU with avx512_bf16, and faster
-    on GPUs; auto: if it is faster."""
+    on GPUs; auto: if it is faster for this machine, network and batch."""
     checkpointing: bool = False
     """Activation checkpointing: recompute activations within layers in the backward pass; saves memory, slows
     the step."""
@@ -166,9 +166,11 @@ def load_config(
     if machine not in MACHINES:
         raise ValueError(f"machine {machine!r} is not one of auto, {', '.join(MACHINES)}")
     values = merged(_read(OVERLAYS / f"{machine}.yaml"), values | {"machine": machine})
-    if values.get("bfloat16") == "auto":
-        values["bfloat16"] = bfloat16_is_fast(machine)
-    return from_mapping(values, " and ".join(map(str, files)))
+    auto = values.get("bfloat16") == "auto"
+    config = from_mapping(values | ({"bfloat16": False} if auto else {}), " and ".join(map(str, files)))
+    if not auto:
+        return config
+    return replace(config, bfloat16=bfloat16_is_fast(machine, model_config(config).width, config.batch))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -244,9 +246,22 @@ def detect_machine() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def bfloat16_is_fast(machine: str) -> bool:
-    """The value of `bfloat16: auto`: whether the machine supports it in hardware."""
-    return machine == "cuda" or (machine == "cpu" and fastest_dtype("cpu") == torch.bfloat16)
+LEAST_WIDTH, LEAST_PRODUCT = 128, 256
+"""`bfloat16: auto` on a CPU: width of the network, and width times segments of a micro-batch, from which on a
+step is faster in bfloat16 (docs/training.md). Below, casting costs more than the products save."""
+
+
+def bfloat16_is_fast(machine: str, width: int, batch: int) -> bool:
+    """The value of `bfloat16: auto`.
+
+    Args:
+        width: of the network.
+        batch: segments of a micro-batch.
+    """
+    if machine != "cpu":
+        return machine == "cuda"
+    wide = width >= LEAST_WIDTH and width * batch >= LEAST_PRODUCT
+    return wide and fastest_dtype("cpu") == torch.bfloat16
 
 
 def _made(where: str, owner: type, values: Any) -> Any:
