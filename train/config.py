@@ -17,10 +17,10 @@ from data.augment import AugmentConfig
 from mt3drum.cli.drum_options import drum_classes
 from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.decoding import DECODED_SCHEMES
-from mt3drum.model.inference import fastest_dtype
 from mt3drum.model.loss import LossConfig
 from tokenizer.codec import Codec
 from tokenizer.drums import NUM_CLASSES
+from train.precision import bfloat16_is_fast
 from train.tree import flat, merged, nested
 
 MACHINES = ("cpu", "mps", "cuda")
@@ -244,24 +244,6 @@ def detect_machine() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-LEAST_WIDTH, LEAST_PRODUCT = 128, 256
-"""`bfloat16: auto` on a CPU: width of the network, and width times segments of a micro-batch, from which on a
-step is faster in bfloat16 (docs/training.md). Below, casting costs more than the products save."""
-
-
-def bfloat16_is_fast(machine: str, width: int, batch: int) -> bool:
-    """The value of `bfloat16: auto`.
-
-    Args:
-        width: of the network.
-        batch: segments of a micro-batch.
-    """
-    if machine != "cpu":
-        return machine == "cuda"
-    wide = width >= LEAST_WIDTH and width * batch >= LEAST_PRODUCT
-    return wide and fastest_dtype("cpu") == torch.bfloat16
 
 
 def _made(where: str, owner: type, values: Any) -> Any:

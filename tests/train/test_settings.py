@@ -16,6 +16,7 @@ from mt3drum.model.network import DrumModel
 from scripts.ablate import CONFIG as ABLATIONS
 from tests import ROOT
 from train import config as module
+from train import precision
 from train.config import MACHINES, OVERLAYS, TrainConfig, from_mapping, load_config, model_config
 from train.explain import explained, field_docs
 from train.main import main, overrides
@@ -163,9 +164,9 @@ def test_every_machine_has_an_overlay_that_the_settings_beat(tmp_path: Path, mac
 
 def test_auto_is_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "run.yaml", "shards: x\nbfloat16: auto\n")
-    monkeypatch.setattr(module, "fastest_dtype", lambda _: torch.float32)
+    monkeypatch.setattr(precision, "fastest_dtype", lambda _: torch.float32)
     assert load_config(path).machine == "cpu" and load_config(path).bfloat16 is False
-    monkeypatch.setattr(module, "fastest_dtype", lambda _: torch.bfloat16)
+    monkeypatch.setattr(precision, "fastest_dtype", lambda _: torch.bfloat16)
     assert load_config(path).bfloat16 is True
     monkeypatch.setattr(module, "detect_machine", lambda: "cuda")
     assert load_config(path).machine == "cuda" and load_config(path).bfloat16 is True
@@ -186,9 +187,9 @@ def test_auto_is_bfloat16_where_that_is_faster(
 ) -> None:
     path = write(tmp_path, "run.yaml", f"shards: x\nbfloat16: auto\n{settings}\n")
     monkeypatch.setattr(module, "detect_machine", lambda: "cpu")
-    monkeypatch.setattr(module, "fastest_dtype", lambda _: torch.bfloat16)
+    monkeypatch.setattr(precision, "fastest_dtype", lambda _: torch.bfloat16)
     assert load_config(path).bfloat16 is fast
-    monkeypatch.setattr(module, "fastest_dtype", lambda _: torch.float32)
+    monkeypatch.setattr(precision, "fastest_dtype", lambda _: torch.float32)
     assert load_config(path).bfloat16 is False
     monkeypatch.setattr(module, "detect_machine", lambda: "cuda")
     assert load_config(path).bfloat16 is True
