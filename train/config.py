@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -17,10 +17,10 @@ from data.augment import AugmentConfig
 from mt3drum.cli.drum_options import drum_classes
 from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.decoding import DECODED_SCHEMES
-from mt3drum.model.inference import fastest_dtype
 from mt3drum.model.loss import LossConfig
 from tokenizer.codec import Codec
 from tokenizer.drums import NUM_CLASSES
+from train.precision import bfloat16_is_fast
 from train.tree import flat, merged, nested
 
 MACHINES = ("cpu", "mps", "cuda")
@@ -88,7 +88,7 @@ class TrainConfig:
     """Probability that a frequency band and a time interval of a segment are masked (Park et al. 2019)."""
     bfloat16: bool = True
     """Autocast matrix products to bfloat16: steps are 1.8 times as fast on a CPU with avx512_bf16, and faster
-    on GPUs; auto: if it is faster."""
+    on GPUs; auto: if it is faster for this machine, network and batch."""
     checkpointing: bool = False
     """Activation checkpointing: recompute activations within layers in the backward pass; saves memory, slows
     the step."""
@@ -166,9 +166,11 @@ def load_config(
     if machine not in MACHINES:
         raise ValueError(f"machine {machine!r} is not one of auto, {', '.join(MACHINES)}")
     values = merged(_read(OVERLAYS / f"{machine}.yaml"), values | {"machine": machine})
-    if values.get("bfloat16") == "auto":
-        values["bfloat16"] = bfloat16_is_fast(machine)
-    return from_mapping(values, " and ".join(map(str, files)))
+    auto = values.get("bfloat16") == "auto"
+    config = from_mapping(values | ({"bfloat16": False} if auto else {}), " and ".join(map(str, files)))
+    if not auto:
+        return config
+    return replace(config, bfloat16=bfloat16_is_fast(machine, model_config(config).width, config.batch))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -242,11 +244,6 @@ def detect_machine() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def bfloat16_is_fast(machine: str) -> bool:
-    """The value of `bfloat16: auto`: whether the machine supports it in hardware."""
-    return machine == "cuda" or (machine == "cpu" and fastest_dtype("cpu") == torch.bfloat16)
 
 
 def _made(where: str, owner: type, values: Any) -> Any:
