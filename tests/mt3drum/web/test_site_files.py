@@ -85,6 +85,16 @@ def test_beats_exports_notation_and_print(page: Any, take: Path, tmp_path: Path,
     assert errors == []
 
 
+def test_it_can_be_installed(page: Any, context: Any, address: str) -> None:  # noqa: F811
+    page.goto(address)
+    until(page, "navigator.serviceWorker.controller !== null")
+    session = context.new_cdp_session(page)
+    manifest = session.send("Page.getAppManifest")
+    assert manifest["url"] == f"{address}manifest.webmanifest" and manifest["errors"] == []
+    found = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert {error["errorId"] for error in found} <= {"in-incognito"}  # as every context of Playwright is
+
+
 def test_beats_by_hand(page: Any, take: Path) -> None:
     assert not page.locator("#again").is_visible()  # needs a server
     page.click("#tempo summary")
