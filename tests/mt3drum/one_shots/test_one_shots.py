@@ -6,7 +6,6 @@ import json
 import wave
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -119,11 +118,11 @@ def test_each_content_is_analysed_once_and_failures_stop_nothing(
     (tmp_path / "bad.wav").write_bytes(b"RIFF nothing")
     loads, reads = [], []
 
-    def read(path: Path) -> Any:
+    def counted(path: Path) -> np.ndarray:
         reads.append(path)
         return read_sample(path)
 
-    monkeypatch.setattr(library, "read_sample", read)
+    monkeypatch.setattr(library, "read_sample", counted)
 
     def load() -> Transcriber:
         loads.append(1)
