@@ -3,8 +3,8 @@
     python scripts/compare_runtimes.py $DATA/real $DATA/electronic/development --clips 6
 
 Recordings are files or folders; --clips adds rendered clips, with bands, made without data; --docs PAGE
-writes the result there. Exit code 1: some recording has other hits, times off by more than 1 ms or
-velocities off by more than 1.
+writes the result there. Exit code 1: some recording has other hits, times off by more than 1 ms or velocities
+off by more than 1.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ def summary(found: Sequence[Compared], spent: dict[str, float]) -> str:
     lines = [
         f"{same} of {len(found)} recordings have the same hits ({count:,} hits in {minutes:.0f} minutes). "
         f"Largest differences: {1e6 * farthest['time']:.0f} µs, velocity {farthest['velocity']:.0f}, "
-        f"confidence {farthest['confidence']:.6f}. "
-        f"Processor time for a minute of music: {rates}, on one thread."
+        f"confidence {farthest['confidence']:.6f}. Processor time for a minute of music, on one thread: "
+        f"{rates}."
     ]
     for each in found:
         if not each.same:
