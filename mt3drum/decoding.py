@@ -75,6 +75,9 @@ class DecodeConfig:
     """Maximum sequence length of a segment: 85 hits per second."""
     margin: float = 0.5
     """Seconds at both ends of a segment that belong to its neighbours."""
+    margin_before: float | None = None
+    """Seconds at the start of a segment that belong to the one before, if not `margin`. Live decoding has
+    long ones (`mt3drum.live`)."""
     loudness_pass: bool = True
     """Estimate velocities from the model and the energy in the recording (`mt3drum.decode.velocity`) instead
     of the model alone."""
@@ -100,6 +103,8 @@ class DecodeConfig:
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} {getattr(self, name)} is outside {low}..{high}")
+        if self.margin_before is not None and not 0 <= self.margin_before <= 60:
+            raise ValueError(f"margin_before {self.margin_before} is outside 0..60")
         if self.scheme not in DECODED_SCHEMES:
             raise ValueError(f"scheme {self.scheme!r} is not one of {', '.join(DECODED_SCHEMES)}")
         if unknown := {family for family, _ in self._least} - set(FAMILIES):
@@ -214,6 +219,14 @@ class DecodeConfig:
     def margin_steps(self, codec: Codec) -> int:
         """The margin in whole steps, at most a quarter of the segment."""
         return min(round(self.margin * codec.steps_per_second), codec.segment_steps // 4)
+
+    def steps_before(self, codec: Codec) -> int:
+        """The margin at the start in whole steps; at least an eighth of the segment is left between the
+        two."""
+        if self.margin_before is None:
+            return self.margin_steps(codec)
+        most = codec.segment_steps - codec.segment_steps // 8 - self.margin_steps(codec)
+        return min(round(self.margin_before * codec.steps_per_second), most)
 
     def gap_steps(self, codec: Codec) -> int:
         """`minimum_gap` in whole steps."""

@@ -4,7 +4,7 @@ results."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,10 +17,11 @@ from mt3drum.config import HOP, SAMPLE_RATE
 from mt3drum.decode.beam_search import generate
 from mt3drum.decode.enrolment import EnrolledKit, enrol, rescore
 from mt3drum.decode.part import WHOLE, Part
+from mt3drum.decode.several import Specialist, combined, load_networks
 from mt3drum.decode.stitch import REFINED, InProgress, place
 from mt3drum.decode.velocity import measure
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.checkpoint import CheckpointError, bundled, load_inference_model
+from mt3drum.model.checkpoint import bundled
 from mt3drum.model.inference import InferenceModel
 from mt3drum.result import Failure, Transcription
 from tokenizer.hits import Hit
@@ -47,6 +48,7 @@ class Transcriber:
         config: decoding options (for a model without a decoder, its `frames` overrides apply).
         batch: number of segments decoded at once.
         kit: the player's kit, enrolled with this model (`mt3drum.decode.enrolment`).
+        specialists: models whose hits replace this one's in some families of drums.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Transcriber:
         device: str | None = None,
         batch: int = BATCH,
         kit: EnrolledKit | None = None,
+        specialists: Sequence[Specialist] = (),
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch {batch} is less than 1")
@@ -69,12 +72,12 @@ class Transcriber:
         if kit is not None and self.config.scheme != "26":
             raise ValueError(f"a kit tells drums apart that scheme {self.config.scheme} takes for one")
         self.batch = batch
-        self.kit = kit
+        self.kit, self.specialists = kit, specialists
         self.untrimmed = 0.0  # seconds of audio since memory was last released
 
     @staticmethod
     def load(
-        checkpoint: str | Path | None = None,
+        checkpoint: str | Path | Sequence[str | Path] | None = None,
         device: str = "auto",
         batch: int = BATCH,
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
@@ -82,7 +85,8 @@ class Transcriber:
         runtime: Literal["torch", "onnx"] = "torch",
         **options: Any,
     ) -> Transcriber:
-        """Load a checkpoint (default: the bundled one). `options` override fields of its decode settings
+        """Load a checkpoint (default: the bundled one), or several as an ensemble or with specialists
+        (`mt3drum.decode.several`). `options` override fields of its decode settings
         (`DecodeConfig.with_options`); `decoder="frames"` decodes with the onset head alone.
 
         Args:
@@ -96,7 +100,8 @@ class Transcriber:
             MissingExtra: the runtime is onnx and not installed.
             ValueError: an option or the device is not valid.
         """
-        path = bundled() if checkpoint is None else Path(checkpoint)
+        given = checkpoint or bundled()
+        paths = [Path(path) for path in ([given] if isinstance(given, str | Path) else given)]
         if precision not in PRECISIONS:
             raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
         if runtime not in RUNTIMES:
@@ -106,19 +111,14 @@ class Transcriber:
                 raise ValueError(f"runtime onnx works on the cpu in float32, not on {device} in {precision}")
             device = "cpu"
         device = pick_device(device)
-        model, header = load_inference_model(path, device, PRECISIONS[precision], runtime)
-        try:
-            config = DecodeConfig.from_dict(header["decoding"])
-        except ValueError as error:
-            raise CheckpointError(f"{path}: damaged header ({error})") from error
+        model, config, specialists = load_networks(paths, device, PRECISIONS[precision], runtime, options)
         own = None if kit is None else enrol(model, Path(kit))
-        if model.decoder is None:
-            options = {"decoder": "frames", **options}
-        return Transcriber(model, config.with_options(options), batch=batch, kit=own)
+        return Transcriber(model, config, batch=batch, kit=own, specialists=specialists)
 
     def with_options(self, **options: Any) -> Transcriber:
         """The same weights, other decode settings; raises ValueError as `DecodeConfig.with_options` does."""
-        return Transcriber(self.model, self.config.with_options(options), batch=self.batch, kit=self.kit)
+        config = self.config.with_options(options)
+        return Transcriber(self.model, config, batch=self.batch, kit=self.kit, specialists=self.specialists)
 
     def transcribe_array(self, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Transcription:
         """Floats [samples] or [samples channels] -> hits.
@@ -194,7 +194,6 @@ class Transcriber:
         self, jobs: Iterator[InProgress], on_progress: OnProgress | None, on_hits: OnHits | None
     ) -> Iterator[Transcription | Failure]:
         codec = self.model.config.codec
-        margin = self.config.margin_steps(codec)
         open_jobs: list[InProgress] = []
         batch: list[tuple[InProgress, Segment]] = []
 
@@ -213,13 +212,13 @@ class Transcriber:
         for job in jobs:
             open_jobs.append(job)
             try:
-                for segment in job.segments(codec, margin):
+                for segment in job.segments(codec, self.config):
                     if not segment.audio.any():
                         continue
                     batch.append((job, segment))
                     job.waiting += 1
                     if len(batch) == self.batch:
-                        self._decode(batch, margin, on_progress, on_hits)
+                        self.decode(batch, on_progress, on_hits)
                         batch = []
                         yield from finished()
             except (AudioError, OSError) as error:
@@ -228,27 +227,32 @@ class Transcriber:
             job.cut = True
             yield from finished()
         if batch:
-            self._decode(batch, margin, on_progress, on_hits)
+            self.decode(batch, on_progress, on_hits)
         yield from finished()
 
-    def _decode(
+    def decode(
         self,
         batch: list[tuple[InProgress, Segment]],
-        margin: int,
-        on_progress: OnProgress | None,
-        on_hits: OnHits | None,
+        on_progress: OnProgress | None = None,
+        on_hits: OnHits | None = None,
     ) -> None:
+        """Add the hits of segments to their recordings, each of which must be known so far as its segments
+        reach, and settle them."""
         codec = self.model.config.codec
+        until = codec.segment_steps - self.config.margin_steps(codec)
         audio = torch.from_numpy(np.stack([segment.audio for _, segment in batch])).to(self.model.device)
         with torch.inference_mode():
             encoded, bands = self.model.encode_with_bands(audio)
-            found = generate(self.model, encoded, self.config, codec.segment_steps - margin)
+            found = generate(self.model, encoded, self.config, until)
+            for special in self.specialists:
+                theirs = generate(special.model, special.model.encode(audio), special.config, until)
+                found = [combined(*pair, special.families) for pair in zip(found, theirs, strict=True)]
             if self.kit is not None:
                 found = rescore(self.model, audio, encoded.onset_logits, found, self.kit, self.config)
         for (job, segment), hypothesis, band in zip(batch, found, bands.cpu().numpy(), strict=True):
             assert job.recording is not None
             steps = -(-job.recording.samples // HOP)
-            placed = place(hypothesis, segment.start, margin, steps, codec.steps_per_second)
+            placed = place(hypothesis, segment.start, segment.first, steps, codec.steps_per_second)
             job.hits += [hit for hit, _ in placed]
             if self.config.loudness_pass:
                 for (hit, _), strength in zip(
@@ -256,7 +260,7 @@ class Transcriber:
                 ):
                     job.strengths[hit.time, hit.drum] = strength
             job.waiting -= 1
-            end = segment.start + codec.segment_steps - margin
+            end = segment.start + until
             if hypothesis.cut:
                 at = max(0.0, segment.start / codec.steps_per_second)
                 job.warnings.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -17,6 +18,11 @@ ROCK = {
 WALTZ = {"kick": "X...........", "snare_head": "....X...X...", "ride": "X...X.x.X..."}
 SIX_EIGHT = {"kick": "X....x", "snare_head": "...X..", "hihat_closed": "XxxXxx"}
 SHUFFLE = {"kick": "X.....X....x", "snare_head": "...X.....X..", "hihat_closed": "X.xX.xX.xX.x"}
+SIXTEENTHS = {
+    "kick": "X......xX.x.....",
+    "snare_head": "....X.......X...",
+    "hihat_closed": "XxxxXxxxXxxxXxxx",
+}
 VELOCITIES = {"X": 110, "x": 80, "g": 30}
 
 
@@ -65,3 +71,9 @@ def played(
 def steady(bpm: float, start: float = 0.0) -> Callable[[float], float]:
     """Beat number to seconds at one tempo."""
     return lambda beat: start + beat * 60 / bpm
+
+
+def drifting(bpm: float) -> Callable[[float], float]:
+    """A tempo that wavers by 3 % to either side over 48 beats, from 0.3 s on."""
+    pace = 2 * math.pi / 48
+    return lambda beat: 0.3 + 60 / bpm * (beat + 0.03 / pace * math.sin(pace * beat))

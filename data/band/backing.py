@@ -15,7 +15,8 @@ from data.band.config import BandConfig
 from data.band.ducking import duck
 from data.band.events import Event
 from data.band.notes import NoteBank
-from data.band.patches import SUB, draw_patch, play
+from data.band.patch_ranges import SUB
+from data.band.patches import draw_patch, play
 from data.band.play import render_band
 from data.band.sequences import SequenceConfig, render_sequences
 from data.band.soloists import SoloConfig, render_soloists

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from data.band import patches, soloists
+from data.band import patch_ranges, soloists
 from data.band.ambience import AmbienceConfig, background
 from data.band.notes import NoteBank
-from data.band.patches import PatchRanges
+from data.band.patch_ranges import PatchRanges
 from data.band.play import perform
 from data.band.sequences import SequenceConfig, chords, render_part
 from data.band.soloists import BOWED, BRASS, WOODWIND, SoloConfig
@@ -29,7 +29,7 @@ TEMPO = (60.0, 200.0)
 """Tempo range in beats per minute, sampled logarithmically."""
 CUT = (0.15, 0.8)
 """Seconds after the first sound at which a recording that begins mid-note starts."""
-NOISE_BURST = replace(patches.PLUCK, shapes={"noise": 1})
+NOISE_BURST = replace(patch_ranges.PLUCK, shapes={"noise": 1})
 
 Maker = Callable[[NoteBank, Song, np.random.Generator], Audio]
 
@@ -84,13 +84,13 @@ KINDS: Mapping[str, Maker] = {
     "arpeggio": _sequence("arpeggio"),
     "pad": _sequence("pad"),
     "stabs": _sequence("stabs"),
-    "reese": _sequence("bass", patches.REESE),
-    "sub808": _sequence("bass", patches.SUB),
-    "bass": _sequence("bass", patches.BASS, patches.ACID),
+    "reese": _sequence("bass", patch_ranges.REESE),
+    "sub808": _sequence("bass", patch_ranges.SUB),
+    "bass": _sequence("bass", patch_ranges.BASS, patch_ranges.ACID),
     "riser": _sequence("riser"),
     "noise_bursts": _sequence("arpeggio", NOISE_BURST),
     "chops": _sequence("chops"),
-    "lead": _sequence("lead", patches.LEAD),
+    "lead": _sequence("lead", patch_ranges.LEAD),
     "mid_note": _mid_note,
     "strings": _solo(BOWED, "cello", "string_ensemble_1_marcato"),
     "plucked": _solo(None, "dulcimer", "pizzicato_strings"),
@@ -107,7 +107,7 @@ KINDS: Mapping[str, Maker] = {
     "speech": _background("babble"),
     "hum": _background("hum"),
     "engine": _background("engine"),
-    "swept808": _sequence("bass", patches.SWEPT_SUB),
+    "swept808": _sequence("bass", patch_ranges.SWEPT_SUB),
     "zaps": _sequence("zaps"),
 }
 """Name -> function that renders it."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
-from data.band import patches
+from data.band import patch_ranges
 from data.band.ducking import duck, pump
 from data.band.events import Event
-from data.band.patches import PatchRanges, draw_patch, play
+from data.band.patch_ranges import PatchRanges
+from data.band.patches import draw_patch, play
 from data.band.song import Song
 from data.dsp import effects, pedals
 from data.dsp.levels import add_track
@@ -79,21 +80,21 @@ class SequenceConfig:
 
 
 PART_PATCHES: dict[str, tuple[PatchRanges, ...]] = {
-    "arpeggio": (patches.PLUCK,),
+    "arpeggio": (patch_ranges.PLUCK,),
     "bass": (
-        patches.BASS,
-        patches.BASS,
-        patches.REESE,
-        patches.SUB,
-        patches.SWEPT_SUB,
-        patches.SWEPT_SUB,
-        patches.ACID,
+        patch_ranges.BASS,
+        patch_ranges.BASS,
+        patch_ranges.REESE,
+        patch_ranges.SUB,
+        patch_ranges.SWEPT_SUB,
+        patch_ranges.SWEPT_SUB,
+        patch_ranges.ACID,
     ),
-    "pad": (patches.PAD,),
-    "stabs": (patches.STAB, patches.STAB, patches.PLUCK),
-    "chops": (patches.CHOP,),
-    "lead": (patches.LEAD, patches.CHOP),
-    "zaps": (patches.ZAP,),
+    "pad": (patch_ranges.PAD,),
+    "stabs": (patch_ranges.STAB, patch_ranges.STAB, patch_ranges.PLUCK),
+    "chops": (patch_ranges.CHOP,),
+    "lead": (patch_ranges.LEAD, patch_ranges.CHOP),
+    "zaps": (patch_ranges.ZAP,),
 }
 CENTRES: dict[str, Range] = {
     "arpeggio": (45, 86),
@@ -134,7 +135,7 @@ def render_part(
     ranges = choices[int(rng.integers(len(choices)))]
     patch = draw_patch(ranges, rng)
     write = WRITERS.get(part, sequence)
-    if ranges in (patches.REESE, patches.SUB, patches.SWEPT_SUB):
+    if ranges in (patch_ranges.REESE, patch_ranges.SUB, patch_ranges.SWEPT_SUB):
         write = held_bass
     centre = int(rng.uniform(*CENTRES[part]))
     events = write(song, rng, config, centre)
@@ -143,7 +144,7 @@ def render_part(
         above = [replace(event, pitches=tuple(pitch + 12 for pitch in event.pitches)) for event in events]
         both = np.zeros_like(track)
         add_track(both, track, 0.0)
-        add_track(both, play(draw_patch(patches.PLUCK, rng), above, samples, rng), rng.uniform(-6, 6))
+        add_track(both, play(draw_patch(patch_ranges.PLUCK, rng), above, samples, rng), rng.uniform(-6, 6))
         track = both
     return _treat(track, part, song, rng, config)
 

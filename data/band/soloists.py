@@ -10,7 +10,8 @@ from scipy.signal import butter, lfilter, sosfilt
 from data.band import parts
 from data.band.events import Event
 from data.band.notes import NoteBank
-from data.band.patches import PatchRanges, draw_patch, play
+from data.band.patch_ranges import PatchRanges
+from data.band.patches import draw_patch, play
 from data.band.play import perform
 from data.band.sequences import SequenceConfig, sequence
 from data.band.song import Song

@@ -1,7 +1,7 @@
-"""Ranges of effects and pedals: what recordings go through between the drum and the listener.
+"""Ranges of effects and pedals: the signal path between the drum and the listener.
 
-Ranges are drawn evenly unless said otherwise. What one synthesised sound consists of (`data.dsp.tones`) stays
-in the function that makes it.
+Ranges are sampled uniformly unless stated otherwise. The parameters of a single synthesised sound
+(`data.dsp.tones`) are in the function that makes it.
 """
 
 from __future__ import annotations
@@ -13,118 +13,118 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class EffectsConfig:
-    """Of `data.dsp.effects`."""
+    """Settings of `data.dsp.effects`."""
 
     room_median: float = 0.3
-    """Reverberation time in seconds, log-normal: mostly booths and living rooms."""
+    """Median reverberation time in seconds, log-normal: mostly booths and living rooms."""
     room_spread: float = 0.6
     """Standard deviation of its logarithm."""
     room_limits: Range = (0.1, 1.2)
-    """Seconds it is clipped to."""
+    """Limits of the reverberation time in seconds."""
     room_dark: Range = (300.0, 2000.0)
-    """Hz above which the late reverberation is damped: walls and air absorb highs."""
+    """Frequency in Hz above which late reverberation is damped: walls and air absorb highs."""
     room_light: Range = (3000.0, 12_000.0)
-    """Hz above which all of it is damped; over 9 kHz it is left alone."""
+    """Frequency in Hz above which all reverberation is damped; above 9 kHz there is no damping."""
     room_highs: Range = (0.3, 0.8)
-    """Reverberation time of the highs relative to the rest."""
+    """Reverberation time of high frequencies relative to the rest."""
     room_gap: Range = (0.002, 0.02)
     """Seconds from the direct sound to the late reverberation."""
     room_echoes: tuple[int, int] = (3, 12)
-    """Early reflections: at least, fewer than."""
+    """Number of early reflections; the upper end is excluded."""
     room_echo_delay: Range = (0.001, 0.04)
-    """Seconds until an early reflection."""
+    """Delay of an early reflection in seconds."""
     room_echo_level: float = 0.3
     """Amplitude of an early reflection, either sign, before it falls with its delay."""
     room_wet: Range = (0.05, 0.6)
     """Reflections relative to the direct sound."""
     tone_deviation: float = 3.5
-    """dB of the tone control (standard deviation): a desk's usual corrections."""
+    """Standard deviation of the tone control in dB: usual corrections at a mixing desk."""
     tone_peaks: int = 4
-    """Fewer than this many peaks or dips."""
+    """Upper limit (excluded) for the number of peaks or dips."""
     tone_width: Range = (0.1, 0.7)
-    """Octaves of a peak."""
+    """Width of a peak in octaves."""
     low_pass: Range = (6000.0, 16_000.0)
-    """Hz at which a lossy codec or a low sampling rate ends."""
+    """Cutoff in Hz of a lossy codec or a low sampling rate."""
     telephone_low: Range = (80.0, 400.0)
-    """Hz at which a small loudspeaker begins."""
+    """Lower cutoff of a small loudspeaker in Hz."""
     telephone_high: Range = (3000.0, 6000.0)
-    """Hz at which it ends."""
+    """Upper cutoff in Hz."""
     telephone_order: Range = (2.0, 6.0)
-    """Steepness of both ends, 6 dB per octave each."""
+    """Order of both filters, 6 dB per octave each."""
     compress_threshold: Range = (6.0, 24.0)
-    """dB below the peak."""
+    """Threshold in dB below the peak."""
     compress_ratio: Range = (2.0, 8.0)
-    """Bus compressor to limiter."""
+    """Compression ratio: bus compressor to limiter."""
     compress_attack: Range = (0.001, 0.03)
-    """Seconds."""
+    """Attack in seconds."""
     compress_release: Range = (0.015, 0.4)
-    """Seconds, drawn logarithmically: pumping to levelling."""
+    """Release in seconds, sampled logarithmically: pumping to levelling."""
     limit_drive: Range = (3.0, 12.0)
-    """dB into the ceiling of a loudness maximiser."""
+    """Gain in dB into the ceiling of a loudness maximiser."""
     limit_release: Range = (0.02, 0.1)
-    """Seconds."""
+    """Release in seconds."""
     saturate_drive: Range = (0.0, 14.0)
-    """dB into tanh: tape to a valve driven hard."""
+    """Gain in dB into tanh: from tape to an overdriven valve."""
     saturate_bias: float = 0.2
-    """Largest asymmetry, either way: even harmonics."""
+    """Maximum asymmetry in either direction, which adds even harmonics."""
     crush_steps: Range = (5.0, 11.0)
     """log2 of the steps on either side of zero: 6 to 12 bits."""
     crush_hold: tuple[int, int] = (1, 4)
-    """Samples held: at least, fewer than."""
+    """Samples held; the upper end is excluded."""
     codec_holes: Range = (3.0, 14.0)
-    """dB below its neighbours at which a cell vanishes."""
+    """dB below its neighbours at which a time-frequency cell is removed."""
     codec_floor: Range = (45.0, 75.0)
-    """dB below the loudest cell at which all vanish."""
+    """dB below the loudest cell at which every cell is removed."""
     codec_high: Range = (7000.0, 16_000.0)
-    """Hz at which the codec ends."""
+    """Cutoff of the codec in Hz."""
     separation_error: Range = (0.0, 6.0)
-    """dB (standard deviation) by which a separator misjudges a time-frequency cell."""
+    """Standard deviation in dB of a separator's error per time-frequency cell."""
     separation_sharpness: Range = (0.5, 2.0)
-    """Exponent of the power ratio of drums and band: 1 is a Wiener mask."""
+    """Exponent of the power ratio of drums and band; 1 is a Wiener mask."""
     separation_leak: Range = (12.0, 40.0)
-    """dB by which a separator lowers what is not drums."""
+    """Attenuation in dB of what is not drums."""
     noise_level: Range = (-70.0, -30.0)
-    """dB of background noise relative to the peak: converter to cheap preamplifier."""
+    """Background noise in dB relative to the peak: converter to cheap preamplifier."""
     noise_white: float = 0.5
-    """Probability that it is white, not pink."""
+    """Probability of white rather than pink noise."""
     hum: float = 0.25
-    """Probability of mains hum under it."""
+    """Probability of additional mains hum."""
     vinyl_surface: Range = (-60.0, -40.0)
-    """dB of surface noise relative to the peak."""
+    """Surface noise in dB relative to the peak."""
     vinyl_ticks: Range = (1.0, 40.0)
-    """Ticks a second: a clean to a worn record."""
+    """Ticks per second: a clean to a worn record."""
     vinyl_tick_level: Range = (-32.0, 7.0)
-    """dB of a tick relative to the peak: mean and standard deviation."""
+    """Level of a tick in dB relative to the peak: mean and standard deviation."""
 
 
 @dataclass(frozen=True)
 class PedalConfig:
-    """Of `data.dsp.pedals`."""
+    """Settings of `data.dsp.pedals`."""
 
     drive: float = 45.0
-    """Most gain of a guitar amplifier in dB over the mean level."""
+    """Maximum gain of a guitar amplifier in dB over the mean level."""
     tight: Range = (60.0, 400.0)
-    """Hz below which bass is cut before the overdrive."""
+    """Frequency in Hz below which bass is cut before the overdrive."""
     cabinet_low: Range = (60.0, 120.0)
-    """Hz at which the loudspeaker begins."""
+    """Lower cutoff of the loudspeaker in Hz."""
     cabinet_high: Range = (3000.0, 7500.0)
-    """Hz at which it ends."""
+    """Upper cutoff of the loudspeaker in Hz."""
     cabinet_order: tuple[int, int] = (1, 4)
-    """Order of its filter: at least, less than."""
+    """Order of its filter; the upper end is excluded."""
     bias: float = 0.5
-    """Largest asymmetry of the overdrive, either way."""
+    """Maximum asymmetry of the overdrive in either direction."""
     toned: float = 0.5
-    """Probability of a tone control behind the amplifier."""
+    """Probability of a tone control after the amplifier."""
     tone_deviation: float = 3.0
-    """dB of that control (standard deviation)."""
+    """Standard deviation of that control in dB."""
     wah_bottom: Range = (300.0, 700.0)
-    """Hz of the lowest of three bands."""
+    """Centre of the lowest of three bands in Hz."""
     wah_rate: Range = (0.1, 3.0)
-    """Sweeps a second: a slow phaser to a foot in time."""
+    """Sweeps per second: a slow phaser to a foot in time."""
     wah_dry: Range = (0.0, 0.4)
-    """Share of the sound that goes past the pedal."""
+    """Share of the dry signal."""
     double_delay: Range = (0.005, 0.03)
-    """Seconds by which the second take is late."""
+    """Delay of the second take in seconds."""
     double_level: Range = (0.3, 0.9)
     """Its level relative to the first."""
 

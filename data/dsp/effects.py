@@ -1,7 +1,7 @@
-"""What happens to a recording between the drum and the listener: rooms, tone, dynamics, tape, codecs, noise.
+"""Effects on a recording: rooms, tone, dynamics, tape, codecs, noise.
 
 Every effect is a function (audio float32 [samples] at 44.1 kHz, rng) -> float32 of the same length. None
-moves an attack: filters have zero phase and the direct sound of a room stays where it was. All are finite on
+moves an attack: filters have zero phase, and the direct sound stays in place. Output is finite, also for
 silence.
 """
 
@@ -56,7 +56,7 @@ def room_response(
 
 
 def room(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
-    """The sound in a room."""
+    """Add reverberation."""
     response = room_response(rng, config=config)
     wet = float(rng.uniform(*config.room_wet))
     size = next_fast_len(len(audio) + len(response), real=True)
@@ -108,7 +108,7 @@ def shape(audio: Audio, curve: Audio) -> Audio:
 
 
 def fast_bins(samples: int) -> int:
-    """Number of bins of the FFT that shape() takes of `samples` samples."""
+    """Number of FFT bins that shape() uses for `samples` samples."""
     return next_fast_len(samples, real=True) // 2 + 1
 
 
@@ -124,9 +124,8 @@ def telephone_curve(bins: int, rng: np.random.Generator, config: EffectsConfig =
 
 
 def compress(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
-    """Bus compressor: 2:1 to 8:1 above a threshold 6 to 24 dB below the peak, measured per block; it lets go
-    in 15 to 400 ms.
-    """
+    """Bus compressor: 2:1 to 8:1 above a threshold 6 to 24 dB below the peak, measured per block; release 15
+    to 400 ms."""
     blocks = -(-len(audio) // BLOCK)
     padded = np.zeros(blocks * BLOCK, dtype=np.float32)
     padded[: len(audio)] = audio
@@ -206,7 +205,7 @@ def codec(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECT
 
 
 def cells_of(audio: Audio, window: int) -> NDArray[np.complex64]:
-    """[frames window / 2 + 1]: sine windows that overlap by half; `joined` gives the audio back."""
+    """STFT cells [frames window / 2 + 1]: sine windows that overlap by half; `joined` inverts it."""
     hop = window // 2
     frames = len(audio) // hop + 2
     padded = np.zeros(frames * hop + window, dtype=np.float32)
@@ -229,7 +228,7 @@ def _sine(window: int) -> Audio:
 
 @lru_cache(maxsize=4)
 def _noise_table(colour: str) -> Audio:
-    """Twelve seconds of noise, RMS 1, the same for everybody: read from a random place."""
+    """Twelve seconds of fixed noise with RMS 1, read from a random position."""
     samples = _NOISE_SECONDS * SAMPLE_RATE
     white = np.random.default_rng(1).standard_normal(samples).astype(np.float32)
     if colour == "white":
@@ -262,7 +261,7 @@ def background(audio: Audio, rng: np.random.Generator, config: EffectsConfig = E
 
 
 def vinyl(audio: Audio, rng: np.random.Generator, config: EffectsConfig = EFFECTS) -> Audio:
-    """Crackle: up to 40 short ticks a second, a few of them loud, over surface hiss."""
+    """Crackle: up to 40 short ticks per second, a few of them loud, over surface noise."""
     peak = max(float(np.abs(audio).max(initial=0.0)), 1e-3)
     surface = np.float32(peak * 10 ** (rng.uniform(*config.vinyl_surface) / 20))
     out = audio + surface * noise_slice(rng, len(audio), "pink")

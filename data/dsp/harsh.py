@@ -1,7 +1,7 @@
-"""Recordings worse than any record: telephones across the room, halls, bootlegs, noise, clipping, low rates.
+"""Bad recordings: phones across the room, halls, bootlegs, noise, clipping, low sampling rates.
 
 As in `data.dsp.effects`, every function is (audio float32 [samples] at 44.1 kHz, rng) -> float32 of the same
-length, finite on silence, and moves no attack. Levels are relative to the recording's own.
+length, finite on silence, and moves no attack. Levels are relative to those of the recording.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mt3drum.config import SAMPLE_RATE
 
 @dataclass(frozen=True)
 class HarshConfig:
-    """How badly a recording is made; ranges are drawn evenly unless said otherwise."""
+    """Distribution of bad recordings; ranges are sampled uniformly unless stated otherwise."""
 
     kinds: dict[str, float] = field(
         default_factory=lambda: {
@@ -38,63 +38,63 @@ class HarshConfig:
     )
     """Kind -> weight."""
     phone_low: Range = (150.0, 350.0)
-    """Hz under which a telephone's microphone hears little."""
+    """Lower cutoff of a phone's microphone in Hz."""
     phone_high: Range = (4500.0, 9000.0)
-    """Hz above which it hears nothing, or its codec keeps nothing."""
+    """Upper cutoff of a phone's microphone or codec in Hz."""
     phone_drive: Range = (3.0, 18.0)
-    """dB of overload: loud drums in a small room."""
+    """Overload in dB: loud drums in a small room."""
     phone_snr: Range = (12.0, 40.0)
-    """dB of the recording over the noise."""
+    """Signal-to-noise ratio in dB."""
     phone_room: Range = (0.2, 0.7)
-    """Reverberation time of the room, seconds."""
+    """Reverberation time of the room in seconds."""
     phone_wet: Range = (0.3, 1.2)
-    """Its reverberation relative to the direct sound."""
+    """Reverberation relative to the direct sound."""
     phone_codec: float = 0.4
-    """Probability of the telephone's codec."""
+    """Probability of the phone's codec."""
     hall_seconds: Range = (0.8, 3.0)
-    """Reverberation time, from a rehearsal room of concrete to a church."""
+    """Reverberation time in seconds, from a concrete rehearsal room to a church."""
     hall_wet: Range = (0.4, 2.0)
-    """Reverberation relative to the direct sound: above 1 the microphone is beyond the critical distance."""
+    """Reverberation relative to the direct sound; above 1 the microphone is beyond the critical distance."""
     snr: Range = (4.0, 25.0)
-    """dB of the recording over white or pink noise."""
+    """Ratio of the recording to white or pink noise in dB."""
     white: float = 0.6
-    """Probability that noise is white, not pink."""
+    """Probability of white rather than pink noise."""
     clip: Range = (6.0, 20.0)
     """dB by which the peaks are cut."""
     squash: Range = (10.0, 24.0)
-    """dB of gain into a limiter."""
+    """Gain into a limiter in dB."""
     rates: tuple[float, ...] = (8000.0, 11_025.0, 11_025.0, 16_000.0)
-    """Sampling rates of old telephones, games and voice messages, Hz."""
+    """Sampling rates in Hz of old phones, games and voice messages."""
     tape_high: Range = (5000.0, 11_000.0)
-    """Hz that a worn cassette still reproduces."""
+    """Upper cutoff of a worn cassette in Hz."""
     band_order: Range = (2.0, 6.0)
-    """Steepness of the limits of a telephone or cassette, 6 dB per octave each."""
+    """Order of the cutoffs of a phone or cassette, 6 dB per octave each."""
     crushed: float = 0.3
-    """Probability of few bits at a low sampling rate."""
+    """Probability of a low bit depth at a low sampling rate."""
     tape_snr: Range = (20.0, 45.0)
-    """dB of the recording over the hiss of a cassette."""
+    """Ratio of the recording to the hiss of a cassette in dB."""
     tape_waver: Range = (0.0, 0.3)
-    """Share by which the level of a cassette wavers."""
+    """Relative fluctuation of a cassette's level."""
     upload_limited: float = 0.7
     """Probability of a loudness maximiser before an upload."""
     upload_passes: tuple[int, int] = (1, 3)
-    """Times an upload is coded: at least, fewer than."""
+    """Number of times an upload is coded; the upper end is excluded."""
     crowd: Range = (3.0, 20.0)
-    """dB of the music over the crowd of a bootleg."""
+    """Ratio of the music to the crowd of a bootleg in dB."""
     crowd_low: Range = (200.0, 500.0)
-    """Hz above which a crowd is loud."""
+    """Lower cutoff of the crowd in Hz."""
     crowd_high: Range = (1500.0, 5000.0)
-    """Hz up to which it is."""
+    """Upper cutoff of the crowd in Hz."""
     crowd_swell: Range = (0.3, 1.0)
-    """Its level over time, relative."""
+    """Relative level of the crowd over time."""
     boom: float = 5.0
-    """dB (standard deviation) of a hall's tone at the microphone of a bootleg."""
+    """Standard deviation in dB of a hall's tone at the microphone of a bootleg."""
     bootleg_drive: Range = (0.0, 12.0)
-    """dB of overload of that microphone."""
+    """Overload of that microphone in dB."""
 
 
 def worsen(audio: Audio, rng: np.random.Generator, config: HarshConfig | None = None) -> Audio:
-    """One kind of bad recording, drawn by weight."""
+    """Apply one kind of bad recording, drawn by weight."""
     config = config or HarshConfig()
     names, weights = list(config.kinds), np.array(list(config.kinds.values()))
     kind = names[int(rng.choice(len(names), p=weights / weights.sum()))]
@@ -102,7 +102,7 @@ def worsen(audio: Audio, rng: np.random.Generator, config: HarshConfig | None = 
 
 
 def phone(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
-    """A telephone across a small room: reflections, overload, a narrow band, noise, at times its codec."""
+    """A phone across a small room: reflections, overload, a narrow band, noise, sometimes its codec."""
     audio = _reverberate(audio, rng, rng.uniform(*config.phone_room), rng.uniform(*config.phone_wet))
     audio = overdrive(audio, rng.uniform(*config.phone_drive))
     low, high = rng.uniform(*config.phone_low), rng.uniform(*config.phone_high)
@@ -112,30 +112,30 @@ def phone(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
 
 
 def hall(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
-    """A hall or church, the microphone far away."""
+    """A hall or church with a distant microphone."""
     return _reverberate(audio, rng, rng.uniform(*config.hall_seconds), rng.uniform(*config.hall_wet))
 
 
 def hiss(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
-    """White or pink noise."""
+    """Add white or pink noise."""
     return add_noise(audio, rng, rng.uniform(*config.snr), config.white)
 
 
 def clip(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
-    """Peaks cut off at an input that was set too high; the peak stays."""
+    """Clip the peaks, as with too much input gain; the peak level is kept."""
     peak = float(np.abs(audio).max(initial=0.0))
     gain = np.float32(10 ** (rng.uniform(*config.clip) / 20))
     return np.clip(audio * gain, -peak, peak)
 
 
 def squash(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
-    """Loudness war: compressed, then far into the limiter."""
+    """Loudness war: compress, then drive a limiter hard."""
     audio = effects.compress(audio, rng)
     return effects.limit(overdrive(audio, rng.uniform(*config.squash) / 2), rng)
 
 
 def low_rate(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
-    """Sampled at 8 to 16 kHz, at times in few bits."""
+    """Resample to 8 to 16 kHz, sometimes at a low bit depth."""
     rate = float(rng.choice(config.rates))
     small = soxr.resample(audio, SAMPLE_RATE, rate)
     if rng.random() < config.crushed:
@@ -145,7 +145,7 @@ def low_rate(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Aud
 
 
 def cassette(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
-    """Tape: saturation, lost highs, hiss, a level that wavers."""
+    """A cassette: saturation, lost highs, hiss, fluctuating level."""
     audio = effects.saturate(audio, rng)
     audio = _band(audio, 40.0, rng.uniform(*config.tape_high), rng.uniform(*config.band_order))
     audio = add_noise(audio, rng, rng.uniform(*config.tape_snr), config.white)
@@ -155,7 +155,7 @@ def cassette(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Aud
 
 
 def upload(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
-    """A video that went round: limited, coded at a low rate, coded again."""
+    """A re-uploaded video: limited, coded at a low bit rate, coded again."""
     audio = effects.limit(audio, rng) if rng.random() < config.upload_limited else audio
     for _ in range(int(rng.integers(*config.upload_passes))):
         audio = effects.codec(audio, rng)
@@ -163,7 +163,7 @@ def upload(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio
 
 
 def bootleg(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audio:
-    """A concert from the audience: hall, boom, a crowd, an overloaded microphone."""
+    """A concert recorded in the audience: hall, boom, a crowd, an overloaded microphone."""
     audio = hall(audio, rng, config)
     audio = effects.shape(audio, effects.tone_curve(effects.fast_bins(len(audio)), rng, config.boom))
     white = _unit_noise(rng, len(audio))
@@ -175,7 +175,7 @@ def bootleg(audio: Audio, rng: np.random.Generator, config: HarshConfig) -> Audi
 
 
 def overdrive(audio: Audio, decibels: float) -> Audio:
-    """tanh at so much gain over the peak; the peak stays."""
+    """Apply tanh with this gain above the peak; the peak level is kept."""
     peak = float(np.abs(audio).max(initial=0.0))
     if peak < 1e-6:
         return audio
@@ -203,7 +203,7 @@ def _band(audio: Audio, low: float, high: float, order: float) -> Audio:
 
 
 def _reverberate(audio: Audio, rng: np.random.Generator, seconds: float, wet: float) -> Audio:
-    """The direct sound stays where it was."""
+    """Add reverberation; the direct sound stays in place."""
     response = effects.room_response(rng, seconds)
     size = next_fast_len(len(audio) + len(response), real=True)
     reflected = irfft(rfft(audio, size) * rfft(response, size), size)[: len(audio)]

@@ -7,11 +7,11 @@ import numpy as np
 from data.dsp.tones import Audio
 
 BLOCK = 2205
-"""Samples in which a track's level is measured: 50 ms."""
+"""Block length for measuring the level of a track: 50 ms."""
 REFERENCE = 0.1
-"""RMS of a track at 0 dB while it sounds: -20 dB of full scale."""
+"""RMS of a sounding track at 0 dB: -20 dB of full scale."""
 PEAK = 0.9
-"""Of a finished band."""
+"""Peak of a finished band."""
 
 
 def add_track(mix: Audio, track: Audio, decibels: float) -> None:
@@ -26,7 +26,7 @@ def add_track(mix: Audio, track: Audio, decibels: float) -> None:
 
 
 def full_scale(mix: Audio) -> Audio:
-    """The mix at the peak of a finished band; silence stays silence."""
+    """Scale the mix to the peak of a finished band; silence stays silence."""
     peak = float(np.abs(mix).max(initial=0.0))
     return (mix * np.float32(PEAK / peak) if peak > 1e-6 else mix).astype(np.float32)
 
@@ -42,9 +42,7 @@ def active_level(audio: Audio, block: int = 2048) -> float:
 
 
 def mix(drums: Audio, band: Audio, decibels: float) -> Audio:
-    """Add the band at this level relative to the drums; when either is silent the band keeps its own
-    level.
-    """
+    """Add the band at this level relative to the drums; if either is silent, the band keeps its level."""
     first, second = active_level(drums), active_level(band)
     gain = 10 ** (decibels / 20) * first / second if first > 1e-5 and second > 1e-5 else 1.0
     return drums + np.float32(gain) * band

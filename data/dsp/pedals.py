@@ -1,4 +1,4 @@
-"""What stands between a band's instruments and the desk: amplifiers, wah, chorus."""
+"""Effects between an instrument and the mixing desk: amplifiers, wah, chorus."""
 
 import numpy as np
 from scipy.signal import butter, sosfilt
@@ -35,7 +35,7 @@ def amplifier(
 
 
 def wah(track: Audio, rng: np.random.Generator, config: PedalConfig = PEDALS) -> Audio:
-    """Wah-wah, filter sweep or phaser: three resonant bands faded into one another."""
+    """Wah-wah, filter sweep or phaser: three resonant bands, crossfaded."""
     bottom = rng.uniform(*config.wah_bottom)
     time = np.arange(len(track), dtype=np.float32) / SAMPLE_RATE
     turns = rng.uniform(*config.wah_rate) * time + rng.random()

@@ -1,4 +1,4 @@
-"""What source separators leave."""
+"""Simulate the output of a source separator."""
 
 from __future__ import annotations
 

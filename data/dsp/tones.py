@@ -1,7 +1,7 @@
-"""Synthesised notes and noises: what the backing band plays where no recording is at hand.
+"""Synthesised notes and noises for backing bands without recordings.
 
 Every function returns float32 at 44.1 kHz, peak 1. Pitched ones take a frequency in hertz. The noises are
-the sounds a drum transcriber must not take for drums: consonants, pick clicks, coughs, string squeaks.
+sounds that a transcriber must not take for drums: consonants, pick clicks, coughs, string squeaks.
 """
 
 import numpy as np
@@ -88,7 +88,7 @@ def vowel_amplitudes(
     slope.
     """
     hertz = np.arange(1, max(2, int(14_000 / frequency)) + 1) * frequency
-    envelope = np.where(hertz < 5000, 0.03, 0.015)  # what lies between and above the formants
+    envelope = np.where(hertz < 5000, 0.03, 0.015)  # level between and above the formants
     for centre, level in FORMANTS[vowel]:
         width = 60 + 0.06 * centre * size
         envelope += level / (1 + ((hertz - centre * size) / width) ** 2)
@@ -96,7 +96,7 @@ def vowel_amplitudes(
 
 
 def decay(samples: int, seconds: float) -> Audio:
-    """exp envelope falling by 60 dB in `seconds`."""
+    """Exponential envelope that falls by 60 dB in `seconds`."""
     return np.exp(np.arange(samples, dtype=np.float32) * np.float32(-6.9 / (seconds * SAMPLE_RATE)))
 
 

@@ -1,4 +1,4 @@
-"""The bars of made-up grooves: who plays which role, fills, crashes, and what two hands can do."""
+"""The bars of generated grooves: classes of each role, fills, crashes, and what two hands can play."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ DRAG_SECONDS = 0.045
 
 
 def pick_featured(rng: np.random.Generator, count: int) -> list[int]:
-    """Classes that a take plays on purpose: some of the rare ones."""
+    """Draw the (rare) classes that a take features."""
     rare = [drum.index for drum in DRUMS if drum.name not in COMMON]
     return [int(drum) for drum in rng.choice(rare, count, replace=False)]
 
@@ -87,7 +87,7 @@ def make_section(
 
 
 def _takes(family: str) -> str:
-    """The roles a featured class of a family may take over."""
+    """The roles that a featured class of a family may replace."""
     return {"rim": "SX", "hihat": "TH", "tom": "MTF", "crash": "TY", "ride": "TH", "aux": "TAC"}.get(
         family, ""
     )
@@ -126,7 +126,7 @@ def play_bar(
     rng: np.random.Generator,
     config: BarConfig,
 ) -> list[Stroke]:
-    """One bar from beat `start` on, but for the `fill_beats` at its end."""
+    """One bar starting at beat `start`, without the `fill_beats` at its end."""
     step = groove.beats / groove.steps
     last = groove.beats - fill_beats - 1e-6
     events: list[Stroke] = []
@@ -144,7 +144,8 @@ def play_bar(
 
 
 def _ornament(beat: float, drum: int, mark: str, step: float) -> list[Stroke]:
-    """The stroke of one mark, with its grace notes (kept as negative velocities: seconds are known later)."""
+    """The stroke of one mark with its grace notes (as negative velocities, since seconds are not known
+    yet)."""
     velocity = VELOCITY[mark]
     if mark == "z":
         return [(beat, drum, velocity), (beat + step / 2, drum, velocity * 0.8)]
@@ -188,7 +189,7 @@ def play_fill(
 def play_crash(
     beat: float, featured: Sequence[int], rng: np.random.Generator, config: FillConfig
 ) -> list[Stroke]:
-    """A crash, mostly with a kick under it; now and then two crashes."""
+    """A crash, usually with a kick; occasionally two crashes."""
     wanted = [drum for drum in featured if DRUMS[drum].family == "crash"]
     drum = int(rng.choice(wanted or CRASHES))
     events: list[Stroke] = [(beat, drum, float(rng.uniform(*config.crash)))]
@@ -200,7 +201,7 @@ def play_crash(
 
 
 def two_hands(events: list[Stroke]) -> list[Stroke]:
-    """Of strokes on one instant, keeps all feet and shakers and at most two of the hands'."""
+    """Of simultaneous strokes, keep those of the feet and shakers and at most two of the hands."""
     kept: list[Stroke] = []
     hands: dict[int, int] = {}
     order = {family: rank for rank, family in enumerate(HAND_ORDER)}

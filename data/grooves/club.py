@@ -1,7 +1,7 @@
-"""Programmed drums of electronic music, 90 to 200 beats a minute: machine time, sections, builds and drops.
+"""Programmed drums of electronic music, 90 to 200 beats per minute: exact timing, sections, builds and drops.
 
-Written in the marks of `written`, sixteen steps to a bar of 4/4; `r` is a roll of two to six strokes
-inside a step, as on the hats of trap.
+Written in the notation of `written` with sixteen steps per bar of 4/4; `r` is a roll of two to six strokes
+within one step, as on trap hi-hats.
 """
 
 from __future__ import annotations
@@ -18,60 +18,60 @@ from tokenizer.drums import CLASS_INDEX
 from tokenizer.hits import Hit
 
 STEPS = 16
-"""To a bar."""
+"""Steps per bar."""
 
 
 @dataclass(frozen=True)
 class ClubConfig:
-    """How programmed drums are drawn."""
+    """Distribution of programmed drums."""
 
     jitter: float = 0.0008
-    """Seconds of loose timing (standard deviation): a sequencer's, not a drummer's."""
+    """Standard deviation of the timing in seconds: a sequencer's, not a drummer's."""
     left_out: float = 0.18
-    """Probability that a part but the kick rests for a section."""
+    """Probability that a part other than the kick rests for a section."""
     breakdown: float = 0.15
     """Probability of a section without kick."""
     build: float = 0.3
-    """Probability that a section ends in a roll that grows towards the next."""
+    """Probability that a section ends in a roll that builds up to the next."""
     crash: float = 0.5
-    """Probability of a cymbal where a section begins."""
+    """Probability of a cymbal at the start of a section."""
     fill: float = 0.2
     """Probability that the last beat of a section is broken up."""
     flat: float = 0.5
-    """Probability that every stroke of a part is equally loud, as machines without accents play."""
+    """Probability that all strokes of a part are equally loud, as on machines without accents."""
     spread: float = 4.0
-    """Velocity (standard deviation) of the others."""
+    """Standard deviation of the other velocities."""
     sections: tuple[int, ...] = (1, 2, 4, 4, 8)
-    """Bars of a section, evenly drawn."""
+    """Bars per section, sampled uniformly."""
     missing: float = 0.45
     """Probability that a clip lacks a part that is not in KEPT."""
     loud: tuple[float, float] = (0.7, 1.05)
-    """Velocity of a part but the kick relative to its marks."""
+    """Velocity of a part other than the kick relative to its marks."""
     builds: tuple[int, ...] = (8, 16, 32)
-    """Steps of a build, evenly drawn."""
+    """Steps of a build, sampled uniformly."""
     broken: float = 0.4
-    """Share of strokes left out where a beat is broken up."""
+    """Share of strokes omitted in a broken-up beat."""
     broken_struck: float = 0.6
-    """Share of its steps struck instead."""
+    """Share of its steps that are played instead."""
     broken_loud: tuple[float, float] = (70.0, 115.0)
-    """Velocity of those."""
+    """Velocity of those strokes."""
     crash_loud: tuple[float, float] = (80.0, 120.0)
     """Velocity of the cymbal."""
     rolls: tuple[int, ...] = (2, 2, 3, 4, 6)
-    """Strokes of a roll, evenly drawn."""
+    """Strokes per roll, sampled uniformly."""
 
 
 @dataclass(frozen=True)
 class ClubStyle:
-    """What plays where in a bar: role -> alternatives, one of which is drawn for a clip."""
+    """The parts of a bar: role -> alternatives, one of which is drawn per clip."""
 
     name: str
     bpm: tuple[float, float]
     parts: Mapping[str, tuple[str, ...]]
     swing: tuple[float, float] = (0.5, 0.5)
-    """Share of two steps that the first takes."""
+    """Share of a pair of steps taken by the first one."""
     weight: float = 1.0
-    """How often it is drawn, relative to the others."""
+    """Probability weight of the style."""
 
 
 ROLES: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -92,7 +92,7 @@ ROLES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "tom": (("floor_tom_head",), ("tom3_head",), ("tom2_head",)),
 }
-"""Role -> classes it may be played on; several at once are layered, as claps over snares are."""
+"""Role -> classes it may be played on; several classes are layered, such as claps over snares."""
 
 TABLE = """
 house: 4 beats, 115-132 bpm, swing 0.5-0.6, weight 2
@@ -157,7 +157,7 @@ STYLES: tuple[ClubStyle, ...] = tuple(
 )
 _SHARES = np.array([style.weight for style in STYLES]) / sum(style.weight for style in STYLES)
 KEPT = ("kick", "back", "clap", "hat")
-"""Parts that every clip has where its style writes them; of the others some are drawn."""
+"""Parts that every clip has if its style contains them; of the others some are drawn."""
 
 Stroke = tuple[float, str, float]  # step of the clip, class, velocity
 
@@ -192,12 +192,12 @@ class _Line:
     drums: tuple[str, ...]
     steps: str
     loud: float
-    """Velocity relative to the mark's."""
+    """Velocity relative to that of the mark."""
     flat: bool
 
 
 def _lines(style: ClubStyle, rng: np.random.Generator, config: ClubConfig) -> list[_Line]:
-    """The parts of a clip, each with its drum and its pattern."""
+    """The parts of a clip, each with its drum and pattern."""
     found = []
     for role, alternatives in style.parts.items():
         if role not in KEPT and rng.random() < config.missing:
@@ -212,7 +212,7 @@ def _lines(style: ClubStyle, rng: np.random.Generator, config: ClubConfig) -> li
 def _section(
     lines: list[_Line], bars: int, start: float, rng: np.random.Generator, config: ClubConfig
 ) -> list[Stroke]:
-    """A few bars with one set of parts, perhaps a cymbal at its beginning and a build at its end."""
+    """A few bars with one set of parts, optionally with a cymbal at the start and a build at the end."""
     silent = {line.role for line in lines if line.role != "kick" and rng.random() < config.left_out}
     if rng.random() < config.breakdown:
         silent.add("kick")
@@ -268,7 +268,7 @@ def _mark(place: float, mark: str, line: _Line, rng: np.random.Generator, config
 
 
 def _build(start: float, steps: int, rng: np.random.Generator) -> list[Stroke]:
-    """Quarters that become eighths, sixteenths, thirty-seconds, louder and louder."""
+    """Quarters that become eighths, sixteenths and thirty-seconds with rising velocity."""
     drum = str(rng.choice(("snare_head", "snare_head", "aux1", "tom1_head", "kick")))
     place, strokes = 0.0, []
     while place < steps:
@@ -287,7 +287,7 @@ def _in_time(
     rng: np.random.Generator,
     config: ClubConfig,
 ) -> tuple[Hit, ...]:
-    """Steps to seconds, swung in pairs counted from the first bar line."""
+    """Convert steps to seconds, with swing in pairs counted from the first bar line."""
     hits = []
     for place, drum, loud in strokes:
         pair, within = divmod(place - first, 2.0)

@@ -1,4 +1,4 @@
-"""How drum takes are made up and varied."""
+"""Settings of generated takes and their variations."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ class FillConfig:
     """Fills and crashes (`data.grooves.bars`)."""
 
     divisions: tuple[int, ...] = (2, 3, 4, 4, 4, 6, 8)
-    """Strokes to a beat, evenly drawn: eighths to thirty-seconds."""
+    """Strokes per beat, sampled uniformly: eighths to thirty-seconds."""
     rims: float = 0.25
     """Probability of a fill with rims."""
     rim: float = 0.5
-    """Share of rims in it."""
+    """Share of rims in such a fill."""
     snare_alone: float = 0.2
-    """Probability of a fill on the snare alone."""
+    """Probability of a fill on the snare only."""
     scattered: float = 0.35
-    """Probability of drums in random order instead of round the kit."""
+    """Probability of drums in random order rather than around the kit."""
     growing: float = 0.5
-    """Probability that it grows louder."""
+    """Probability that it gets louder."""
     left_out: float = 0.12
-    """Share of strokes left out."""
+    """Share of strokes omitted."""
     kicked: float = 0.12
-    """Share of strokes played by the foot."""
+    """Share of strokes played on the kick."""
     graced: float = 0.06
     """Share of strokes with a grace note."""
     velocities: tuple[int, ...] = (70, 95, 115)
-    """Of fills that do not grow, evenly drawn."""
+    """Velocities of fills that do not get louder, sampled uniformly."""
     crash: Range = (85.0, 125.0)
-    """Velocity."""
+    """Velocity of a crash."""
     crash_kicked: float = 0.8
     """Probability of a kick under a crash."""
     crash_doubled: float = 0.1
@@ -46,34 +46,34 @@ class BarConfig:
     part_missing: float = 0.08
     """Probability that a part of the groove rests."""
     takes_over: float = 0.6
-    """Probability that a featured class takes over a part it suits."""
+    """Probability that a featured class replaces a suitable part."""
     own_line: float = 0.8
-    """Probability that it gets a line of its own otherwise."""
+    """Probability that it otherwise gets a line of its own."""
     optional: float = 0.5
-    """Share of optional strokes left out."""
+    """Share of optional strokes omitted."""
     left_out: float = 0.02
-    """Share of all strokes left out."""
+    """Share of all strokes omitted."""
     tom_heads: float = 0.8
-    """Share of heads among strokes on toms; the rest is rims."""
+    """Share of heads among strokes on toms; the others are rims."""
 
 
 @dataclass(frozen=True)
 class HandsConfig:
-    """How exactly a take is played (`data.grooves.patterns.generate`)."""
+    """How precisely a take is played (`data.grooves.patterns.generate`)."""
 
     tight: float = 0.85
-    """Probability of a player who is tight."""
+    """Probability of a player with tight timing."""
     tight_spread: Range = (0.0, 0.012)
-    """Seconds (standard deviation) of such a player's timing."""
+    """Standard deviation of such a player's timing in seconds."""
     loose_spread: Range = (0.012, 0.03)
-    """The same of the others."""
+    """Standard deviation of the other players' timing in seconds."""
     velocity_spread: Range = (2.0, 14.0)
-    """Velocity (standard deviation)."""
+    """Standard deviation of the velocity."""
     scale: Range = (0.92, 0.2)
     """Factor on velocities: mean and standard deviation."""
     scale_limits: Range = (0.4, 1.2)
     drift: Range = (0.0, 0.012)
-    """Seconds by which the tempo sways."""
+    """Tempo drift in seconds."""
     grace_gap: Range = (0.022, 0.045)
     """Seconds from a grace note to its stroke."""
     grace_level: Range = (0.3, 0.6)
@@ -82,48 +82,48 @@ class HandsConfig:
 
 @dataclass(frozen=True)
 class TakeConfig:
-    """A take made up on the spot (`data.grooves.patterns.generate`)."""
+    """A generated take (`data.grooves.patterns.generate`)."""
 
     kinds: tuple[float, ...] = (0.66, 0.14, 0.08, 0.04, 0.04, 0.04)
-    """Share of grooves, random rhythms, solos, percussion, swells and hardly anything."""
+    """Probability of grooves, random rhythms, solos, percussion, swells and sparse takes."""
     tempo_spread: Range = (0.92, 1.08)
-    """By which a groove leaves its usual tempo."""
+    """Tempo of a groove relative to its usual one."""
     featured: tuple[int, int] = (1, 5)
-    """Rare classes that are featured: at least, fewer than."""
+    """Number of rare classes that are featured; the upper end is excluded."""
     sections: tuple[int, ...] = (1, 2, 4, 4, 8)
-    """Bars of a section, evenly drawn."""
+    """Bars per section, sampled uniformly."""
     fill: float = 0.65
     """Probability of a fill at its end."""
     fill_beats: tuple[float, ...] = (0.5, 1, 1, 2, 2)
-    """Beats of a fill, evenly drawn, or a whole bar."""
+    """Beats of a fill, sampled uniformly, or a whole bar."""
     crash: float = 0.6
     """Probability of a crash at its beginning."""
     playable: float = 0.75
-    """Probability that no more than two hands play."""
+    """Probability that at most two hands play."""
     random_tempo: Range = (60.0, 200.0)
-    """Beats a minute of random rhythms."""
+    """Beats per minute of random rhythms."""
     random_density: Range = (0.1, 0.45)
-    """Share of steps a class is struck on."""
+    """Share of steps on which a class is struck."""
     random_free: float = 0.3
     """Probability that they leave the grid."""
     random_wander: Range = (0.0, 0.5)
-    """Steps by which they do."""
+    """Deviation from the grid in steps."""
     random_loud: Range = (60.0, 105.0)
     """Mean velocity."""
     random_spread: float = 25.0
-    """Velocity (standard deviation)."""
+    """Standard deviation of the velocity."""
     solo_tempo: Range = (70.0, 170.0)
     solo_fill: float = 0.85
-    """Probability that a phrase of a solo is a fill, not a rest."""
+    """Probability that a phrase of a solo is a fill rather than a rest."""
     solo_crash: float = 0.4
     """Probability of a crash after it."""
     percussion_tempo: Range = (70.0, 150.0)
     slow_tempo: Range = (60.0, 120.0)
-    """Beats a minute of swells and of hardly anything."""
+    """Beats per minute of swells and sparse takes."""
     swell_cymbals: float = 0.6
-    """Share of cymbals among rolls that swell; the others are on toms and snare."""
+    """Share of cymbals among swelling rolls; the others are on toms and snare."""
     swell_low: Range = (12.0, 40.0)
-    """Velocity at the beginning of a roll."""
+    """Velocity at the start of a roll."""
     swell_high: Range = (70.0, 120.0)
     """Velocity at its end."""
     bars: BarConfig = field(default_factory=BarConfig)
@@ -133,7 +133,7 @@ class TakeConfig:
 
 @dataclass(frozen=True)
 class VaryConfig:
-    """The same take played differently (`data.grooves.variations.vary`)."""
+    """Variations of a take (`data.grooves.variations.vary`)."""
 
     stretched: float = 0.8
     """Probability of another tempo."""
@@ -142,41 +142,41 @@ class VaryConfig:
     substituted: float = 0.45
     """Probability of substitutions."""
     swap: float = 0.3
-    """Probability of each substitution then."""
+    """Probability of each substitution in that case."""
     washed: float = 0.22
-    """Probability that the time moves to a crash or open hats."""
+    """Probability that timekeeping moves to a crash or open hi-hat."""
     wash_anchored: float = 0.5
-    """Probability that they are struck with kick and snare alone."""
+    """Probability that they are struck only together with kick and snare."""
     wash_louder: Range = (0.0, 45.0)
-    """Velocity they gain."""
+    """Added velocity."""
     doubled: float = 0.12
     """Probability of a tom with every loud snare stroke."""
     doubled_floor: float = 0.7
-    """Share of floor toms among them."""
+    """Share of floor toms among these."""
     doubled_kick: float = 0.5
-    """Probability of a kick as well."""
+    """Probability of an additional kick."""
     side_stick: float = 0.08
-    """Probability of a side stick instead of the snare."""
+    """Probability of cross-stick instead of the snare."""
     no_time: float = 0.06
-    """Probability of a song without hats and rides."""
+    """Probability of a song without hi-hat and ride."""
     thinned: float = 0.15
-    """Probability that a class is left out or thinned."""
+    """Probability that a class is omitted or thinned."""
     thinned_out: float = 0.5
-    """Probability that it is left out, not thinned."""
+    """Probability that it is omitted rather than thinned."""
     thinned_share: float = 0.5
-    """Share of strokes that thinning leaves out."""
+    """Share of strokes that thinning removes."""
     scale: Range = (0.7, 1.2)
     """Factor on velocities."""
     width: Range = (0.5, 1.2)
-    """Factor on their distance from the mean."""
+    """Factor on the deviation of velocities from their mean."""
     accompanied: float = 0.15
     """Probability of tambourine, shaker, clap or cowbell playing along."""
     accompanied_aux1: float = 0.75
-    """Share of tambourine, shaker and clap among them."""
+    """Share of tambourine, shaker and clap among these."""
     accompanied_loud: Range = (50.0, 110.0)
     """Velocity on the beat."""
     accompanied_off: float = 0.75
-    """Factor off the beat."""
+    """Velocity factor off the beat."""
 
 
 TAKES = TakeConfig()

@@ -1,9 +1,8 @@
-"""Grooves made up on the spot, balanced so that every one of the 26 classes is played often enough to be
-learnt.
+"""Generated grooves, balanced so that each of the 26 classes is frequent enough to be learnt.
 
-A take is sections of a few bars from one groove of `written`, with fills, crashes and other timekeepers
-from section to section; rare classes are featured on purpose. One take in four is something else: random
-rhythms of random drums, solos, percussion alone, swells, or hardly anything at all.
+A take consists of sections of a few bars from one groove of `written`, with fills, crashes and a change of
+timekeeper between sections; rare classes are featured on purpose. About one take in three is something else:
+random rhythms of random drums, solos, percussion, swells, or a few single strokes.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ WEIGHTS = np.array([groove.weight for groove in GROOVES]) / sum(groove.weight fo
 
 
 def generate(rng: np.random.Generator, seconds: float, config: TakeConfig = TAKES) -> Performance:
-    """A made-up take of ``seconds``. The same generator state gives the same take."""
+    """Generate a take of ``seconds``. Equal generator states give equal takes."""
     if not seconds > 0:
         raise ValueError(f"generate: length {seconds} s is not positive")
     kinds = (_groove_take, _random_take, _solo_take, _percussion_take, _swell_take, _sparse_take)
@@ -79,7 +78,7 @@ def _groove_take(rng: np.random.Generator, seconds: float, config: TakeConfig) -
 
 
 def _random_take(rng: np.random.Generator, seconds: float, config: TakeConfig) -> Take:
-    """Random rhythms of a few random classes, on a grid or free: no groove to guess from."""
+    """Random rhythms of a few random classes, on a grid or free, without a groove to guess from."""
     bpm = float(rng.uniform(*config.random_tempo))
     step = float(rng.choice((1, 0.5, 0.5, 1 / 3, 0.25, 0.25)))
     step = max(step, 0.06 * bpm / 60)
@@ -97,7 +96,7 @@ def _random_take(rng: np.random.Generator, seconds: float, config: TakeConfig) -
 
 
 def _solo_take(rng: np.random.Generator, seconds: float, config: TakeConfig) -> Take:
-    """One fill after the other."""
+    """One fill after another."""
     bpm = float(rng.uniform(*config.solo_tempo))
     events: list[Stroke] = []
     featured = pick_featured(rng, 5)
@@ -113,7 +112,7 @@ def _solo_take(rng: np.random.Generator, seconds: float, config: TakeConfig) -> 
 
 
 def _percussion_take(rng: np.random.Generator, seconds: float, config: TakeConfig) -> Take:
-    """Tambourine, shaker, clap, cowbell, rims and sticks without a kit."""
+    """Tambourine, shaker, clap, cowbell, rims and cross-stick without the rest of the kit."""
     bpm = float(rng.uniform(*config.percussion_tempo))
     names = ("aux1", "aux2", "snare_cross_stick", "tom1_rim", "floor_tom_rim", "hihat_pedal", "ride_bell")
     drums = [CLASS_INDEX[name] for name in rng.choice(names, int(rng.integers(1, 4)), replace=False)]
@@ -126,7 +125,7 @@ def _percussion_take(rng: np.random.Generator, seconds: float, config: TakeConfi
 
 
 def _swell_take(rng: np.random.Generator, seconds: float, config: TakeConfig) -> Take:
-    """Rolls that grow and end in an accent, on cymbals, toms or snare, over a sparse pulse."""
+    """Crescendo rolls that end in an accent, on cymbals, toms or snare, over a sparse pulse."""
     bpm = float(rng.uniform(*config.slow_tempo))
     cymbals = [drum.index for drum in DRUMS if drum.family in ("crash", "ride")]
     beat, total = float(rng.uniform(0, 2)), seconds * bpm / 60
@@ -145,7 +144,7 @@ def _swell_take(rng: np.random.Generator, seconds: float, config: TakeConfig) ->
 
 
 def _sparse_take(rng: np.random.Generator, seconds: float, config: TakeConfig) -> Take:
-    """A stroke now and then, or none at all."""
+    """Occasional strokes, or none."""
     bpm = float(rng.uniform(*config.slow_tempo))
     count = int(rng.integers(0, 1 + max(2, int(seconds / 2))))
     beats = np.sort(rng.uniform(0, seconds * bpm / 60, count))
@@ -162,7 +161,7 @@ def perform(
     rng: np.random.Generator,
     config: HandsConfig,
 ) -> tuple[Hit, ...]:
-    """Beats to seconds as a person would: swing, drifting tempo, loose timing and dynamics, a lean per
+    """Beats to seconds with swing, tempo drift, timing and velocity spread, and a constant offset per
     limb."""
     exact = rng.random() < config.tight
     tight = rng.uniform(*(config.tight_spread if exact else config.loose_spread))

@@ -1,4 +1,4 @@
-"""A performance: hits with where they come from."""
+"""A performance: hits and their origin."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ class Performance:
     bpm: float
     hits: tuple[Hit, ...]
     electronic: bool = False
-    """Programmed: played on drum machines, beside electronic music, which it ducks."""
+    """Programmed: played on drum machines with electronic music, which it ducks."""
     style: str = ""
-    """Genre, where the corpus names one."""
+    """Genre, if the corpus names one."""

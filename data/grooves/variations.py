@@ -1,4 +1,4 @@
-"""The same take played differently: other drums, tempo, dynamics, fewer or more players."""
+"""Variations of a take: other drums, tempo, dynamics, fewer or more players."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _substitute(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -
 
 
 def _wash(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> list[Hit]:
-    """The time moves to a crash or to open hats: on every stroke of it, or only with kick and snare."""
+    """Move timekeeping to a crash or open hi-hat: on every stroke, or only with kick and snare."""
     drum = CLASS_INDEX[WASH[rng.integers(len(WASH))]]
     beats = [hit.time for hit in hits if DRUMS[hit.drum].family in KEPT_FAMILIES]
     anchored = rng.random() < config.wash_anchored
@@ -93,7 +93,7 @@ def _wash(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> list
 
 
 def _double(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> list[Hit]:
-    """A tom struck with every loud snare stroke, as in builds and unisons; half the time with a kick."""
+    """Add a tom to every loud snare stroke, as in builds and unisons; half of the time with a kick."""
     tom = CLASS_INDEX["floor_tom_head" if rng.random() < config.doubled_floor else "tom3_head"]
     along = [tom, CLASS_INDEX["kick"]] if rng.random() < config.doubled_kick else [tom]
     kicks = [hit.time for hit in hits if DRUMS[hit.drum].family == "kick"]
@@ -107,7 +107,8 @@ def _double(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> li
 
 
 def _side_stick(hits: list[Hit]) -> list[Hit]:
-    """A ballad's snare: its accents on the side stick, nothing between them (the hand lies on the head)."""
+    """Play a ballad's snare accents as cross-stick and omit its other strokes (the hand rests on the
+    head)."""
     stick = CLASS_INDEX["snare_cross_stick"]
     return [
         replace(hit, drum=stick) if DRUMS[hit.drum].family == "snare" else hit
@@ -117,7 +118,7 @@ def _side_stick(hits: list[Hit]) -> list[Hit]:
 
 
 def _thin(hits: list[Hit], rng: np.random.Generator, config: VaryConfig) -> list[Hit]:
-    """Leaves out one class, or half of its strokes; kick and snare are only thinned."""
+    """Remove one class, or half of its strokes; kick and snare are only thinned."""
     played = sorted({hit.drum for hit in hits})
     if not played:
         return hits
@@ -153,7 +154,7 @@ def _play_along(hits: list[Hit], bpm: float, rng: np.random.Generator, config: V
     for i in range(int((hits[-1].time / beat - start) / gap) + 1):
         time = (start + i * gap) * beat
         nearest = float(anchors[np.argmin(np.abs(anchors - time))])
-        if abs(nearest - time) < 0.04:  # players listen to each other
+        if abs(nearest - time) < 0.04:  # players follow each other
             time = nearest
         velocity = loud * (1.0 if i % 2 == 0 else config.accompanied_off) + rng.normal(0, 6)
         layer.append(Hit(max(0.0, time + rng.normal(0, 0.006)), drum, int(np.clip(round(velocity), 8, 127))))

@@ -21,7 +21,7 @@ from data.kits.sample import Kit, Sample, find_onset, to_int16
 from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 
-__all__ = ["Kit", "Sample", "kit_split", "load_kit", "load_kits"]
+__all__ = ["Kit", "Sample", "kit_split", "load_kit", "load_kits", "recorded_files"]
 
 MAX_MANIFEST_BYTES = 8 << 20
 MAX_SAMPLES_PER_KIT = 4096
@@ -81,6 +81,22 @@ def load_kits(root: Path, names: Sequence[str] | None = None) -> list[Kit]:
     if len(names) > MAX_KITS:
         raise ValueError(f"{root}: {len(names)} kits, at most {MAX_KITS} are loaded at once")
     return [load_kit(root / name) for name in names]
+
+
+def recorded_files(folder: Path) -> list[tuple[Path, int]]:
+    """The files of a kit folder with the class that its ``kit.json`` gives them; files without a class are
+    left out.
+
+    Raises ValueError naming the file when the kit is malformed.
+    """
+    manifest = folder / "kit.json"
+    entries, _ = _read_manifest(manifest)
+    found = []
+    for number, entry in enumerate(entries):
+        target = _target(entry, manifest, number)
+        if target is not None:
+            found.append((folder / entry["file"], CLASS_INDEX[target[0]]))
+    return found
 
 
 def load_kit(folder: Path) -> Kit:

@@ -64,6 +64,8 @@ class Segment:
     """Step (10 ms) of the recording at which it starts; negative for the first."""
     audio: np.ndarray
     """float32, zero outside the recording."""
+    first: int
+    """First of its steps whose hits are its own; earlier ones belong to the segment before."""
 
 
 def open_file(path: Path) -> AudioSource:
@@ -82,7 +84,7 @@ def listen(source: SoundFile | MediaFile, path: Path) -> AudioSource:
         AudioError: nothing can be decoded.
     """
     return _measure(
-        lambda notes, downmix: _mono(source.blocks(notes), source.rate, str(path), notes, downmix), str(path)
+        lambda notes, downmix: mono(source.blocks(notes), source.rate, str(path), notes, downmix), str(path)
     )
 
 
@@ -105,36 +107,71 @@ def open_array(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> AudioSource
             yield frames[start : start + BLOCK]
 
     return _measure(
-        lambda notes, downmix: _mono(blocks(), sample_rate, "audio array", notes, downmix), "audio array"
+        lambda notes, downmix: mono(blocks(), sample_rate, "audio array", notes, downmix), "audio array"
     )
 
 
-def segments(recording: AudioSource, codec: Codec, margin: int) -> Iterator[Segment]:
-    """Overlapping segments whose middles, `margin` steps from both ends, cover the recording without gaps.
+class SegmentCutter:
+    """Cuts a stream into overlapping segments whose own steps cover it without gaps.
 
-    The first starts `margin` steps before the recording. Silent recordings have none.
+    Args:
+        length: of a segment, in steps.
+        after: steps at its end that belong to the next one.
+    """
+
+    def __init__(self, length: int, after: int) -> None:
+        self.length, self.after = length, after
+        self.next = 0
+        """First step that no segment has covered."""
+        self.received = 0
+        """Samples."""
+        self._kept = [np.zeros(length * HOP, dtype=np.float32)]
+        self._start = -length * HOP  # of what is kept, in samples of the stream
+
+    def push(self, block: np.ndarray) -> None:
+        """Take mono float32 samples."""
+        self._kept.append(block)
+        self.received += len(block)
+
+    def lacking(self, own: int) -> int:
+        """Samples still missing for a segment with this many steps of its own."""
+        return max(0, (self.next + own + self.after) * HOP - self.received)
+
+    def cut(self, own: int, gain: float) -> Segment:
+        """The next segment, filled up with silence where samples are missing."""
+        start = self.next + own + self.after - self.length
+        have = np.concatenate(self._kept)
+        audio = np.zeros(self.length * HOP, dtype=np.float32)
+        heard = have[start * HOP - self._start :][: len(audio)]
+        np.multiply(heard, np.float32(gain), out=audio[: len(heard)])
+        np.clip(audio, -CLIP, CLIP, out=audio)
+        first = self.next - start
+        self.next += own
+        self._kept = [have[max(0, (self.next - self.length) * HOP - self._start) :]]
+        self._start = max(self._start, (self.next - self.length) * HOP)
+        return Segment(start, audio, first)
+
+
+def segments(
+    recording: AudioSource, codec: Codec, margin: int, before: int | None = None
+) -> Iterator[Segment]:
+    """Overlapping segments whose middles cover the recording without gaps. Silent recordings have none.
+
+    Args:
+        margin: steps at the end of a segment that are not its own.
+        before: steps at its start that are not its own (default: `margin`). The first segment starts as many
+            steps before the recording.
     """
     if recording.gain == 0.0:
         return
-    length, stride = codec.segment_steps * HOP, (codec.segment_steps - 2 * margin) * HOP
-    waiting = np.zeros(margin * HOP, dtype=np.float32)
-    start, ended, blocks = 0, False, recording.blocks()
-    while start < recording.samples:
-        parts = [waiting]
-        have = len(waiting)
-        while have < length and not ended:
-            block = next(blocks, None)
-            ended = block is None
-            if block is not None:
-                louder = block * np.float32(recording.gain)
-                parts.append(np.clip(louder, -CLIP, CLIP, out=louder))
-                have += len(block)
-        waiting = np.concatenate(parts)
-        audio = np.zeros(length, dtype=np.float32)
-        audio[: min(length, have)] = waiting[:length]
-        yield Segment(start // HOP - margin, audio)
-        waiting = waiting[stride:]
-        start += stride
+    own = codec.segment_steps - margin - (margin if before is None else before)
+    cutter = SegmentCutter(codec.segment_steps, margin)
+    for block in recording.blocks():
+        cutter.push(block)
+        while not cutter.lacking(own):
+            yield cutter.cut(own, recording.gain)
+    while cutter.next * HOP < recording.samples:
+        yield cutter.cut(own, recording.gain)
 
 
 def _measure(stream: Stream, name: str) -> AudioSource:
@@ -183,10 +220,14 @@ def _listen(stream: Stream, downmix: Downmix, name: str) -> AudioSource:
     return AudioSource(lambda: iter(blocks), samples, gain, tuple(notes))
 
 
-def _mono(
+def mono(
     blocks: Iterable[np.ndarray], rate: int, name: str, notes: list[str], downmix: Downmix
 ) -> Iterator[np.ndarray]:
-    """Blocks [n c] at any rate -> mono float32 blocks at 44.1 kHz; non-finite samples become 0."""
+    """Blocks [n c] at any rate -> mono float32 blocks at 44.1 kHz; non-finite samples become 0.
+
+    Args:
+        notes: at the end, what was wrong is added to it.
+    """
     resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") if rate != SAMPLE_RATE else None
     not_finite = absurd = frames = samples = 0
     for block in blocks:

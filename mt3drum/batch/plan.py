@@ -46,7 +46,7 @@ class TranscribeOptions:
     quiet: bool = False
     json: bool = False
     """Say what became of each recording in JSON instead of words."""
-    checkpoint: Path | None = None
+    checkpoint: Sequence[Path] | None = None
     kit: Path | None = None
     device: str = "auto"
     batch: int | None = None

@@ -24,6 +24,14 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     """Add the options that override a checkpoint's decode settings."""
     add = parser.add_argument
     add(
+        "--vocabulary",
+        type=drum_options.names,
+        default=[],
+        metavar="D,D",
+        help="drums or families that the recording contains, if it contains no others: every sound is "
+        "attributed to one of them (use --only to choose which drums are written)",
+    )
+    add(
         "--decoder",
         choices=DECODERS,
         help="product: decoder and onset head combined; frames: the onset head alone, faster "
@@ -81,8 +89,4 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     if args.kit is not None and options.get("scheme", "26") != "26":
         raise ValueError("--kit tells drums apart that --scheme takes for one; give only one of them")
     DecodeConfig().with_options(options)  # checks the ranges before heavy imports
-    if args.batch is not None and args.batch < 1:
-        raise ValueError(f"--batch {args.batch} is less than 1")
-    if args.output_shards is not None and (args.output_shards < 1 or args.manifest is None):
-        raise ValueError("--output-shards needs at least 1 recording per tar file, and --manifest DIR")
     return options

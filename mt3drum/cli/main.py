@@ -14,6 +14,8 @@ from mt3drum.cli import (
     doctor,
     export_site,
     info,
+    label,
+    listen,
     mcp_server,
     output_options,
     review,
@@ -33,6 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     transcribe.add_transcribe(commands)
     review.add_parsers(commands)
+    listen.add_parser(commands)
+    label.add_parser(commands)
     convert.add_parser(commands, output_options.add_output)
     demo.add_parser(commands)
     export_site.add_parser(commands)
@@ -65,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "transcribe": transcribe.transcribe,
             "review": review.review,
             "serve": review.serve,
+            "listen": listen.listen,
+            "label": label.label,
             "convert": convert.convert,
             "demo": demo.demo,
             "info": info.info,

@@ -16,6 +16,11 @@ def add_options(parser: ArgumentParser) -> None:
         "helps to distinguish similar drums",
     )
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="checkpoint to use (default: the bundled one)"
+        "--checkpoint",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="checkpoint to use (default: the bundled one); may be repeated: checkpoints of the same classes "
+        "are averaged, and one taught only some families of drums replaces the others in these",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")

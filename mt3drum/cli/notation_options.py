@@ -115,7 +115,7 @@ def score_options(args: argparse.Namespace) -> tuple[Notes, ScoreOptions]:
     known = tempo_options(args)
     if args.grid == "24" and known.meter is not None and known.meter.compound:
         raise ValueError(f"--grid 24 (triplets) does not fit the beats of {known.meter}; use 8, 16 or auto")
-    notes, pedal = _note_map(args.notes)
+    notes, pedal = note_map(args.notes)
     length = NOTE_SECONDS if args.note_length is None else args.note_length
     tracks = TrackOptions(length, pedal, args.split == "tracks")
     midi = MidiOptions(tracks, args.split == "files")
@@ -158,7 +158,7 @@ def check_formats(args: argparse.Namespace, output: Output) -> None:
         raise ValueError("--split files writes several files: name a folder with -o")
 
 
-def _note_map(text: str) -> tuple[Notes, int | None]:
+def note_map(text: str) -> tuple[Notes, int | None]:
     """MIDI note numbers, and the controller of the hi-hat pedal.
 
     Raises:

@@ -45,14 +45,6 @@ def add_transcribe(commands: Any) -> None:
     stem_options.add_options(transcribe)
     _add_many(transcribe)
     add("--local_rank", help=argparse.SUPPRESS)  # passed by the deepspeed launcher
-    add(
-        "--vocabulary",
-        type=drum_options.names,
-        default=[],
-        metavar="D,D",
-        help="drums or families that the recording contains, if it contains no others: every sound is "
-        "attributed to one of them (use --only to choose which drums are written)",
-    )
     model_options.add_options(transcribe)
     _add_computing(transcribe)
     add("--quiet", action="store_true", help="no progress bar, no messages for successful files")
@@ -123,6 +115,7 @@ def transcribe(args: argparse.Namespace) -> int:
         elif not args.files and args.list is None:
             raise ValueError("nothing to transcribe: name FILES, or a --list of them")
         decoding, drums = decode_options(args), drum_options.chosen(args)
+        _check_many(args)
         notes, score = notation_options.score_options(args)
         if args.json and args.output == "-":
             raise ValueError("--json and -o - both write to standard output; name a folder or a file")
@@ -163,6 +156,17 @@ def transcribe(args: argparse.Namespace) -> int:
     from mt3drum.batch.run import watch
 
     return watch(options, args.watch)
+
+
+def _check_many(args: argparse.Namespace) -> None:
+    """
+    Raises:
+        ValueError: a count is out of range.
+    """
+    if args.batch is not None and args.batch < 1:
+        raise ValueError(f"--batch {args.batch} is less than 1")
+    if args.output_shards is not None and (args.output_shards < 1 or args.manifest is None):
+        raise ValueError("--output-shards needs at least 1 recording per tar file, and --manifest DIR")
 
 
 def _check_watch(args: argparse.Namespace) -> None:

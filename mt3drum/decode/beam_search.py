@@ -154,7 +154,7 @@ def _search(
         if moved is not None:
             reorder(cache, moved)
         if len(going) <= _COMPACT * len(done):
-            keep(cache, going, decoder.heads)
+            keep(cache, going, decoder)
             narrowing.keep(going)
             onsets = onsets.select(going)
             active, scores, tokens = active[going], scores[going], tokens[going]

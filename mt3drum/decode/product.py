@@ -42,6 +42,7 @@ def score(
     """Score the decoder's logits [s b v], modifying them in place.
 
     Args:
+        logits: or [m s b v] of the m members of an ensemble, whose probabilities are averaged.
         narrowing: in its state before the token.
         until: times from this step on count as the end.
         must_end: rows that must end if they may; a tensor is [s b].
@@ -52,6 +53,8 @@ def score(
         logits[..., EOS] = torch.logaddexp(logits[..., EOS], late)
     legal = narrowing.legal()
     log_probs = torch.log_softmax(logits.masked_fill_(~legal, _ILLEGAL), dim=-1)
+    if log_probs.dim() == 4:
+        log_probs = log_probs.logsumexp(0) - math.log(len(log_probs))
     drums = slice(codec.first_drum, codec.first_velocity)
     if narrowing.labels is not None:
         log_probs[..., drums] = narrowing.labels.merged_drums(log_probs[..., drums]).clamp(min=_ILLEGAL)

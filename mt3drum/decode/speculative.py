@@ -103,7 +103,7 @@ def greedy(
         np.put_along_axis(tokens, place, drafted, 1)
         fed = np.where(place, np.take_along_axis(tokens, (place - 1).clip(0), 1), BOS)
         logits = decode_window(decoder, cache, _to(fed, device), _to(first, device))
-        rounding = CLOSE * logits.abs().amax(-1).clamp(1) if decoder.dtype == torch.float32 else None
+        rounding = _rounding(logits) if decoder.dtype == torch.float32 else None
         before = narrowing.before(tokens, first, size)
         must_end = _to(place >= config.max_tokens - TO_FINISH, device)
         scores = score(logits, before, tables, config, until, must_end)
@@ -111,9 +111,15 @@ def greedy(
         kept = _smaller(~settled.done[batch])
         if len(kept) < len(batch):
             rows = _to(kept, device)
-            keep_segments(cache, rows, decoder.heads)
+            keep_segments(cache, rows, decoder)
             tables, batch = tables.select(rows), batch[kept]
     return settled
+
+
+def _rounding(logits: Tensor) -> Tensor:
+    """Bound [s w] on the error of log-probabilities, from logits [s w v], or [m s w v] of an ensemble."""
+    highest = logits.abs().amax(-1).clamp(1)
+    return CLOSE * (highest.amax(0) if highest.dim() == 3 else highest)
 
 
 def _to(values: np.ndarray, device: torch.device) -> Tensor:

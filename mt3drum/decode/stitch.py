@@ -57,15 +57,16 @@ class InProgress:
             scheme=self.scheme,
         )
 
-    def segments(self, codec: Codec, margin: int) -> Iterator[Segment]:
+    def segments(self, codec: Codec, config: DecodeConfig) -> Iterator[Segment]:
         """The segments that the part needs; reading stops after the last one.
 
         Raises:
             AudioError, OSError: the recording cannot be read.
         """
-        own = codec.segment_steps - 2 * margin
-        for segment in segments(self.recording, codec, margin) if self.recording else ():
-            start, end = ((segment.start + step) / codec.steps_per_second for step in (margin, margin + own))
+        after, before = config.margin_steps(codec), config.steps_before(codec)
+        for segment in segments(self.recording, codec, after, before) if self.recording else ():
+            first, last = segment.first, codec.segment_steps - after
+            start, end = ((segment.start + step) / codec.steps_per_second for step in (first, last))
             if self.part.needs(start, end):
                 yield segment
             elif start > self.part.end:
@@ -92,15 +93,15 @@ class InProgress:
 
 
 def place(
-    hypothesis: Hypothesis, start: int, margin: int, steps: int, steps_per_second: int
+    hypothesis: Hypothesis, start: int, first: int, steps: int, steps_per_second: int
 ) -> list[tuple[Hit, int]]:
     """A segment's hits in recording time, each with its step in the segment, by the border rule.
 
-    A segment is responsible for the steps from `margin` up to the `until` given to `generate`. The rule uses
+    A segment is responsible for the steps from `first` up to the `until` given to `generate`. The rule uses
     the token's unrefined step, so that every step of a recording belongs to exactly one segment.
     """
     return [
         (Hit(max(0.0, start / steps_per_second + hit.time), hit.drum, hit.velocity, hit.confidence), step)
         for hit, step in zip(hypothesis.hits, hypothesis.steps, strict=True)
-        if step >= margin and start + step < steps
+        if step >= first and start + step < steps
     ]

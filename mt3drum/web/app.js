@@ -10,7 +10,7 @@ class App extends Editor {
     const audio = $("#audio");
     if (audioUrl) audio.src = audioUrl;
     this.bars = new Bars(data.tempo);
-    this.bars.none = data.no_tempo || this.bars.none;
+    if (data.busy) this.bars.none = "tempo to follow";
     this.score.locked = Boolean(data.busy);
     this.view = new View($("#lanes"), $("#overview"), this.score, data, this.bars);
     this.player = new Player(audio, this.score, data.drums);
@@ -50,9 +50,12 @@ class App extends Editor {
     this.started = true;
   }
 
-  /** The transcription is done. @param result its hits, candidates and warnings */
-  finish({ hits, candidates, warnings }) {
-    Object.assign(this.data, { hits, candidates, warnings });
+  /** The transcription is done. @param result its hits, candidates, warnings and tempo */
+  finish({ hits, candidates, warnings, tempo }) {
+    Object.assign(this.data, { hits, candidates, warnings, tempo });
+    this.bars.none = UNSTEADY;
+    this.bars.set(tempo);
+    this.onTempo();
     this.score.locked = false;
     this.score.restart(hits, candidates);
     showResult(this.data);
@@ -84,6 +87,7 @@ class App extends Editor {
   }
 
   setTempo(tempo) {
+    this.bars.none = UNSTEADY;
     this.bars.set(tempo);
     this.onTempo();
     this.store.save();

@@ -27,7 +27,7 @@ from mt3drum.transcriber import Transcriber
 from mt3drum.web import openapi, scores
 from mt3drum.web.guard import Guard
 from mt3drum.web.jobs import Busy, Full, Job, Limits, Queue
-from mt3drum.web.page import fill, json_text, shown
+from mt3drum.web.page import LABELS, fill, json_text, shown
 from mt3drum.web.work import WorkFolder
 
 HOST = "127.0.0.1"
@@ -88,9 +88,11 @@ def make_app(
         return JSONResponse(job.public(queue.pace), 202)
 
     async def home(request: Request) -> Response:
-        told = {"bytes": limits.bytes, "formats": dict(SUFFIX), "labels": scores.LABELS}
+        told = {"bytes": limits.bytes, "formats": dict(SUFFIX), "labels": LABELS}
         room = f"up to {limits.seconds / 60:.0f} minutes and {limits.bytes >> 20} MiB each"
-        return scores.html(fill("serve.html", ("uploads", "serve"), limits=room, data=json_text(told)))
+        return scores.html(
+            fill("serve.html", ("saving", "uploads", "serve"), limits=room, data=json_text(told))
+        )
 
     routes = [
         Route("/", home),

@@ -1,9 +1,11 @@
 // Bars and beats over a recording, from the record of its tempo: where a time lies, and which lines to draw.
 
+const UNSTEADY = "unsteady: no grid";
+
 class Bars {
   /** @param tempo what the server or `mt3drum review` found, or null: nothing steady, no grid */
   constructor(tempo) {
-    this.none = "unsteady: no grid"; // what is said where there is no tempo
+    this.none = UNSTEADY; // what is said where there is no tempo
     this.set(tempo);
     this.shown = true;
     this.division = 0; // hits snap to this many places a beat; 0: nowhere

@@ -38,7 +38,7 @@ function wireControls(app) {
     radio.addEventListener("change", () => app.setMode(radio.value));
   }
   for (const button of document.querySelectorAll("button[data-format]")) {
-    button.addEventListener("click", () => exportAs(app, button.dataset.format));
+    button.addEventListener("click", () => whileBusy(button, () => exportAs(app, button.dataset.format)));
   }
   on("#bars", "change", (event) => app.showBars(event.target.checked));
   on("#find-beats", "click", () => findBeats(app));
@@ -99,7 +99,8 @@ function fillPage(data) {
   }
   for (const meter of data.server ? data.server.meters : []) $("#meter").append(new Option(meter, meter));
   for (const element of document.querySelectorAll("[data-needs]")) {
-    element.hidden = (element.dataset.needs === "server") !== Boolean(data.server);
+    const { needs } = element.dataset; // of the server: whether it is there, or one of its addresses
+    element.hidden = needs === "no server" ? Boolean(data.server) : !data.server || !(needs === "server" || data.server[needs]);
   }
   showResult(data);
   $("#no-audio").hidden = Boolean(data.audio);

@@ -17,12 +17,13 @@ async function exportAs(app, format) {
       const { type, suffix, write } = LOCAL[format];
       download(new Blob([write(hits, app.data, app.bars.tempo)], { type }), stem + suffix);
     } else {
+      app.say(`Writing ${hits.length} hits as ${format} …`); // pages of notation or an hour of sound take long
       const response = await ask(app, `${app.data.server.export}/${encodeURIComponent(format)}`, {
         notes: $("#notes").value,
         grid: $("#times").value || null,
         beats: app.bars.tempo,
       });
-      download(await response.blob(), stem + app.data.server.formats[format]);
+      download(await whole(response), stem + app.data.server.formats[format]);
     }
     app.say(`Saved ${hits.length} hits as ${format}`);
   } catch (error) {
@@ -48,9 +49,10 @@ async function findBeats(app) {
 /** The server, about hits: those that are shown, or others. */
 async function ask(app, address, more, some = app.score.visible()) {
   const hits = some.map((hit) => [hit.time, hit.drum, hit.velocity, hit.confidence]);
+  const { ask: local } = app.data.server;
   let response;
   try {
-    response = await fetch(address, {
+    response = local ? await local(address, { hits, ...more }) : await fetch(address, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ hits, ...more }),
@@ -62,12 +64,4 @@ async function ask(app, address, more, some = app.score.visible()) {
   }
   if (!response.ok) throw new Error((await response.text()).replace("error: ", ""));
   return response;
-}
-
-function download(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }

@@ -1,4 +1,4 @@
-// Written notation of the bars at the cursor, as the server's verovio prints it.
+// Written notation of the bars at the cursor, as verovio prints it, at the server or in a worker; and all of it on paper.
 
 const WRITE_MS = 700; // after the last edit
 const BAR_PIXELS = 280; // room for one bar
@@ -11,6 +11,7 @@ class Notation {
     this.address = app.data.server && app.data.server.notation;
     $("#notation-button").hidden = !this.address;
     $("#notation-button").addEventListener("click", () => this.toggle());
+    $("#print").addEventListener("click", () => this.print());
   }
 
   toggle() {
@@ -47,9 +48,7 @@ class Notation {
       const response = await ask(this.app, this.address, { beats: this.app.bars.tempo, bar, bars });
       const { svg, first } = await response.json();
       if (is !== this.is) return; // something newer is on its way
-      const picture = new Image();
-      picture.alt = `Notation from bar ${first}`;
-      picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+      const picture = pictureOf(svg, `Notation from bar ${first}`);
       await picture.decode();
       $("#notation").replaceChildren(picture);
       this.app.layOut();
@@ -61,4 +60,30 @@ class Notation {
   say(text) {
     setText("#notation", text);
   }
+
+  /** The whole score on paper, or as PDF: the style sheet prints nothing else while it is there. */
+  async print() {
+    const { app } = this;
+    $("#problem").textContent = "";
+    app.say("Writing the notation …");
+    try {
+      const systems = await (await ask(app, app.data.server.print, { beats: app.bars.tempo })).json();
+      const title = Object.assign(document.createElement("h1"), { textContent: app.data.source.replace(/\.[^.]*$/, "") });
+      const pictures = systems.map((svg) => pictureOf(svg, ""));
+      await Promise.all(pictures.map((picture) => picture.decode()));
+      $("#printed").replaceChildren(title, ...pictures);
+      addEventListener("afterprint", () => $("#printed").replaceChildren(), { once: true });
+      app.say("");
+      window.print();
+    } catch (error) {
+      app.complain(error.message);
+    }
+  }
+}
+
+function pictureOf(svg, alt) {
+  const picture = new Image();
+  picture.alt = alt;
+  picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+  return picture;
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 MAX_BARS = 16
 """Maximum number of bars per picture."""
-_OPTIONS = {
+OPTIONS = {
     "breaks": "none",  # one system: the page requests as many bars as fit
     "adjustPageWidth": True,
     "adjustPageHeight": True,
@@ -52,7 +52,7 @@ def bars_svg(musicxml: str, bar: int, bars: int) -> tuple[str, int]:
     toolkit = verovio.toolkit(False)
     # The default is set only in the thread that imported verovio, and the server has many threads.
     toolkit.setResourcePath(str(Path(verovio.__file__).parent / "data"))
-    toolkit.setOptions(_OPTIONS)
+    toolkit.setOptions(OPTIONS)
     if not toolkit.loadData(musicxml):
         raise ValueError("verovio does not read the score")
     toolkit.select({"measureRange": f"{start + 1}-{last}"})

@@ -64,6 +64,20 @@ _COMMON = (
     "crash1",
     "ride",
 )
+LABELS = {
+    "musicxml": "MusicXML",
+    "jams": "JAMS",
+    "parquet": "Parquet",
+    "tab": "Drum tab",
+    "chart": "Clone Hero (zip)",
+    "chart5": "Clone Hero, five lanes (zip)",
+    "wav": "WAV: click and drums",
+    "pdf": "PDF: written music",
+    "svg": "SVG: written music",
+    "practice-midi": "MIDI: half tempo, with click",
+    "practice-wav": "WAV: half tempo, with click",
+}
+"""Labels of the formats that the page cannot write itself."""
 SCRIPTS = (
     "score",
     "store",
@@ -85,6 +99,7 @@ SCRIPTS = (
     "keys",
     "editor",
     "app",
+    "saving",
     "files",
     "controls",
     "start",

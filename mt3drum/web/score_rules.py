@@ -1,4 +1,5 @@
-"""What the browser needs to read beats and write scores: constants and tables of the modules that own them.
+"""What the browser needs to read beats and write scores: constants and
+tables of the modules that own them.
 
 Every upper-case constant of a module goes along under its own name, so that a changed or added one reaches
 the browser without an edit here.
@@ -10,7 +11,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from mt3drum.formats import chart, elite, lanes, marks, musicxml, notation, roll_lanes, staff, tab
+from mt3drum.files import SUFFIX
+from mt3drum.formats import chart, elite, engrave, lanes, marks, musicxml, notation, roll_lanes, staff, tab
 from mt3drum.rhythm import (
     bar_pointer,
     estimate,
@@ -23,6 +25,8 @@ from mt3drum.rhythm import (
     tempo_map,
 )
 from mt3drum.rhythm.grooves import grooves
+from mt3drum.web import notation as engraver
+from mt3drum.web.page import LABELS
 from tokenizer import midi_tracks
 from tokenizer.drums import DRUMS
 
@@ -46,6 +50,8 @@ _MODULES = (
     tab,
     tempo_map,
 )
+FORMATS = ("musicxml", "tab", "chart", "jams")
+"""Formats that the browser writes, beside those that every review page does."""
 
 
 def score_rules() -> dict[str, Any]:
@@ -59,6 +65,13 @@ def score_rules() -> dict[str, Any]:
             for name, pattern in patterns.PATTERNS.items()
         },
         "grooves": {_text(name): _grooves(*name) for name in patterns.PATTERNS},
+        "formats": {name: {"suffix": SUFFIX[name], "label": LABELS[name]} for name in FORMATS},
+        "engraving": {
+            "bars": engraver.OPTIONS,
+            "mostBars": engraver.MAX_BARS,
+            "systems": engrave.SYSTEMS,
+            "heads": engrave.HEADS,
+        },
     }
 
 

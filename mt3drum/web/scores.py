@@ -26,24 +26,10 @@ from mt3drum.web import notation
 from mt3drum.web.again import difference, parse_again
 from mt3drum.web.edits import Edit, parse_changes, parse_edit
 from mt3drum.web.jobs import Busy, Job, Queue
-from mt3drum.web.page import PageData, page_tempo, render_page, shown
+from mt3drum.web.page import LABELS, PageData, page_tempo, render_page, shown
 from mt3drum.web.work import Stale, WorkFolder
 
 MAX_JSON_BYTES = 16 * 2**20
-LABELS = {
-    "musicxml": "MusicXML",
-    "jams": "JAMS",
-    "parquet": "Parquet",
-    "tab": "Drum tab",
-    "chart": "Clone Hero (zip)",
-    "chart5": "Clone Hero, five lanes (zip)",
-    "wav": "WAV: click and drums",
-    "pdf": "PDF: written music",
-    "svg": "SVG: written music",
-    "practice-midi": "MIDI: half tempo, with click",
-    "practice-wav": "WAV: half tempo, with click",
-}
-"""Labels of the formats that the page cannot write itself."""
 _CSP = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 _WRONG = (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError)
 

@@ -16,8 +16,8 @@ async function poll() {
     if (!response.ok) throw new Error(await response.text());
     jobs = await response.json();
     if (!answering) uploads.next();
+    if (!answering) $("#problem").textContent = ""; // what else is said there stays
     answering = true;
-    $("#problem").textContent = "";
   } catch {
     answering = false;
     $("#problem").textContent = "The server does not answer. Is mt3drum serve still running? Nothing is lost: what was " +
@@ -80,7 +80,10 @@ function draw(entry) {
     item.append(bar);
   }
   const buttons = element("span", "buttons");
-  if (done) buttons.append(button("MIDI", `Download ${entry.name} as MIDI`, () => download(entry, "midi")), menu(entry));
+  if (done) {
+    const midi = button("MIDI", `Download ${entry.name} as MIDI`, () => whileBusy(midi, () => save(entry, "midi")));
+    buttons.append(midi, menu(entry));
+  }
   const file = entry.key ? entry.file : uploads.files.get(entry.id);
   if (entry.state === "failed" && file && entry.message !== "the file is empty") {
     buttons.append(button("Retry", `Retry ${entry.name}`, () => retry(entry, file)));
@@ -131,26 +134,28 @@ function menu(job) {
   for (const format of Object.keys(told.formats)) {
     select.append(new Option(told.labels[format] || format.toUpperCase(), format));
   }
-  select.onchange = () => {
-    download(job, select.value);
+  select.onchange = () => whileBusy(select, async () => {
+    await save(job, select.value);
     select.value = "";
-  };
+  });
   return select;
 }
 
 /** The score as it was edited last. */
-async function download(job, format) {
+async function save(job, format) {
   $("#problem").textContent = "";
+  $("#live").textContent = `Writing ${job.name} as ${format} …`;
   try {
-    const response = await fetch(`/api/jobs/${encodeURIComponent(job.id)}/export/${format}`);
-    if (!response.ok) throw new Error(`${job.name}: ${(await response.text()).replace("error: ", "")}`);
-    const link = element("a");
-    link.href = URL.createObjectURL(await response.blob());
-    link.download = (job.name.replace(/\.[^.]*$/, "") || "score") + told.formats[format];
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    const response = await fetch(`/api/jobs/${encodeURIComponent(job.id)}/export/${format}`).catch(() => {
+      throw new Error("The server does not answer: start mt3drum serve again, then export again.");
+    });
+    if (!response.ok) throw new Error((await response.text()).replace("error: ", ""));
+    const file = await whole(response);
+    download(file, (job.name.replace(/\.[^.]*$/, "") || "score") + told.formats[format]);
+    $("#live").textContent = `Saved ${job.name} as ${format}`;
   } catch (error) {
-    $("#problem").textContent = error.message;
+    $("#live").textContent = "";
+    $("#problem").textContent = `${job.name}: ${error.message}`;
   }
 }
 

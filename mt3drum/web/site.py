@@ -22,6 +22,7 @@ from mt3drum.decoding import DecodeConfig
 from mt3drum.files import write_whole
 from mt3drum.model.checkpoint import CheckpointError, load_inference_model
 from mt3drum.model.onnx_graph import decoder_graph, encoder_graph
+from mt3drum.web import engraver
 from mt3drum.web.page import SCRIPTS
 from mt3drum.web.rules import MAX_SECONDS, site_rules
 
@@ -31,8 +32,9 @@ CSP = (
     "form-action 'none'"
 )
 GRAPHS = ("encoder.onnx", "decoder.onnx")
-BUNDLES = ("worker.js", "index.js", "page.js")
+BUNDLES = ("worker.js", "index.js", "page.js", "score.js")
 _WASM = "node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"
+_ENGRAVER = "node_modules/verovio/dist/verovio-module.mjs"
 
 
 class NoPackages(RuntimeError):
@@ -79,9 +81,11 @@ def write_site(checkpoint: Path, folder: Path, packages: Path | None = None) -> 
             packages = Path(scratch)
             install(packages)
         write_model(checkpoint, folder)
-        wasm = (packages / _WASM).read_bytes()
-        write_whole(folder / "ort.wasm.gz", gzip.compress(wasm, 9, mtime=0))
+        script, notation = engraver.split((packages / _ENGRAVER).read_text(encoding="utf-8"))
+        for name, wasm in (("ort", (packages / _WASM).read_bytes()), ("verovio", notation)):
+            write_whole(folder / f"{name}.wasm.gz", gzip.compress(wasm, 9, mtime=0))
     texts = {
+        "verovio.js": script,
         "index.html": _asset("browser/index.html").replace("{{csp}}", CSP),
         "review.html": _review(),
         "review.js": _review_script(),
@@ -94,7 +98,7 @@ def write_site(checkpoint: Path, folder: Path, packages: Path | None = None) -> 
     texts["index.html"] = texts["index.html"].replace("{{minutes}}", f"{MAX_SECONDS / 60:g}")
     for name, text in texts.items():
         write_whole(folder / name, text)
-    names = sorted([*texts, *GRAPHS, "rules.json", "ort.wasm.gz"])
+    names = sorted([*texts, *GRAPHS, "rules.json", "ort.wasm.gz", "verovio.wasm.gz"])
     digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in names)).hexdigest()[:16]
     worker = _asset("browser/src/sw.js").replace("{{version}}", digest)
     write_whole(folder / "sw.js", worker.replace('["{{files}}"]', json.dumps(["./", *names])))
@@ -149,9 +153,8 @@ def _review_script() -> str:
     """The review page's scripts, without the start that reads data from the page."""
     code = "\n".join(_asset(f"{name}.js") for name in SCRIPTS if name != "start")
     start = "const start = (data, url) => (window.app = new App(data, url));"
-    return (
-        f'(() => {{\n"use strict";\n{code}\n{start}\nwindow.mt3drumReview = {{ fillPage, start }};\n}})();\n'
-    )
+    public = "window.mt3drumReview = { fillPage, start, LOCAL };"
+    return f'(() => {{\n"use strict";\n{code}\n{start}\n{public}\n}})();\n'
 
 
 def _asset(name: str) -> str:

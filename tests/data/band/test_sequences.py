@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.band import ambience, patches, sequences, soloists, synthetic
+from data.band import ambience, patch_ranges, patches, sequences, soloists, synthetic
 from data.band.ambience import AmbienceConfig
 from data.band.ducking import DuckConfig, duck, pump
 from data.band.events import Event
 from data.band.notes import NoteBank
-from data.band.patches import PatchRanges, draw_patch, note, play
+from data.band.patch_ranges import PatchRanges
+from data.band.patches import draw_patch, note, play
 from data.band.sequences import SequenceConfig
 from data.band.soloists import SoloConfig
 from data.band.song import Song, compose
@@ -24,7 +25,7 @@ from mt3drum.config import SAMPLE_RATE
 
 SECONDS = 3.0
 SAMPLES = round(SECONDS * SAMPLE_RATE)
-ALL_RANGES = {name: value for name, value in vars(patches).items() if isinstance(value, PatchRanges)}
+ALL_RANGES = {name: value for name, value in vars(patch_ranges).items() if isinstance(value, PatchRanges)}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_low_round_notes_do_not_die_like_a_kick() -> None:
     """What sounds like a kick or tom would be labelled as none: it is played higher."""
     short = 0
     for seed in range(200):
-        patch = draw_patch(patches.PLUCK, np.random.default_rng(seed))
+        patch = draw_patch(patch_ranges.PLUCK, np.random.default_rng(seed))
         if patch.shape in patches.ROUND and patch.decay < patches.KICKISH_DECAY:
             short += 1
             audio = note(patch, 30.0, 0.3, np.random.default_rng(seed))
@@ -101,7 +102,7 @@ def test_low_round_notes_do_not_die_like_a_kick() -> None:
 def test_a_swept_sub_falls_like_a_kick_and_is_held() -> None:
     """Over one octave in its first tenth of a second, then its pitch for as long as the note."""
     for seed in range(10):
-        patch = replace(draw_patch(patches.SWEPT_SUB, np.random.default_rng(seed)), click=0.0, drive=1.0)
+        patch = replace(draw_patch(patch_ranges.SWEPT_SUB, np.random.default_rng(seed)), click=0.0, drive=1.0)
         audio = note(patch, 40.0, 0.8, np.random.default_rng(seed))
         crossings = np.flatnonzero(np.diff(np.signbit(audio[: round(0.8 * SAMPLE_RATE)])))
         first, last = np.diff(crossings)[0], np.diff(crossings)[-1]
@@ -154,7 +155,7 @@ def test_notes_fall_on_the_grid() -> None:
 
 
 def test_play_lets_a_note_ring_into_the_clip() -> None:
-    patch = draw_patch(patches.PAD, np.random.default_rng(0))
+    patch = draw_patch(patch_ranges.PAD, np.random.default_rng(0))
     track = play(patch, [Event(-0.5, (60,), 1.5, 1.0)], SAMPLES, np.random.default_rng(0))
     assert np.abs(track[:200]).max() > 0.05 and not track[2 * SAMPLE_RATE :].any()
 

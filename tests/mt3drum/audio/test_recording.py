@@ -195,18 +195,18 @@ def test_loudness_is_robust_and_silence_is_left_alone() -> None:
     assert open_array(np.full(1000, 1e5)).gain == pytest.approx(0.5e-5)
 
 
-@pytest.mark.parametrize("margin", [0, 50, 100])
+@pytest.mark.parametrize(("before", "margin"), [(0, 0), (50, 50), (100, 100), (270, 50), (0, 50)])
 @pytest.mark.parametrize("samples", [1, HOP, 131_999, 132_301, 400 * HOP, 1_000_000])
-def test_segments_lie_end_to_end(samples: int, margin: int) -> None:
+def test_segments_lie_end_to_end(samples: int, before: int, margin: int) -> None:
     """Every sample lies in the middle of exactly one segment, where it was in the recording."""
     signal = np.random.default_rng(0).uniform(0.1, 1.0, samples).astype(np.float32)
     recording = open_array(signal)
-    stride = CODEC.segment_steps - 2 * margin
+    stride = CODEC.segment_steps - before - margin
     joined = np.zeros(0, dtype=np.float32)
-    for index, segment in enumerate(segments(recording, CODEC, margin)):
-        assert segment.start == index * stride - margin
+    for index, segment in enumerate(segments(recording, CODEC, margin, before)):
+        assert segment.start == index * stride - before and segment.first == before
         assert segment.audio.shape == (CODEC.segment_steps * HOP,) and segment.audio.dtype == np.float32
-        joined = np.concatenate((joined, segment.audio[margin * HOP : (margin + stride) * HOP]))
+        joined = np.concatenate((joined, segment.audio[before * HOP : (before + stride) * HOP]))
         start = segment.start * HOP
         expected = np.zeros_like(segment.audio)
         low, high = max(0, start), min(samples, start + len(expected))

@@ -55,13 +55,13 @@ def test_only_the_segments_of_the_part_are_decoded(
     transcriber: Transcriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[int] = []
-    decode = transcriber._decode
+    decode = transcriber.decode
 
     def counted(batch: Any, *rest: Any) -> None:
         decoded.append(len(batch))
         decode(batch, *rest)
 
-    monkeypatch.setattr(transcriber, "_decode", counted)
+    monkeypatch.setattr(transcriber, "decode", counted)
     list(transcriber.transcribe_files([DEMO], part=Part(3.5, 5.0)))
     assert decoded == [1]  # of four
 

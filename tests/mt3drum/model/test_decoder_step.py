@@ -94,7 +94,7 @@ def test_rows_leave_without_a_trace(beams: int) -> None:
     for place in range(5):
         decoder.step(whole, tokens[place])
         decoder.step(part, tokens[place])
-    keep(part, left, decoder.heads)
+    keep(part, left, decoder)
     for place in range(5, 12):
         expected = decoder.step(whole, tokens[place])[left]
         torch.testing.assert_close(decoder.step(part, tokens[place][left]), expected, atol=1e-5, rtol=1e-5)

@@ -37,6 +37,6 @@ def test_windows_equal_the_whole(config: ModelConfig) -> None:
             )
         first = (first + right).clamp(max=length - size)
         if number == 9:
-            keep_segments(cache, torch.tensor([0, 2]), decoder.heads)
+            keep_segments(cache, torch.tensor([0, 2]), decoder)
             first, batch = first[[0, 2]], [0, 2]
     assert first.min() > 64  # the cache has grown

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mt3drum.rhythm.estimate import estimate
+from mt3drum.rhythm.estimate import SMOOTH, UNHEARD, _smooth, estimate
 from mt3drum.rhythm.grid import Meter
-from tests.grooves import ROCK, SHUFFLE, SIX_EIGHT, WALTZ, played, steady
+from tests.grooves import ROCK, SHUFFLE, SIX_EIGHT, SIXTEENTHS, WALTZ, drifting, played, steady
 from tokenizer.hits import Hit
 
 
@@ -48,6 +48,33 @@ def test_a_drift_of_two_percent_is_followed() -> None:
     assert grid is not None
     assert distance(grid.beats, beats) < 0.02
     assert distance(grid.downbeats, beats[::4]) < 0.02
+
+
+@pytest.mark.parametrize("bpm", [210.0, 213.5])
+def test_drift_leaves_the_median_tempo_right(bpm: float) -> None:
+    """The search changes tempo in steps; left in the beats, they put the median 1 % off."""
+    hits, beats = played(SIXTEENTHS, 12, drifting(bpm), 4, jitter=0.008, seed=int(2 * bpm))
+    grid = estimate(hits)
+    assert grid is not None
+    assert grid.bpm == pytest.approx(60 / np.median(np.diff(beats)), rel=0.007)
+    assert distance(grid.beats, beats) < 0.01
+
+
+def test_smoothed_beats_solve_the_penalised_least_squares() -> None:
+    """Strokes within 50 ms of a beat pull it, by their confidence; second differences are held against it."""
+    rng = np.random.default_rng(5)
+    rough = np.cumsum(rng.uniform(0.45, 0.55, 9))
+    hits = [Hit(float(beat + rng.normal(0, 0.01)), 0, 100, float(rng.uniform(0.2, 1))) for beat in rough[:8]]
+    far = [Hit(float(rough[3] + 0.06), 0, 100), Hit(float(rough[5] - 0.24), 0, 100)]
+    second = np.zeros((7, 9))
+    for row in range(7):
+        second[row, row : row + 3] = 1, -2, 1
+    weight = np.array([*(hit.confidence for hit in hits), 0.0])
+    struck = np.array([*(hit.time for hit in hits), 0.0])
+    beats = np.linalg.solve(
+        np.diag(weight + UNHEARD) + SMOOTH * second.T @ second, weight * struck + UNHEARD * rough
+    )
+    assert _smooth(sorted([*hits, *far]), rough) == pytest.approx(beats, abs=1e-9)
 
 
 @pytest.mark.parametrize(

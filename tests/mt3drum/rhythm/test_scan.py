@@ -3,8 +3,7 @@ between them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import mir_eval
@@ -12,25 +11,16 @@ import numpy as np
 import pytest
 
 from mt3drum.rhythm.estimate import estimate
-from tests.grooves import played, steady
+from tests.grooves import SIXTEENTHS, drifting, played, steady
 
 GROOVES = {
     "rock": (4, {"kick": "X...X...", "snare_head": "..X...X.", "hihat_closed": "XxXxXxXx"}),
-    "sixteenths": (
-        4,
-        {"kick": "X......xX.x.....", "snare_head": "....X.......X...", "hihat_closed": "XxxxXxxxXxxxXxxx"},
-    ),
+    "sixteenths": (4, SIXTEENTHS),
     "four on the floor": (4, {"kick": "X.X.X.X.", "snare_head": "..X...X.", "hihat_closed": ".X.X.X.X"}),
     "shuffle": (4, {"kick": "X.....X.....", "snare_head": "...X.....X..", "hihat_closed": "X.xX.xX.xX.x"}),
     "waltz": (3, {"kick": "X.....", "snare_head": "..X.X.", "hihat_closed": "X.x.x."}),
 }
 BARS = 12
-
-
-def drifting(bpm: float) -> Callable[[float], float]:
-    """A tempo that wavers by 3 % to either side over 48 beats."""
-    pace = 2 * math.pi / 48
-    return lambda beat: 0.3 + 60 / bpm * (beat + 0.03 / pace * math.sin(pace * beat))
 
 
 @dataclass

@@ -49,21 +49,21 @@ def until(page: Any, condition: str) -> None:
 
 
 def saved(page: Any, name: str, folder: Path) -> Path:
-    """The file that a button of the Export menu gives."""
-    from playwright.sync_api import TimeoutError as TooLate
-
+    """The file that a button of the Export menu gives, however long the page says it is being written."""
+    files: list[Any] = []
+    page.once("download", lambda download: files.append(download))
     if not page.locator("#formats").is_visible():
         page.click("#export summary")
-    for last in (False, False, True):
-        try:
-            with page.expect_download(timeout=PATIENCE if last else PATIENCE / 4) as download:
-                page.click(f"button[data-format={name}]")
-            break
-        except TooLate:  # on a busy machine; Chromium may block a download that begins late
-            if last:
-                raise
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
+    page.click(f"button[data-format={name}]")
+    while page.evaluate(f"document.querySelector('button[data-format={name}]').ariaBusy") == "true":
+        page.wait_for_timeout(50)
+    end = time.monotonic() + PATIENCE / 1000
+    while not files:
+        said = [page.locator(part).text_content() for part in ("#problem", "#live")]
+        assert not said[0] and time.monotonic() < end, f"no {name} file; the page says {said}"
+        page.wait_for_timeout(20)
+    path = folder / files[0].suggested_filename
+    files[0].save_as(path)
     return path
 
 

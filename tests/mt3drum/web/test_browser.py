@@ -243,8 +243,7 @@ def test_the_web_app(page: Any, tmp_path: Path, errors: list[str]) -> None:
             "all => all.map((b) => b.dataset.format)"
         )
         assert sorted(shown_formats) == sorted(SUFFIX) and shown_formats[0] == "midi"
-        slow = ("pdf", "svg", "practice-midi", "practice-wav")  # test_app.py asks the server for these
-        for number, wanted in enumerate(name for name in SUFFIX if name not in slow):
+        for number, wanted in enumerate(SUFFIX):
             path = saved(page, wanted, tmp_path / str(number))
             assert path.name.endswith(SUFFIX[wanted])
             check(wanted, path.read_bytes(), hits, "td17")

@@ -4,6 +4,7 @@
 import { argmax, roundEven } from "./numbers.js";
 import { quantile } from "./rules.js";
 
+const NEGLIGIBLE = -18; // nats: less than half the last place of a sum of float32
 const NEVER = -(2 ** 48); // below any score that two hours of strokes give; sums of some stay whole numbers
 
 /** @typedef {import("./rules.js").ScoreRules} ScoreRules */
@@ -219,7 +220,6 @@ class Search {
 class Evidence {
   /** @param {Search} search @param {number[]} frames @param {number[]} roles @param {number[]} weights */
   constructor(search, frames, roles, weights) {
-    Object.assign(this, { search, frames, roles, weights });
     this.search = search;
     this.frames = frames;
     this.roles = roles;
@@ -228,11 +228,12 @@ class Evidence {
     this.row = search.styles * search.lengths.length;
     this.ahead = new Float32Array(search.reach * this.row); // a ring of frames [style length]
     this.found = new Float64Array(search.lengths.length);
+    this.top = new Float64Array(search.lengths.length);
   }
 
   /** @param {number} frame the one after the last @returns {Float64Array} [length], whole numbers; good until the next call */
   next(frame) {
-    const { search, row, ahead, found } = this;
+    const { search, row, ahead, found, top } = this;
     const { NAT } = search.constants.bar_pointer;
     const { reach, styles, template, cost } = search;
     const count = search.lengths.length;
@@ -245,14 +246,22 @@ class Evidence {
       }
     }
     const here = (frame % reach) * row;
-    for (let column = 0; column < count; column++) {
-      let top = -Infinity;
-      for (let style = 0; style < styles; style++) top = Math.max(top, Math.fround(ahead[here + style * count + column] - cost[style]));
-      let sum = 0;
-      for (let style = 0; style < styles; style++) {
-        sum += Math.exp(Math.fround(ahead[here + style * count + column] - cost[style]) - top);
+    top.fill(-Infinity);
+    for (let style = 0, at = here; style < styles; style++) {
+      for (let column = 0; column < count; column++, at++) {
+        ahead[at] -= cost[style];
+        if (ahead[at] > top[column]) top[column] = ahead[at];
       }
-      found[column] = Math.trunc(Math.fround(Math.fround(top + Math.log(sum)) * NAT));
+    }
+    found.fill(0);
+    for (let style = 0, at = here; style < styles; style++) {
+      for (let column = 0; column < count; column++, at++) {
+        const below = ahead[at] - top[column];
+        if (below > NEGLIGIBLE) found[column] += Math.exp(below);
+      }
+    }
+    for (let column = 0; column < count; column++) {
+      found[column] = Math.trunc(Math.fround(Math.fround(top[column] + Math.log(found[column])) * NAT));
     }
     ahead.fill(0, here, here + row);
     return found;

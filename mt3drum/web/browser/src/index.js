@@ -1,7 +1,8 @@
 // The first page: a recording is dropped, kept, and opened on the review page, where it is transcribed.
 
 import { microphoneProblem, Recorder } from "./record.js";
-import { all, problem, read, remove, write } from "./works.js";
+import { fromFile, isWork } from "./work_file.js";
+import { all, problem, read, remove, write, writeEdits } from "./works.js";
 
 const MOST_BYTES = 500 * 2 ** 20;
 // A module that does nothing but use one SIMD instruction.
@@ -20,16 +21,45 @@ async function take(file) {
   if (file.size > MOST_BYTES) return complain(`${file.name}: larger than ${MOST_BYTES >> 20} MiB; convert it to MP3 or FLAC first`);
   $("#live").textContent = `Opening ${file.name} …`;
   try {
-    const bytes = await file.arrayBuffer();
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    const id = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 32);
-    const known = await read(id);
-    if (!known) await write({ id, name: file.name, added: Date.now(), file: new Blob([bytes], { type: file.type }) });
-    location.href = `review.html#${id}`;
+    if (await isWork(file)) await restore(file);
+    else await keep(file);
   } catch (error) {
-    $("#live").textContent = "";
     complain(problem(error));
   }
+  $("#live").textContent = "";
+}
+
+/** @param {ArrayBuffer} bytes of a recording @returns {Promise<string>} */
+async function identity(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 32);
+}
+
+/** @param {File} file a recording */
+async function keep(file) {
+  const bytes = await file.arrayBuffer();
+  const id = await identity(bytes);
+  if (!(await read(id))) await write({ id, name: file.name, added: Date.now(), file: new Blob([bytes], { type: file.type }) });
+  location.href = `review.html#${id}`;
+}
+
+/** @param {File} file a work that was saved as a file */
+async function restore(file) {
+  let opened;
+  try {
+    opened = await fromFile(file);
+  } catch (error) {
+    return complain(`${file.name}: ${/** @type {Error} */ (error).message}`);
+  }
+  const { name, recording, result, edits } = opened;
+  const bytes = await recording.arrayBuffer();
+  const id = await identity(bytes);
+  const question = `${name} is in this browser already. Replace its score and edits by those of the file?`;
+  if (!(await read(id)) || confirm(question)) {
+    await write({ id, name, added: Date.now(), file: new Blob([bytes], { type: recording.type }), ...(result && { result }) });
+    writeEdits(id, edits);
+  }
+  location.href = `review.html#${id}`;
 }
 
 function disable() {
@@ -89,7 +119,11 @@ if (!WebAssembly.validate(SIMD)) {
   disable();
 } else {
   $("#record").addEventListener("click", record);
-  input.addEventListener("change", () => input.files?.[0] && take(input.files[0]));
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    input.value = ""; // so that the same file can be chosen again
+    if (file) take(file);
+  });
   for (const kind of ["dragover", "drop", "dragleave"]) {
     document.addEventListener(kind, (event) => {
       event.preventDefault();
@@ -102,4 +136,5 @@ if (!WebAssembly.validate(SIMD)) {
 if ("serviceWorker" in navigator) {
   navigator.serviceWorker.register("sw.js").catch((error) => console.warn(`works on line only: ${error.message}`));
 }
+navigator.storage?.persist?.().catch(() => {}); // kept where the disk gets full, if the browser grants it
 addEventListener("pageshow", show); // also on the way back from a review

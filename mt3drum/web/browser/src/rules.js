@@ -92,6 +92,8 @@
  * @property {{shares: number[], rates: number[][][]}} beat styles of a beat; rates [style role tick]
  * @property {Record<string, {shortest: number, longest: number}>} meters seconds of a beat
  * @property {Record<string, {share: number, usual: number, spread: number, rates: number[][][]}[]>} grooves of each meter
+ * @property {Record<string, {suffix: string, label: string}>} formats
+ * @property {{bars: object, mostBars: number, systems: object, heads: Record<string, string>}} engraving options of verovio
  *
  * @typedef {object} DrumRules
  * @property {string} name

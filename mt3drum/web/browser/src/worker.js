@@ -1,9 +1,12 @@
 // The page's worker: sound in, picture and hits out, so that the page never waits.
 
 import * as ort from "onnxruntime-web/wasm";
+import { estimate } from "./estimate.js";
+import { fetched, unpacked } from "./fetched.js";
 import { Network } from "./network.js";
 import { openChannels } from "./recording.js";
 import { spectrogram } from "./spectrogram.js";
+import { tempoOf } from "./tempo_map.js";
 import { transcribe } from "./transcribe.js";
 
 const MOST_THREADS = 4;
@@ -11,18 +14,9 @@ const MOST_THREADS = 4;
 /** @typedef {import("./rules.js").Rules} Rules */
 /** @typedef {{name: string, channels: Float32Array[]}} Task sound at 44.1 kHz */
 
-/** @param {string} name of a file of this site */
-async function fetched(name) {
-  const response = await fetch(new URL(name, location.href));
-  if (!response.ok) throw new Error(`${name}: the server answers ${response.status}`);
-  return response;
-}
-
 /** @param {Rules} rules */
 async function network(rules) {
-  const packed = await fetched("ort.wasm.gz");
-  const body = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (packed.body);
-  ort.env.wasm.wasmBinary = await new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  ort.env.wasm.wasmBinary = await unpacked("ort.wasm.gz");
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
   const [encoder, decoder] = await Promise.all(["encoder.onnx", "decoder.onnx"].map(async (name) =>
     (await fetched(name)).arrayBuffer()));
@@ -49,11 +43,13 @@ async function work({ name, channels }) {
   const rules = await (await fetched("rules.json")).json();
   const recording = openChannels(rules, channels, name);
   const seconds = recording.samples.length / rules.audio.sampleRate;
-  postMessage({ kind: "opened", seconds, silent: recording.gain === 0, page: rules.page, spectrogram: await spectrogram(rules, recording.samples, png) });
+  postMessage({ kind: "opened", seconds, silent: recording.gain === 0, spectrogram: await spectrogram(rules, recording.samples, png) });
   const loaded = await network(rules);
   const { hits, candidates, warnings } = await transcribe(rules, loaded, recording, name, (done, more) =>
     postMessage({ kind: "progress", done, hits: more }));
-  postMessage({ kind: "done", hits, candidates, warnings, threads: ort.env.wasm.numThreads });
+  const grid = estimate(rules.score, hits, seconds);
+  const tempo = grid && tempoOf(rules.score, grid);
+  postMessage({ kind: "done", hits, candidates, warnings, tempo, threads: ort.env.wasm.numThreads });
 }
 
 // ONNX Runtime starts its threads from this file: they have another name.

@@ -11,7 +11,7 @@
 /** @typedef {object} Result
  * @property {number} seconds
  * @property {object} spectrogram
- * @property {object} page tables of drums
+ * @property {import("./tempo_map.js").Tempo | null} tempo
  * @property {string[]} warnings
  * @property {Row[]} hits
  * @property {Row[]} candidates
@@ -63,7 +63,21 @@ export const write = (work) => on("readwrite", (store) => store.put(work));
 /** @param {string} id */
 export async function remove(id) {
   await on("readwrite", (store) => store.delete(id));
-  localStorage.removeItem(`mt3drum edits ${id}`);
+  writeEdits(id, null);
+}
+
+/** @param {string} id */
+const editsKey = (id) => `mt3drum edits ${id}`; // as mt3drum/web/store.js
+
+/** What the review page keeps of its edits, or null. @param {string} id @returns {object | null} */
+export function readEdits(id) {
+  return JSON.parse(localStorage.getItem(editsKey(id)) ?? "null");
+}
+
+/** @param {string} id @param {object | null} edits */
+export function writeEdits(id, edits) {
+  if (edits) localStorage.setItem(editsKey(id), JSON.stringify(edits));
+  else localStorage.removeItem(editsKey(id));
 }
 
 /** What to say of an error of the storage. @param {unknown} error */
