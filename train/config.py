@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -21,6 +21,7 @@ from mt3drum.model.loss import LossConfig
 from tokenizer.codec import Codec
 from tokenizer.drums import NUM_CLASSES
 from train.precision import bfloat16_is_fast
+from train.terms import ConsistencyConfig, MaskedConfig, TeacherConfig
 from train.tree import flat, merged, nested
 
 MACHINES = ("cpu", "mps", "cuda")
@@ -100,6 +101,9 @@ class TrainConfig:
     """Number of validations without a better F after which the run stops."""
     loss: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
+    masked: MaskedConfig = field(default_factory=MaskedConfig)
 
     def __post_init__(self) -> None:
         if not self.preset and not self.initial:
@@ -203,8 +207,8 @@ def from_mapping(values: Mapping[str, Any], where: str = "settings") -> TrainCon
     augment = values.get("augment", {})
     if isinstance(steps, int) and isinstance(augment, Mapping) and "seconds" not in augment:
         values["augment"] = {**augment, "seconds": steps / Codec().steps_per_second}
-    for name, kind in (("loss", LossConfig), ("augment", AugmentConfig)):
-        if name in values:
+    for name, kind in get_type_hints(TrainConfig).items():
+        if is_dataclass(kind) and name in values:
             values[name] = _made(f"{where}: {name}", kind, values[name])
     return _made(where, TrainConfig, values)
 
