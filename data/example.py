@@ -71,6 +71,7 @@ class Example(NamedTuple):
     tokens: list[int]
     onset: np.ndarray
     velocity: np.ndarray
+    labelled: bool
     key: str
 
 
@@ -99,14 +100,16 @@ def read_example(place: Located, codec: Codec, config: LoaderConfig, number: int
         band = audio_of(lender, "band.flac", start, length)
     offset = start / SAMPLE_RATE
     hits = [Hit(hit.time - offset, hit.drum, hit.velocity) for hit in labels.hits if hit.time >= offset]
+    known = labels.labelled
     if place.before and rng.random() < changes.hit_mixing_probability:
         audio, hits = mix_hits(audio, hits, place.before, start, rng)
+        known = known and labels_of(place.before).labelled
     audio, kept = augment(audio, band, hits, rng, changes)
     if not np.isfinite(audio).all():
         raise BadSample("audio not finite", members["__key__"])
     labelled = config.labelled(kept)
     onset, velocity = frame_targets(labelled, codec)
-    return Example(audio, encode(codec, labelled).ids, onset, velocity, members["__key__"])
+    return Example(audio, encode(codec, labelled).ids, onset, velocity, known, members["__key__"])
 
 
 def mix_hits(

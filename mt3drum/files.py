@@ -27,6 +27,7 @@ SUFFIX = {
     "svg": ".svg",
     "tab": ".tab.txt",
     "chart": ".chart.zip",
+    "chart5": ".chart5.zip",
     "wav": ".mt3drum.wav",
     "practice-midi": ".practice.mid",
     "practice-wav": ".practice.mt3drum.wav",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 TRIM_SECONDS = 600.0
 """Seconds of audio between two trims."""
@@ -39,15 +37,3 @@ def trim() -> None:
     malloc_trim = _libc("malloc_trim")
     if malloc_trim is not None:
         malloc_trim(0)
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """For imports, which make many objects and no garbage: looking for it is a tenth of torch's."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

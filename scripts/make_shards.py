@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from data.clips.clip import RenderConfig
     from data.clips.makers import RecordedShards, RenderedShards
 
-CORPORA = ("egmd", "folder", "note_sequences", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
+CORPORA = ("egmd", "folder", "note_sequences", "enst", "rbma13", "idmt_smt", "slakh", "mdb", "unlabelled")
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -21,7 +21,7 @@ from mt3drum.batch.stems import add_stems, has_stems
 from mt3drum.batch.tally import Said, Tally
 from mt3drum.batch.tars import Opened, open_tar, renamed, staged, tasks_of
 from mt3drum.extras import MissingExtra
-from mt3drum.memory import without_collector
+from mt3drum.imports import import_torch
 
 if TYPE_CHECKING:
     from mt3drum.batch.sinks import Files, Shards
@@ -133,8 +133,8 @@ def _make_sink(options: TranscribeOptions, plan: Plan, tally: Tally) -> Files | 
 
 def _load(options: TranscribeOptions, plan: Plan) -> Transcriber | None:
     """None, and a line, where that fails."""
-    with without_collector():
-        from mt3drum.transcriber import BATCH, Transcriber
+    import_torch()
+    from mt3drum.transcriber import BATCH, Transcriber
 
     device, share = options.device, plan.share
     if share.world > 1:

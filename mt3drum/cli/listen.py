@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mt3drum.live.listener import Listener
     from mt3drum.live.midi_port import MidiPort
     from mt3drum.live.session import Arrivals, Session
-    from mt3drum.live.sources import Source
+    from mt3drum.live.sources import SoundSource
     from mt3drum.transcriber import Transcriber
     from tokenizer.hits import Hit
     from tokenizer.midi import Notes
@@ -147,7 +147,7 @@ def _midi_port(args: argparse.Namespace, plan: _Plan) -> MidiPort | None:
     return MidiPort(args.midi_out, note_numbers(plan.notes))
 
 
-def _open(args: argparse.Namespace) -> Source:
+def _open(args: argparse.Namespace) -> SoundSource:
     from mt3drum.live.pcm import Pcm
     from mt3drum.live.sources import MicrophoneSource, PipeSource
 
@@ -163,7 +163,7 @@ def _open(args: argparse.Namespace) -> Source:
 class _Printer:
     """Prints hits as JSON lines and plays them; ends the recording when nobody reads them any more."""
 
-    def __init__(self, scheme: str, source: Source, midi: MidiPort | None) -> None:
+    def __init__(self, scheme: str, source: SoundSource, midi: MidiPort | None) -> None:
         self.scheme, self.source, self.midi = scheme, source, midi
         self.unread = False
 
@@ -192,7 +192,11 @@ def _warm_up(transcriber: Transcriber) -> None:
 
 
 def _run(
-    args: argparse.Namespace, plan: _Plan, transcriber: Transcriber, source: Source, midi: MidiPort | None
+    args: argparse.Namespace,
+    plan: _Plan,
+    transcriber: Transcriber,
+    source: SoundSource,
+    midi: MidiPort | None,
 ) -> int:
     from mt3drum.live.listener import Listener
     from mt3drum.live.session import Session
@@ -219,7 +223,7 @@ def _run(
 
 
 @contextmanager
-def _stopped_by_signals(source: Source) -> Iterator[None]:
+def _stopped_by_signals(source: SoundSource) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) ends the sound, so that what was heard is still decoded and written; the
     second one interrupts that."""
     before: dict[int, Any] = {}

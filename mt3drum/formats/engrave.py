@@ -29,7 +29,7 @@ _NOTE = 0.8  # size of the legend's notes relative to the score's
 _SVG = "http://www.w3.org/2000/svg"
 _MEI = "http://www.music-encoding.org/ns/mei"
 _XLINK = "http://www.w3.org/1999/xlink"
-_SYSTEMS: dict[str, Any] = {
+SYSTEMS: dict[str, Any] = {
     "pageWidth": WIDTH,
     "pageHeight": 100,  # one system per page
     "adjustPageHeight": True,
@@ -45,14 +45,14 @@ _SYSTEMS: dict[str, Any] = {
     "svgViewBox": True,
     "smuflTextFont": "none",
 }
-_ONE_NOTE: dict[str, Any] = _SYSTEMS | {
+_ONE_NOTE: dict[str, Any] = SYSTEMS | {
     "pageWidth": 300,
     "adjustPageWidth": True,
     "pageMarginLeft": 0,
     "pageMarginBottom": 0,
     "breaks": "none",
 }
-_HEADS = {"slashed": "slash", "triangle": "cross"}
+HEADS = {"slashed": "slash", "triangle": "cross"}
 """Note heads that verovio lacks, and their replacements."""
 _TYPST = """
 #let title = sys.inputs.title
@@ -160,7 +160,7 @@ def _draw(score: Score, style: Style | None) -> tuple[list[_Picture], list[tuple
     need("engrave", "verovio", "typst")
     written = to_musicxml(score, "", style, simile_marks=True)
     written = written.replace("<part-name>", '<part-name print-object="no">')
-    systems = _engrave(written, _SYSTEMS)
+    systems = _engrave(written, SYSTEMS)
     legend = [(entry, _engrave(entry_musicxml(entry), _ONE_NOTE)[0]) for entry in entries(score)]
     return systems, legend
 
@@ -173,7 +173,7 @@ def _engrave(musicxml: str, options: dict[str, Any]) -> list[_Picture]:
     """
     import verovio
 
-    for head, other in _HEADS.items():
+    for head, other in HEADS.items():
         musicxml = musicxml.replace(f">{head}</notehead>", f">{other}</notehead>")
     verovio.enableLog(verovio.LOG_ERROR)
     toolkit = verovio.toolkit(False)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -14,42 +13,38 @@ from mt3drum.audio.downmix import Downmix
 from mt3drum.audio.limits import AudioError
 from mt3drum.audio.recording import mono
 from mt3drum.live.listener import Listener
-from mt3drum.live.sources import Source
+from mt3drum.live.sources import SoundSource
 from tokenizer.hits import Hit
 
 LATE = 1.0
 """Seconds that decoding may lag behind the sound before it is hurried; it goes on so until it has caught
 up."""
 _REPORT_SECONDS = 30.0  # at most one message in as many
-_REMEMBERED = 4_096  # pieces of which the arrival is known: minutes, or what came in a rush
 
 
 class Arrivals:
-    """When which second of the sound arrived."""
+    """How much of the sound has arrived, and when."""
 
     def __init__(self) -> None:
-        self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
-        self._at: deque[float] = deque(maxlen=_REMEMBERED)
-        self._start = 0.0
+        self._seconds, self._at, self._start = 0.0, 0.0, 0.0
 
     def add(self, seconds: float, at: float) -> None:
         """The sound up to `seconds` was there at the time `at`."""
-        if not self._at:
+        if not self._seconds:
             self._start = at - seconds
-        self._seconds.append(seconds)
-        self._at.append(at)
+        self._seconds, self._at = seconds, at
 
     def lag(self, now: float) -> float:
         """Seconds by which decoding lags behind a source that delivers in real time: since the last piece
         arrived, or since it would have, whichever is less. A file that is piped in faster has none."""
-        if not self._at:
+        if not self._seconds:
             return 0.0
-        return max(0.0, min(now - self._at[-1], now - self._start - self._seconds[-1]))
+        return max(0.0, min(now - self._at, now - self._start - self._seconds))
 
     def delay(self, seconds: float, now: float) -> float:
-        """Seconds since what sounded at `seconds` arrived."""
-        place = min(bisect_left(self._seconds, seconds), len(self._seconds) - 1)
-        return now - self._at[place]
+        """How late what sounded at `seconds` is told: the sound that has come since, and the time since that
+        came. Pauses of the source do not count."""
+        return self._seconds - seconds + now - self._at
 
     def due(self, seconds: float, delay: float) -> float:
         """When a hit at `seconds` sounds again if everything is repeated this much later."""
@@ -57,7 +52,7 @@ class Arrivals:
 
 
 @dataclass
-class Tally:
+class LiveTally:
     """What happened."""
 
     hits: int = 0
@@ -83,7 +78,7 @@ class Session:
 
     def __init__(
         self,
-        source: Source,
+        source: SoundSource,
         listener: Listener,
         drums: Collection[int],
         on_hits: Callable[[list[Hit], Arrivals], None],
@@ -91,7 +86,7 @@ class Session:
     ) -> None:
         self.source, self.listener, self.drums = source, listener, drums
         self.on_hits, self.on_late = on_hits, on_late
-        self.arrivals, self.tally = Arrivals(), Tally()
+        self.arrivals, self.tally = Arrivals(), LiveTally()
         self.warnings: list[str] = []
         self._hurry, self._reported = False, -_REPORT_SECONDS
 

@@ -106,15 +106,21 @@ def layers(weights: Mapping[str, Tensor], stack: str, head_width: int, dtype: to
     return found
 
 
-def apply_rotary(heads: Tensor, angle: Tensor) -> None:
-    """Apply rotary position in place: heads [... k], adjacent pairs rotated by angle [... pair].
+def rotation(angle: Tensor) -> Tensor:
+    """Complex numbers that rotate by `angle`."""
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def apply_rotary(heads: Tensor, turn: Tensor) -> None:
+    """Apply rotary position in place: heads [... k], adjacent pairs multiplied by turn [... pair], of
+    `rotation`.
 
     Only the first 2 x pair values of a head are rotated.
     """
-    turned = heads[..., : 2 * angle.shape[-1]]
+    turned = heads[..., : 2 * turn.shape[-1]]
     exact = turned.float()  # shares memory if it is already float32
     pairs = torch.view_as_complex(exact.unflatten(-1, (-1, 2)))
-    pairs.mul_(torch.polar(torch.ones_like(angle), angle))
+    pairs.mul_(turn)
     if exact.dtype != heads.dtype:
         turned.copy_(exact)
 
@@ -171,16 +177,16 @@ class CachedDecoder:
             make_room(cache, beams, self.heads)
         own = torch.full((beams, beams), -math.inf, device=tokens.device).fill_diagonal_(0.0)
         cache.visible[:, :, cache.entries : cache.entries + beams] = own
-        angle = cache.position * self.rate
+        turn = rotation(cache.position * self.rate)
         x = self.embedding[tokens.reshape(-1)]  # [(s beam) d]
         for layer, cross, stored in zip(self.layers, cache.cross, cache.own, strict=True):
-            x = x + self._attend_own(layer, self._norm(x, layer.self_norm), stored, cache, angle, beams)
+            x += self._attend_own(layer, self._norm(x, layer.self_norm), stored, cache, turn, beams)
             assert layer.cross_norm is not None and layer.cross_q is not None and layer.cross_out is not None
             query = self._split(functional.linear(self._norm(x, layer.cross_norm), layer.cross_q), beams)
             weight = torch.softmax(torch.bmm(query, cross[0].transpose(1, 2)), dim=-1)
-            x = x + functional.linear(self._merge(torch.bmm(weight, cross[1]), segments), layer.cross_out)
+            x += functional.linear(self._merge(torch.bmm(weight, cross[1]), segments), layer.cross_out)
             hidden = functional.gelu(functional.linear(self._norm(x, layer.ff_norm), *layer.ff_in))
-            x = x + functional.linear(hidden, *layer.ff_out)
+            x += functional.linear(hidden, *layer.ff_out)
         cache.position += 1
         cache.entries += beams
         x = functional.layer_norm(x, (self.width,), self.final_norm)
@@ -197,11 +203,11 @@ class CachedDecoder:
         x: Tensor,
         stored: tuple[Tensor, Tensor],
         cache: Cache,
-        angle: Tensor,
+        turn: Tensor,
         beams: int,
     ) -> Tensor:
         qkv = functional.linear(x, layer.self_qkv)
-        apply_rotary(qkv[:, : 2 * self.width].unflatten(-1, (-1, self.head_width)), angle)
+        apply_rotary(qkv[:, : 2 * self.width].unflatten(-1, (-1, self.head_width)), turn)
         query, key, value = (self._split(part, beams) for part in qkv.split(self.width, dim=-1))
         keys, values = stored
         end = cache.entries + beams

@@ -17,7 +17,7 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional
 
-from mt3drum.model.decoder_step import CachedDecoder, Layer, apply_rotary
+from mt3drum.model.decoder_step import CachedDecoder, Layer, apply_rotary, rotation
 from mt3drum.model.stem import EncoderOutput
 from tokenizer.codec import NUM_SPECIAL
 
@@ -70,22 +70,22 @@ def decode_window(decoder: CachedDecoder, cache: WindowCache, tokens: Tensor, fi
     mask = torch.zeros(future.shape, dtype=decoder.dtype, device=device).masked_fill_(future, -math.inf)
     row = torch.arange(segments * decoder.heads, device=device).view(segments, -1, 1)
     entry = (row * room + place[:, None]).flatten()  # [(s h w)]: index in the cache
-    angle = place.flatten()[:, None, None] * decoder.rate  # [row 1 pair]
+    turn = rotation(place.flatten()[:, None, None] * decoder.rate)  # [row 1 pair]
     x = decoder.embedding[tokens.flatten()]
     width = (decoder.width,)
     for layer, (cross_keys, cross_values), own in zip(decoder.layers, cache.cross, cache.own, strict=True):
         normed = functional.layer_norm(x, width, layer.self_norm).to(decoder.dtype)
-        x = x + _attend_own(decoder, layer, normed, own, entry, angle, mask)
+        x += _attend_own(decoder, layer, normed, own, entry, turn, mask)
         assert layer.cross_norm is not None and layer.cross_q is not None and layer.cross_out is not None
         normed = functional.layer_norm(x, width, layer.cross_norm).to(decoder.dtype)
         query = functional.linear(normed, layer.cross_q).view(segments, size, decoder.heads, -1)
         query = query.transpose(1, 2).flatten(0, 1)  # [(s h) w k]
         weight = torch.softmax(torch.bmm(query, cross_keys.transpose(1, 2)), dim=-1)
         mixed = torch.bmm(weight, cross_values)
-        x = x + functional.linear(_merge(mixed, segments, decoder.width), layer.cross_out)
+        x += functional.linear(_merge(mixed, segments, decoder.width), layer.cross_out)
         normed = functional.layer_norm(x, width, layer.ff_norm).to(decoder.dtype)
         hidden = functional.gelu(functional.linear(normed, *layer.ff_in))
-        x = x + functional.linear(hidden, *layer.ff_out)
+        x += functional.linear(hidden, *layer.ff_out)
     x = functional.layer_norm(x, width, decoder.final_norm)
     head = functional.linear(x, decoder.head_weight, decoder.head_bias).unflatten(0, (segments, size))
     time = torch.bmm(head[..., decoder.others :], cache.time_keys.transpose(1, 2))
@@ -98,12 +98,12 @@ def _attend_own(
     x: Tensor,
     own: tuple[Tensor, Tensor],
     entry: Tensor,
-    angle: Tensor,
+    turn: Tensor,
     mask: Tensor,
 ) -> Tensor:
     segments, heads = len(mask), decoder.heads
     qkv = functional.linear(x, layer.self_qkv).unflatten(-1, (3 * heads, -1))  # [row (o h) k]
-    apply_rotary(qkv[:, : 2 * heads], angle)
+    apply_rotary(qkv[:, : 2 * heads], turn)
     query, key, value = rearrange(qkv, "(s w) (o h) k -> o s h w k", s=segments, o=3)
     keys, values = own
     keys.view(-1, keys.shape[-1]).index_copy_(0, entry, key.reshape(-1, keys.shape[-1]))

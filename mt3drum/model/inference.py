@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from mt3drum.audio.log_mel import LogMel
 from mt3drum.config import ModelConfig
-from mt3drum.model.decoder_step import CachedDecoder, apply_rotary, gain, layers
+from mt3drum.model.decoder_step import CachedDecoder, apply_rotary, gain, layers, rotation
 from mt3drum.model.encoder import encoder_of, one_way
 from mt3drum.model.stem import FRAMES_PER_STATE, AnyStem, EncoderOutput, sinusoid, stem_of
 
@@ -103,12 +103,13 @@ class InferenceModel:
         """`encode`, and [b t m], the log amplitude in the mel bands of the first window."""
         size = CHUNK if audio.device.type == "cpu" else len(audio)
         factor, offset = (x[:, 0] for x in self.level)
-        parts, bands = [], []
+        bands = audio.new_empty(len(audio), self.config.codec.segment_steps, self.config.audio.mel_bands)
+        parts = []
         for at in range(0, len(audio), size):
             picture = self._picture(audio[at : at + size])
-            bands.append((picture[..., 0] - offset) / factor)
+            torch.sub(picture[..., 0], offset, out=bands[at : at + size]).div_(factor)
             parts.append(self._encode(picture))
-        return EncoderOutput(*(torch.cat(part) for part in zip(*parts, strict=True))), torch.cat(bands)
+        return EncoderOutput(*(torch.cat(part) for part in zip(*parts, strict=True))), bands
 
     def stem(self, audio: Tensor) -> Tensor:
         """audio [b n] -> stem output [b t/2 d] in float32: local features, without the encoder."""
@@ -170,17 +171,17 @@ class InferenceModel:
                 return self.other_encoder(x.float()).float()
         x = x.float()
         width, head_width = self.config.width, self.config.head_width
-        angle = torch.arange(x.shape[1], device=x.device)[:, None, None] * self.rate  # [s 1 pair]
+        turn = rotation(torch.arange(x.shape[1], device=x.device)[:, None, None] * self.rate)  # [s 1 pair]
         for layer in self.layers:
             normed = functional.layer_norm(x, (width,), layer.self_norm).to(self.dtype)
             qkv = functional.linear(normed, layer.self_qkv)
-            apply_rotary(qkv[..., : 2 * width].unflatten(-1, (-1, head_width)), angle)
+            apply_rotary(qkv[..., : 2 * width].unflatten(-1, (-1, head_width)), turn)
             # Two plain products: in bfloat16 on a CPU twice as fast as scaled_dot_product_attention.
             query, key, value = rearrange(qkv, "b s (o h k) -> o (b h) s k", o=3, k=head_width).contiguous()
             mixed = torch.bmm(torch.softmax(torch.bmm(query, key.transpose(1, 2)), dim=-1), value)
-            x = x + functional.linear(rearrange(mixed, "(b h) s k -> b s (h k)", b=len(x)), layer.self_out)
+            x += functional.linear(rearrange(mixed, "(b h) s k -> b s (h k)", b=len(x)), layer.self_out)
             normed = functional.layer_norm(x, (width,), layer.ff_norm).to(self.dtype)
-            x = x + functional.linear(functional.gelu(functional.linear(normed, *layer.ff_in)), *layer.ff_out)
+            x += functional.linear(functional.gelu(functional.linear(normed, *layer.ff_in)), *layer.ff_out)
         return functional.layer_norm(x, (width,), self.final_norm)
 
 

@@ -32,6 +32,7 @@ class DrumModel(nn.Module):
     """
 
     time_code: Tensor
+    reconstruction: nn.Linear  # in pre-training (`train.objective`); no checkpoint keeps it
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

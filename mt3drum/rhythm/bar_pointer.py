@@ -127,7 +127,7 @@ class _Search:
         self.block = math.floor(float(self.lengths.min()))
         rates = np.stack([pattern.rates(style)[:, 0] for style in pattern.styles])  # [styles, roles, ticks]
         cost = rates.sum((1, 2)) - np.log([style.share for style in pattern.styles])
-        self.cost = cost.astype(np.float32)[:, None]  # [styles, 1]
+        self.cost = cost.astype(np.float32)[:, None, None]  # [styles, 1, 1]
         self.reach = math.ceil(self.longest * (1 + EARLY)) + 1
         self.template = self._template(rates)
         logs, band = np.log(self.lengths), np.repeat(np.arange(len(ranges)), np.diff(self.bands))
@@ -139,8 +139,8 @@ class _Search:
         self.change = (change << _BITS) + np.arange(2 * REACH, -1, -1)[:, None]
 
     def _template(self, rates: np.ndarray) -> np.ndarray:
-        """[roles, reach, styles, lengths]: log-likelihood of a stroke s frames before the end of its beat."""
-        table = np.zeros((len(ROLES), self.reach, len(rates), len(self.lengths)), np.float32)
+        """[roles, styles, reach, lengths]: log-likelihood of a stroke s frames before the end of its beat."""
+        table = np.zeros((len(ROLES), len(rates), self.reach, len(self.lengths)), np.float32)
         for column, length in enumerate(self.lengths):
             first = max(1, round(length * EARLY))
             until_end = np.arange(first, first + round(length))
@@ -150,7 +150,7 @@ class _Search:
             sigma = min(SIGMA, NARROW * length * FRAME)
             bump = np.exp(-0.5 * (gap / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
             logs = np.log(rates @ bump.T + FLOOR)  # [styles, roles, frames]
-            table[:, until_end, :, column] = logs.transpose(2, 1, 0)
+            table[:, :, until_end, column] = logs.transpose(1, 0, 2)
         return table
 
     def run(
@@ -220,7 +220,7 @@ class _Search:
         stretch: int,
     ) -> Iterator[np.ndarray]:
         """Endless stretches [frames, lengths]: evidence, in `_NAT`, for a beat that ends at each frame."""
-        ahead = np.zeros((stretch + self.reach, len(self.cost), len(self.lengths)), np.float32)
+        ahead = np.zeros((len(self.cost), stretch + self.reach, len(self.lengths)), np.float32)
         scaled = np.empty_like(self.template[0])
         hits = iter(zip(frames, struck, weights, strict=True))
         hit = next(hits, None)
@@ -228,11 +228,11 @@ class _Search:
             while hit is not None and hit[0] < low + stretch:
                 frame, role, weight = hit
                 np.multiply(self.template[role], np.float32(weight), out=scaled)
-                ahead[frame - low : frame - low + self.reach] += scaled
+                ahead[:, frame - low : frame - low + self.reach] += scaled
                 hit = next(hits, None)
-            yield (_logsumexp(ahead[:stretch] - self.cost) * np.float32(_NAT)).astype(np.int64)
-            ahead[: self.reach] = ahead[stretch:].copy()
-            ahead[self.reach :] = 0
+            yield (_logsumexp(ahead[:, :stretch] - self.cost) * np.float32(_NAT)).astype(np.int64)
+            ahead[:, : self.reach] = ahead[:, stretch:].copy()
+            ahead[:, self.reach :] = 0
 
     def _trace(
         self, origin: np.ndarray, late: np.ndarray, best: np.ndarray, best_end: np.ndarray, band: slice
@@ -271,7 +271,7 @@ def _close(
 
 
 def _logsumexp(x: np.ndarray) -> np.ndarray:
-    """Over the middle axis."""
-    top = x.max(1)
-    x -= top[:, None]
-    return top + np.log(np.exp(x, out=x).sum(1))
+    """Over the first axis."""
+    top = x.max(0)
+    x -= top
+    return top + np.log(np.exp(x, out=x).sum(0))

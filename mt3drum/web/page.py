@@ -71,6 +71,7 @@ LABELS = {
     "parquet": "Parquet",
     "tab": "Drum tab",
     "chart": "Clone Hero (zip)",
+    "chart5": "Clone Hero, five lanes (zip)",
     "wav": "WAV: click and drums",
     "pdf": "PDF: written music",
     "svg": "SVG: written music",

@@ -128,6 +128,7 @@ class View {
   }
 
   draw() {
+    if (!this.canvas.width || !this.canvas.height) return; // not on the screen: on paper
     const ink = this.canvas.getContext("2d");
     this.drawLayer();
     ink.drawImage(this.layer, 0, 0, this.width, this.height);

@@ -151,7 +151,8 @@ def _decode(
         raise ValueError(f"--decode: no option {', '.join(unknown)}; known: {', '.join((*more, *known))}")
     transcriber = Transcriber.load(checkpoint, **options)
     codec = transcriber.model.config.codec
-    stride = codec.segment_steps - 2 * transcriber.config.margin_steps(codec)
+    config = transcriber.config
+    stride = codec.segment_steps - config.margin_steps(codec) - config.steps_before(codec)
     system = System(name, frozenset(), scheme=transcriber.config.scheme, seam=stride / codec.steps_per_second)
     recordings = [(track, references.audio[track]) for track in references.hits] + list(drumless.items())
     results = transcriber.transcribe_files([path for _, path in recordings])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import platform
 
 import numpy as np
@@ -32,17 +31,3 @@ def test_a_transcriber_gives_back_as_it_goes(monkeypatch: pytest.MonkeyPatch) ->
     for _ in range(7):  # one call each, as of a web app
         transcriber.transcribe_array(np.zeros(2 * SAMPLE_RATE, np.float32))
     assert times == [0.0, 0.0] and transcriber.untrimmed == 2.0
-
-
-def test_the_collector_rests_and_goes_on() -> None:
-    with pytest.raises(ValueError, match="import"), memory.without_collector():
-        assert not gc.isenabled()
-        raise ValueError("import")
-    assert gc.isenabled()
-    gc.disable()
-    try:
-        with memory.without_collector():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -69,3 +72,50 @@ def test_velocities_stay_in_range() -> None:
     revised = revise(hits, strengths_of(hits, [0.0] * 19 + [90.0], [0.0] * 19 + [9.0]))
     assert all(1 <= hit.velocity <= 127 for hit in revised)
     assert revise([], {}) == []
+
+
+def test_which_frames_are_measured() -> None:
+    """The loudest of the frames -1 to 2 over the mean level of the frames -4 to -2, band by band."""
+    bands = np.full((20, 2), math.log(0.1))
+    bands[12, 0], bands[9, 1], bands[6, 0] = math.log(1.0), math.log(0.5), math.log(0.4)
+    bands[[5, 13]] = math.log(10.0)
+    ((rise, flux),) = measure(bands, [10])
+    before = math.exp((math.log(0.4) + 2 * math.log(0.1)) / 3)
+    energy = 1.0 + 0.25 - before**2 - 0.1**2
+    assert rise == pytest.approx(10 * math.log10(energy))
+    assert flux == pytest.approx((math.log(1.0 / before) + math.log(0.5 / 0.1)) / 2)
+
+
+def test_at_the_edges_and_without_a_rise() -> None:
+    falling = np.linspace(1.0, -1.0, 20)[:, None].repeat(3, axis=1)
+    (first, last) = measure(falling, [0, 19])
+    assert first.rise == pytest.approx(10 * math.log10(3 * math.exp(2.0)) - 30) and first.flux == 0.0
+    level = falling[18, 0]  # the loudest of 18 and 19; before: 15 to 17
+    assert last.rise == pytest.approx(10 * math.log10(3 * math.exp(2 * level)) - 30) and last.flux == 0.0
+    assert measure(falling, []) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "rises", "wanted"),
+    [
+        (8, lambda v: v, lambda v: v),  # what agrees changes nothing
+        (8, lambda v: -v, lambda v: [45] * len(v)),  # what contradicts leaves the mean
+        (7, lambda v: -v, lambda v: v),  # too few strokes
+    ],
+)
+def test_eight_strokes_of_a_drum_are_revised(count: int, rises: Any, wanted: Any) -> None:
+    model = np.arange(10, 10 * count + 1, 10)
+    hits = [Hit(0.5 * i, 3, int(v), 0.7) for i, v in enumerate(model)]
+    strengths = {(h.time, 3): Strength(float(r), 2.0) for h, r in zip(hits, rises(model), strict=True)}
+    revised = revise(hits, strengths)
+    assert [h.velocity for h in revised] == list(wanted(model))
+    assert [(h.time, h.drum, h.confidence) for h in revised] == [(h.time, h.drum, h.confidence) for h in hits]
+
+
+def test_revised_velocities_stay_in_bounds() -> None:
+    """One stroke far above the others: 0.7 of their spread below the mean is below 1."""
+    model = [1] * 7 + [127]
+    hits = [Hit(0.5 * i, 0, v) for i, v in enumerate(model)]
+    strengths = {(h.time, 0): Strength(-1.0 if i == 3 else 0.0, 0.0) for i, h in enumerate(hits)}
+    found = [h.velocity for h in revise(hits, strengths)]
+    assert min(found) == 1 and max(found) <= 127 and found[3] == 1

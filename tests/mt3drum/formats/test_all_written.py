@@ -3,7 +3,7 @@
 Each file was checked by hand against what its format says:
 
 - song.musicxml, six.musicxml: MusicXML 4.0. 1680 divisions; Weinberg's places; MIDI notes counted from 1;
-  dynamics are velocity / 90; beams by beat, hooks towards the beat; triplets 3:2, quintuplets 5:4.
+  dynamics are velocity / 90; beams by beat; triplets 3:2, quintuplets 5:4.
 - song.chart, song.mid.txt: TheNathannator/GuitarGame_ChartFormats. 480 ticks a quarter; 66 to 68 cymbals; 34
   to 38 accents, 40 to 44 ghosts; 110 to 112 toms, 109 flams, 126 a roll. A track of eight lanes beside it.
 - song.tab: counts on beats; capitals are accents, g ghosts, f flams; z a roll.
@@ -137,8 +137,8 @@ def test_charts() -> None:
 
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)
 def test_easier_charts_have_the_stronger_beats(difficulty: str) -> None:
-    """Sixteenths at 125 (0.12 s) of a snare, and a kick on each: gaps of at least 0, 0.14, 0.24, 0.45 s for
-    the hands, 0.24, 0.45 and 0.9 s for the foot; on Easy one limb at a time."""
+    """Sixteenths at 125 (0.12 s) of a snare, and a kick on each: gaps of at least 0, 0.14, 0.24 and 0.45 s
+    for the hands, 0.24, 0.45 and 0.9 s for the foot; on Easy one limb at a time."""
     hits = [Hit(0.12 * i, drum, 90) for i in range(16) for drum in (0, 1)]
     grid = Grid(tuple(0.48 * i for i in range(6)), 0, Meter(4, 4))
     score = Score(tuple(Note(Fraction(round(hit.time / 0.12), 4), hit) for hit in hits), grid)

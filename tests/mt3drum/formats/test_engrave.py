@@ -180,6 +180,46 @@ def test_the_picture_has_two_bar_similes(second: int | None) -> None:
     assert len(signs) == (5 if second is None else 3)
 
 
+def test_the_layout_of_the_picture(score: Score, capfd: pytest.CaptureFixture[str]) -> None:
+    """In tenths of a millimetre: 1800 and margins of 60; title, rows of four legend entries with notes of 0.8
+    of their size, the signs, then systems 30 apart."""
+    from mt3drum.formats.engrave import to_svg
+
+    root = ET.fromstring(to_svg(score, "a\x07b"))
+    assert capfd.readouterr().err == ""  # verovio complains of options that it does not know
+    paper = root.find(f"{SVG}rect")
+    assert paper is not None and paper.attrib == {"width": "100%", "height": "100%", "fill": "white"}
+    looks = [(root.get(name) or "") for name in ("version", "font-family", "viewBox", "width", "height")]
+    assert looks[:2] == ["1.1", "Times, serif"] and looks[3] == "192mm"
+    texts = [
+        (*(int(text.attrib[name]) for name in ("x", "y", "font-size")), text.get("text-anchor"), text.text)
+        for text in root.findall(f"{SVG}text")
+    ]
+    titles = [entry.title for entry in legend.entries(score)]
+    assert len(titles) == 8
+    assert texts == [
+        (960, 90, 64, "middle", "a?b"),
+        *((140 + 450 * (n % 4), 184 + 90 * (n // 4), 32, "start", title) for n, title in enumerate(titles)),
+        (60, 340, 32, "start", legend.signs_used(score)),
+    ]
+    pictures = [
+        [float(picture.attrib[name]) for name in ("x", "y", "width", "height")]
+        + [float(value) for value in picture.attrib["viewBox"].split()[2:]]
+        for picture in root.findall(f"{SVG}svg")
+    ]
+    notes, systems = pictures[:8], pictures[8:]
+    for number, (x, y, width, height, own_width, own_height) in enumerate(notes):
+        assert x == 60 + 450 * (number % 4)
+        assert (width, height) == pytest.approx((0.8 * own_width, 0.8 * own_height), abs=0.51)
+        assert y == pytest.approx(130 + 90 * (number // 4) + (90 - 0.8 * own_height) / 2, abs=0.51)
+    top = 380.0
+    for x, y, width, height, own_width, own_height in systems:
+        assert (x, width, height) == pytest.approx((0, own_width, own_height), abs=0.51)
+        assert y == pytest.approx(top, abs=0.51) and own_width == 1800
+        top += own_height + 30
+    assert looks[2] == f"0 0 1920 {top:.0f}" and looks[4] == f"{top / 10:.0f}mm"
+
+
 @engraver
 def test_drums_on_one_line_look_different() -> None:
     """Whatever verovio makes of a note head: no two looks of one place are drawn alike."""
@@ -210,6 +250,7 @@ def test_the_pages(score: Score) -> None:
     reader = pypdf.PdfReader(io.BytesIO(data))
     (page,) = reader.pages
     text = " ".join(page.extract_text().split())
+    assert text.startswith(TITLE) and text.endswith(f"{TITLE}, 1 / 1") and "XX" not in text
     assert TITLE in text and "= 118" in text and "Ride bell" in text and "Fill" in text
     assert reader.metadata is not None and reader.metadata.title == TITLE
     width, height = (float(value) * 25.4 / 72 for value in page.mediabox[2:])
@@ -242,6 +283,8 @@ def test_without_the_extra_one_line_says_so(
     assert main.main(command) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "pip install 'mt3drum[engrave]'" in error
+    assert main.main([*command[:-1], "parquet,csv"]) == 2
+    assert "--format parquet,csv: pyarrow is not installed" in capsys.readouterr().err
     # In Python the other formats are written.
     written = Rendering(song(), "gm", ScoreOptions()).write(
         {"pdf": tmp_path / "a.pdf", "tab": tmp_path / "a.txt"}

@@ -80,33 +80,32 @@ def test_other_drums_stay(client: TestClient, sound: bytes) -> None:
     assert answer == {"removed": [], "added": rows(wanted)} and wanted
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"from": "x"},
-        {"from": 4.0},
-        {"from": -1.0},
-        {"from": GROOVE_SECONDS, "to": 99.0},
-        {"to": 2000.0},
-        {"to": float("1e999")},
-        {"hits": [[1.0, 26, 1, 1.0]]},
-        {"hits": [[GROOVE_SECONDS + 1, 0, 1, 1.0]]},
-        {"decoder": "none"},
-        {"beam": 17},
-        {"beam": 2.0},
-        {"minimum_confidence": 1.5},
-        {"families": ["gong"]},
-        {"families": "kick"},
-    ],
-)
-def test_other_requests_are_refused(client: TestClient, sound: bytes, values: Any) -> None:
+REFUSED: list[dict[str, Any]] = [
+    {"from": "x"},
+    {"from": 4.0},
+    {"from": -1.0},
+    {"from": GROOVE_SECONDS, "to": 99.0},
+    {"to": 2000.0},
+    {"to": float("1e999")},
+    {"hits": [[1.0, 26, 1, 1.0]]},
+    {"hits": [[GROOVE_SECONDS + 1, 0, 1, 1.0]]},
+    {"decoder": "none"},
+    {"beam": 17},
+    {"beam": 2.0},
+    {"minimum_confidence": 1.5},
+    {"families": ["gong"]},
+    {"families": "kick"},
+]
+
+
+def test_other_requests_are_refused(client: TestClient, sound: bytes) -> None:
     identity = finished(client, send(client, sound).json()["id"])["id"]
-    body = {"hits": rows(GROOVE), "from": 2.0, "to": 4.0, **values}
-    text = json.dumps(body)
-    answer = client.post(
-        f"/api/jobs/{identity}/part", content=text, headers={"Content-Type": "application/json"}
-    )
-    one_line(answer, 400, "not a part")
+    for values in REFUSED:
+        text = json.dumps({"hits": rows(GROOVE), "from": 2.0, "to": 4.0, **values})  # with Infinity, as JSON
+        answer = client.post(
+            f"/api/jobs/{identity}/part", content=text, headers={"Content-Type": "application/json"}
+        )
+        one_line(answer, 400, "not a part")
 
 
 @pytest.mark.parametrize("suffix", ["wav", "mp3", "ogg", "aiff"])

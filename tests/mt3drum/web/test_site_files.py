@@ -61,14 +61,14 @@ def test_beats_exports_notation_and_print(page: Any, take: Path, tmp_path: Path,
         assert {name: made.read(name) for name in made.namelist()} == {
             name: right.read(name) for name in right.namelist()
         }
-    ours, theirs = (
+    played, known = (
         read_midi(path, LABEL_MAPS["td17"]) for path in (saved(page, "midi", tmp_path), expected["midi"])
     )
-    assert ours.time_signatures == theirs.time_signatures
-    assert [bpm for _, bpm in ours.tempos] == pytest.approx([bpm for _, bpm in theirs.tempos], abs=0.01)
+    assert played.time_signatures == known.time_signatures
+    assert [bpm for _, bpm in played.tempos] == pytest.approx([bpm for _, bpm in known.tempos], abs=0.01)
     page.select_option("#times", "16")
     path = saved(page, "midi", tmp_path)
-    assert path.suffix == ".mid" and read_midi(path, LABEL_MAPS["td17"]).hits != ours.hits
+    assert path.suffix == ".mid" and read_midi(path, LABEL_MAPS["td17"]).hits != played.hits
     page.keyboard.press("Escape")
     page.click("#notation-button")
     page.locator("#notation img").wait_for()
@@ -85,7 +85,18 @@ def test_beats_exports_notation_and_print(page: Any, take: Path, tmp_path: Path,
     assert errors == []
 
 
+def test_it_can_be_installed(page: Any, context: Any, address: str) -> None:  # noqa: F811
+    page.goto(address)
+    until(page, "navigator.serviceWorker.controller !== null")
+    session = context.new_cdp_session(page)
+    manifest = session.send("Page.getAppManifest")
+    assert manifest["url"] == f"{address}manifest.webmanifest" and manifest["errors"] == []
+    found = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert {error["errorId"] for error in found} <= {"in-incognito"}  # as every context of Playwright is
+
+
 def test_beats_by_hand(page: Any, take: Path) -> None:
+    assert not page.locator("#again").is_visible()  # needs a server
     page.click("#tempo summary")
     page.fill("#bpm", "77")
     page.select_option("#meter", "3/4")

@@ -39,7 +39,7 @@ function asPlayed(rules, hits, title, seconds) {
     return roundEven(((time * UNSTEADY_BPM) / 60) * RESOLUTION);
   });
   const gems = chartGems(rules, hits, ticks, new Set());
-  const elite = eliteEvents(rules, hits, ticks, new Set());
+  const elite = eliteTrack(rules, hits, ticks, new Set(), gems);
   return { gems, tempos: [[0, UNSTEADY_BPM]], meters: [[0, 4, 4]], title, seconds, sections: [], rolls: findRolls(rules, gems), elite };
 }
 
@@ -78,7 +78,7 @@ function onGrid(rules, score, title, seconds) {
       return [Math.max(0, Math.trunc((lines.lead + first * barQuarters) * RESOLUTION)), number === 1 ? name : `${name} ${number}`];
     }),
     rolls: findRolls(rules, gems),
-    elite: eliteEvents(rules, strokes, ticks, flams),
+    elite: eliteTrack(rules, strokes, ticks, flams, gems),
   };
 }
 
@@ -182,7 +182,53 @@ function toIni({ title, seconds }) {
   return ["[song]", ...Object.entries(rows).map(([name, value]) => `${name} = ${value}`), ""].join("\r\n");
 }
 
-/** The track of eight lanes. @param {ScoreRules} rules @param {Hit[]} hits @param {number[]} ticks @param {Set<Hit>} flams */
+/** The track of eight lanes, all difficulties: below Expert, strokes that pro drums keep. @param {ScoreRules} rules @param {Hit[]} hits
+ * @param {number[]} ticks @param {Set<Hit>} flams @param {Gem[]} gems the same as pro drums @returns {Event[]} */
+function eliteTrack(rules, hits, ticks, flams, gems) {
+  const { RESOLUTION } = rules.constants.chart;
+  const { DIFFICULTIES, LOWER } = rules.constants.elite;
+  const events = eliteEvents(rules, hits, ticks, flams);
+  DIFFICULTIES.slice(1).forEach((/** @type {string} */ difficulty, /** @type {number} */ i) => {
+    const kept = keptStrokes(rules, hits, ticks, thin(rules, gems, difficulty, RESOLUTION));
+    for (const event of eliteEvents(rules, kept.map(({ hit }) => hit), kept.map(({ tick }) => tick), new Set())) {
+      const [status, note, velocity] = event.bytes;
+      events.push({ ...event, bytes: [status, note - LOWER * (i + 1), velocity] });
+    }
+  });
+  return events;
+}
+
+/** Strokes of an easier chart: as many hands a chord as it has gems for them, those of its lanes first; kicks where it has one.
+ * @param {ScoreRules} rules @param {Hit[]} hits @param {number[]} ticks @param {Gem[]} gems */
+function keptStrokes(rules, hits, ticks, gems) {
+  const { KICK, PEDAL } = rules.constants.elite;
+  const { KICK: FOOT } = rules.constants.lanes;
+  const lanes = grouped(gems, ({ tick }) => tick);
+  /** @type {{hit: Hit, tick: number}[]} */
+  const kept = [];
+  for (const [tick, chord] of grouped(hits.map((hit, i) => ({ hit, tick: ticks[i] })), (each) => each.tick)) {
+    const wanted = (lanes.get(tick) ?? []).map(({ lane }) => lane);
+    const hands = wanted.filter((lane) => lane !== FOOT).length;
+    let kick = wanted.includes(FOOT);
+    /** @param {Hit} hit */
+    const other = (hit) => Number(!wanted.includes(rules.drums[hit.drum].lane?.lane ?? -1));
+    /** @type {Map<number, Hit>} */
+    const struck = new Map();
+    for (const { hit } of chord.sort((a, b) => other(a.hit) - other(b.hit) || precedence(rules, a.hit, b.hit))) {
+      const note = rules.drums[hit.drum].elite;
+      if (note === KICK && kick) {
+        kept.push({ hit, tick });
+        kick = false;
+      } else if (note !== KICK && note !== PEDAL && struck.size < hands && !struck.has(note)) {
+        struck.set(note, hit);
+      }
+    }
+    for (const hit of struck.values()) kept.push({ hit, tick });
+  }
+  return kept;
+}
+
+/** Of one difficulty. @param {ScoreRules} rules @param {Hit[]} hits @param {number[]} ticks @param {Set<Hit>} flams */
 function eliteEvents(rules, hits, ticks, flams) {
   const { KICK, SECOND_KICK, PEDAL, FLAM, HANDS, DOUBLE_KICK, VELOCITY, SHORT } = rules.constants.elite;
   const mark = marker(rules, hits);

@@ -23,10 +23,11 @@ export function estimate(rules, hits, seconds, { bpm = null, meter = null } = {}
   }
   const found = read(rules, hits, bpm, meter);
   const signature = new Meter(found.meter);
-  const steady = steadiness(hits, found.beats);
+  const smooth = smoothed(rules, hits, found.beats);
+  const steady = steadiness(hits, smooth);
   if (bpm === null && steady < STEADY + SCATTER / Math.sqrt(hits.length)) return null;
   const before = modulo(-found.phase, signature.beats);
-  const { beats, first } = extended(found.beats, before, seconds, signature.beats);
+  const { beats, first } = extended(smooth, before, seconds, signature.beats);
   return new Grid(beats, first, signature, steady).reaching(hits[0].time, rules);
 }
 
@@ -87,7 +88,7 @@ function best(rules, hits, roles, ranges, meter, useTempo) {
   const lengths = [];
   const paths = likeliest(rules, hits, roles, ranges).sort((a, b) => b.likelihood - a.likelihood);
   for (const path of paths) {
-    const beats = refined(times, hits.map(({ confidence }) => confidence), path.beats);
+    const beats = refined(rules, times, hits.map(({ confidence }) => confidence), path.beats);
     const length = Math.log(median(differences(beats)));
     if (!lengths.every((other) => Math.abs(length - other) > SAME)) continue;
     lengths.push(length);
@@ -100,18 +101,26 @@ function best(rules, hits, roles, ranges, meter, useTempo) {
 
 const AROUND = 6; // beats on either side whose strokes a beat is fitted to, the nearer the more
 
-/** To the millisecond: a line through the strokes on the beat around each. @param {number[]} times @param {number[]} weights
- * @param {Float64Array} rough @returns {Float64Array} */
-function refined(times, weights, rough) {
-  const weight = new Float64Array(rough.length).fill(0.2); // of the beat itself, where it has no strokes
+/** Of the strokes on each beat: their weight, that of the beat itself among them, and their weighted distance from it.
+ * @param {ScoreRules} rules @param {number[]} times @param {number[]} weights @param {Float64Array} rough */
+function struck({ constants }, times, weights, rough) {
+  const { ON_BEAT, UNHEARD } = constants.estimate;
+  const weight = new Float64Array(rough.length).fill(UNHEARD);
   const gap = new Float64Array(rough.length);
   times.forEach((time, i) => {
     const beat = roundEven(place(time, rough));
     const late = time - rough[beat];
-    if (Math.abs(late) >= 0.05) return;
+    if (Math.abs(late) >= ON_BEAT) return;
     weight[beat] += weights[i];
     gap[beat] += weights[i] * late;
   });
+  return { weight, gap };
+}
+
+/** To the millisecond: a line through the strokes on the beat around each. @param {ScoreRules} rules @param {number[]} times
+ * @param {number[]} weights @param {Float64Array} rough @returns {Float64Array} */
+function refined(rules, times, weights, rough) {
+  const { weight, gap } = struck(rules, times, weights, rough);
   let latest = -Infinity;
   return rough.map((beat, i) => {
     let [s0, s1, s2, t0, t1] = [0, 0, 0, 0, 0];
@@ -128,6 +137,42 @@ function refined(times, weights, rough) {
     latest = Math.max(latest, beat + (s2 * t0 - s1 * t1) / (s0 * s2 - s1 * s1));
     return latest;
   });
+}
+
+/** Beats close to the strokes on them, whose tempo changes gradually: penalised least squares with second differences.
+ * @param {ScoreRules} rules @param {Hit[]} hits @param {Float64Array} rough @returns {Float64Array} */
+function smoothed(rules, hits, rough) {
+  const { SMOOTH } = rules.constants.estimate;
+  const count = rough.length;
+  const { weight, gap } = struck(rules, hits.map(({ time }) => time), hits.map(({ confidence }) => confidence), rough);
+  const diagonals = [weight, new Float64Array(count), new Float64Array(count)]; // of a symmetric matrix, the main one first
+  const target = rough.map((beat, i) => weight[i] * beat + gap[i]);
+  [[1, 4, 1], [-2, -2], [1]].forEach((products, row) => products.forEach((product, column) => { // of the difference 1, -2, 1
+    for (let i = 0; i < count - 2; i++) diagonals[row][column + i] += SMOOTH * product;
+  }));
+  let latest = -Infinity;
+  return solved(diagonals, target).map((beat) => (latest = Math.max(latest, beat)));
+}
+
+/** The solution of a symmetric positive definite system of five diagonals, by its factors L D L'; both are overwritten.
+ * @param {Float64Array[]} diagonals the main one and the two below @param {Float64Array} x right side, then solution */
+function solved([main, one, two], x) {
+  const count = x.length;
+  for (let i = 0; i < count; i++) {
+    if (i > 1) main[i] -= two[i - 2] ** 2 * main[i - 2];
+    if (i > 0) main[i] -= one[i - 1] ** 2 * main[i - 1];
+    if (i > 0) one[i] -= two[i - 1] * one[i - 1] * main[i - 1];
+    one[i] /= main[i];
+    two[i] /= main[i];
+    if (i > 0) x[i] -= one[i - 1] * x[i - 1];
+    if (i > 1) x[i] -= two[i - 2] * x[i - 2];
+  }
+  for (let i = 0; i < count; i++) x[i] /= main[i];
+  for (let i = count - 2; i >= 0; i--) {
+    x[i] -= one[i] * x[i + 1];
+    if (i + 2 < count) x[i] -= two[i] * x[i + 2];
+  }
+  return x;
 }
 
 /** @param {Hit[]} hits @param {Float64Array} beats */

@@ -10,6 +10,7 @@ import { problem, read, readEdits, write } from "./works.js";
 /** @typedef {import("./hypothesis.js").Hit} Hit */
 
 const SHOW_MS = 100; // from hits that come to their drawing
+const COPIED = 2 ** 20; // samples at once
 const PATIENCE = 8; // seconds before the time that is left is told
 
 /** @typedef {import("./rules.js").Rules} Rules */
@@ -73,9 +74,11 @@ async function decoded({ audio }, work) {
     const channels = [];
     for (let c = 0; c < sound.numberOfChannels; c++) {
       const channel = new Float32Array(sound.length);
-      sound.copyFromChannel(channel, c);
       channels.push(channel);
-      await new Promise((next) => setTimeout(next)); // the page stays quick
+      for (let start = 0; start < sound.length; start += COPIED) {
+        sound.copyFromChannel(channel.subarray(start, start + COPIED), c, start);
+        await new Promise((next) => setTimeout(next)); // the page stays quick
+      }
     }
     return channels;
   } catch {

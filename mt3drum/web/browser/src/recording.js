@@ -6,7 +6,8 @@ import { quantile } from "./rules.js";
 /** @typedef {{samples: Float32Array, gain: number, warnings: string[]}} Recording mono; gain 0 where it is silent */
 /** @typedef {{start: number, audio: Float32Array}} Segment `start` in steps; negative for the first */
 
-/** @param {Rules} rules @param {Float32Array[]} channels at 44.1 kHz @param {string} name @returns {Recording} */
+/** @param {Rules} rules @param {Float32Array[]} channels at 44.1 kHz; the list is emptied, for a phone has little memory
+ * @param {string} name @returns {Recording} */
 export function openChannels(rules, channels, name) {
   const warnings = [];
   const alone = channels.length > 1 ? cancelled(rules, channels) : null;
@@ -15,18 +16,17 @@ export function openChannels(rules, channels, name) {
     samples = channels[alone];
     warnings.push(`${name}: its channels cancel one another (opposite phase); channel ${alone + 1} of ` +
       `${channels.length} was used alone`);
-  } else if (channels.length > 1) {
-    samples = mean(channels);
+  } else {
+    average(channels);
   }
+  channels.length = 0;
   return { samples, gain: gainOf(rules, samples), warnings };
 }
 
-/** @param {Float32Array[]} channels */
-function mean(channels) {
-  const mixed = Float32Array.from(channels[0]);
-  for (const channel of channels.slice(1)) for (let i = 0; i < mixed.length; i++) mixed[i] += channel[i];
-  for (let i = 0; i < mixed.length; i++) mixed[i] /= channels.length;
-  return mixed;
+/** Into the first one. @param {Float32Array[]} channels */
+function average([mixed, ...others]) {
+  for (const channel of others) for (let i = 0; i < mixed.length; i++) mixed[i] += channel[i];
+  if (others.length) for (let i = 0; i < mixed.length; i++) mixed[i] /= others.length + 1;
 }
 
 /** The loudest channel, where the mean loses most of what the channels hold; else null.
