@@ -179,7 +179,8 @@ def test_unlabelled_segments_are_not_silence(config: Path, tmp_path: Path, songs
     mixed = Batch(
         torch.cat((batch.audio, unknown.audio)),
         torch.nn.functional.pad(batch.tokens, (0, 0, 0, 2)),
-        *(torch.cat((a, b)) for a, b in ((batch.onset, unknown.onset), (batch.velocity, unknown.velocity))),
+        torch.cat((batch.onset, unknown.onset)),
+        torch.cat((batch.velocity, unknown.velocity)),
         torch.tensor([True, True, False, False]),
         [],
         {},
