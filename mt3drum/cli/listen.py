@@ -118,11 +118,11 @@ def _plan(args: argparse.Namespace) -> _Plan:
     if args.source is None and args.raw is not None:
         raise ValueError("--raw describes standard input: mt3drum listen - --raw ...")
     if args.raw is None and (args.rate is not None or args.channels is not None):
-        raise ValueError("--rate and --channels describe --raw; a WAV says them itself")
+        raise ValueError("--rate and --channels apply to --raw only; a WAV file states its own")
     if args.source is not None and args.microphone is not None:
         raise ValueError("- is standard input and --microphone another source; give only one of them")
     if args.source is not None and sys.stdin.isatty():
-        raise ValueError("standard input is a terminal; pipe sound into it, as in the example of --help")
+        raise ValueError("standard input is a terminal; pipe audio into it, as in the example of --help")
     if args.gain is not None and not -60 <= args.gain <= 100:
         raise ValueError(f"--gain {args.gain:g} is outside -60..100 dB")
     output = None

@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
         return sorted(_plain(item) for item in value)
     if isinstance(value, Mapping):
         return {_text(key): _plain(item) for key, item in value.items()}
-    raise TypeError(f"{value!r:.40} is no plain value")
+    raise TypeError(f"{value!r:.40} is not a plain value")
 
 
 def _text(key: Any) -> str:

@@ -25,8 +25,9 @@ from mt3drum.transcriber import Transcription
 from mt3drum.web import notation
 from mt3drum.web.again import difference, parse_again
 from mt3drum.web.edits import Edit, parse_changes, parse_edit
+from mt3drum.web.escape import shown
 from mt3drum.web.jobs import Busy, Job, Queue
-from mt3drum.web.page import LABELS, PageData, page_tempo, render_page, shown
+from mt3drum.web.page import LABELS, PageData, page_tempo, render_page
 from mt3drum.web.work import Stale, WorkFolder
 
 MAX_JSON_BYTES = 16 * 2**20
