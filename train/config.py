@@ -208,7 +208,7 @@ def from_mapping(values: Mapping[str, Any], where: str = "settings") -> TrainCon
     if isinstance(steps, int) and isinstance(augment, Mapping) and "seconds" not in augment:
         values["augment"] = {**augment, "seconds": steps / Codec().steps_per_second}
     for name, kind in get_type_hints(TrainConfig).items():
-        if is_dataclass(kind) and name in values:
+        if isinstance(kind, type) and is_dataclass(kind) and name in values:
             values[name] = _made(f"{where}: {name}", kind, values[name])
     return _made(where, TrainConfig, values)
 

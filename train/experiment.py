@@ -100,7 +100,10 @@ def nats(checkpoint: Path, clips: Sequence[StoredClip]) -> dict[str, float]:
 
 
 def rendered_f(
-    checkpoint: Path | None, clips: Sequence[StoredClip], decode: Mapping[str, Any], schemes: Sequence[str]
+    checkpoint: Path | Sequence[Path] | None,
+    clips: Sequence[StoredClip],
+    decode: Mapping[str, Any],
+    schemes: Sequence[str],
 ) -> dict[str, float]:
     """Micro F at 50 ms of rendered clips, drums alone."""
     transcriber = Transcriber.load(checkpoint, **decode)

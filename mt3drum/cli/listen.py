@@ -18,7 +18,7 @@ from mt3drum.cli import drum_options, model_options, notation_options
 from mt3drum.cli.decode_options import add_decoding, decode_options
 from mt3drum.cli.parser import add_json
 from mt3drum.files import SUFFIX
-from mt3drum.live.pcm import ENCODINGS
+from mt3drum.live.encodings import ENCODINGS
 from tokenizer.drums import SCHEMES
 
 if TYPE_CHECKING:

@@ -116,12 +116,11 @@ def token_loss(
     Args:
         logits: [b l v]; tokens: [b l], PAD-padded; class_weights: [26], mean 1, or None.
     """
-    legal = legal_mask(codec, tokens)
     valid = tokens != PAD
+    logits, flat, legal = logits[valid], tokens[valid], legal_mask(codec, tokens)[valid]
     if config.grammar_mask:
         logits = logits.masked_fill(~legal, _ILLEGAL)
-    log_probs = functional.log_softmax(logits[valid], dim=-1)  # [n v]
-    flat, legal = tokens[valid], legal[valid]
+    log_probs = functional.log_softmax(logits, dim=-1)  # [n v]
     nll = -log_probs.gather(1, flat[:, None])[:, 0]
     is_time = (flat >= codec.first_time) & (flat < codec.first_drum)
     is_drum = (flat >= codec.first_drum) & (flat < codec.first_velocity)

@@ -119,7 +119,9 @@ def test_consistency_asks_where_two_cuts_agree(config: Path, tmp_path: Path) -> 
         assert side == "late" or sure[:, -50:].sum() == 0, "a frame heard once is no target"
         inner = sure[:, 50:-50]
         moved = (wanted[:, 100:300] - whole).abs().mean()
-        assert 0 < moved < 0.2 * whole.std(1).mean(), "frames of the two cuts face each other"
+        assert 0 < moved < 0.25 * whole[:, ::2].std(1).mean(), (
+            "frames of the two cuts face each other"
+        )  # a head has weights of its own for odd frames
         assert 0 < inner.mean() < 1
         assert (wanted >= 0).all() and (wanted <= 1).all()
     assert sides == {"late", "early"}
@@ -179,7 +181,8 @@ def test_unlabelled_segments_are_not_silence(config: Path, tmp_path: Path, songs
     mixed = Batch(
         torch.cat((batch.audio, unknown.audio)),
         torch.nn.functional.pad(batch.tokens, (0, 0, 0, 2)),
-        *(torch.cat((a, b)) for a, b in ((batch.onset, unknown.onset), (batch.velocity, unknown.velocity))),
+        torch.cat((batch.onset, unknown.onset)),
+        torch.cat((batch.velocity, unknown.velocity)),
         torch.tensor([True, True, False, False]),
         [],
         {},
