@@ -206,12 +206,25 @@ def test_events_of_eight_lanes() -> None:
     flams = {hits[-5], hits[-4]}
     events = sorted(elite_events(hits, [row[0] for row in rows], flams), key=lambda e: e[:2])
     found = [(tick, m.note, m.velocity) for tick, _, m in events if m.type == "note_on"]
-    assert sorted(found) == sorted([
-        (0, 74, 96), (100, 73, 96), (120, 74, 96), (700, 74, 96), (1000, 72, 96), (1000, 76, 96),
-        (1100, 76, 96), (1200, 76, 96), (1300, 72, 96), (1500, 75, 127),
-        (1500, 87, 96), (1600, 75, 96), (1600, 77, 96),
-        (1700, 75, 1), (1800, 75, 96),
-    ])  # fmt: skip
+    assert sorted(found) == sorted(
+        [
+            (0, 74, 96),
+            (100, 73, 96),
+            (120, 74, 96),
+            (700, 74, 96),
+            (1000, 72, 96),
+            (1000, 76, 96),
+            (1100, 76, 96),
+            (1200, 76, 96),
+            (1300, 72, 96),
+            (1500, 75, 127),
+            (1500, 87, 96),
+            (1600, 75, 96),
+            (1600, 77, 96),
+            (1700, 75, 1),
+            (1800, 75, 96),
+        ]
+    )
     ends = [(tick, m.note) for tick, _, m in events if m.type == "note_off"]
     assert (120, 73) in ends and (150, 74) in ends and (1130, 72) in ends and (1330, 72) in ends
     assert (1530, 75) in ends and (1530, 87) in ends
