@@ -217,7 +217,6 @@ READERS: Mapping[str, Callable[..., list[Recording]]] = {
     "rbma13": read_rbma13,
     "idmt_smt": read_idmt_smt,
     "slakh": read_slakh_drums,
-    "unlabelled": read_unlabelled,
 }
 """Readers by the name used on the command line."""
 

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 
+from data.corpora.readers import READERS
 from data.example import LoaderConfig
 from data.loader import Batch, make_loader
 from data.shards.read import read_clips
@@ -168,6 +169,7 @@ def test_unlabelled_segments_are_not_silence(config: Path, tmp_path: Path, songs
     """They add nothing to the transcription loss and have their part in the others."""
     manifest = json.loads((songs / "manifest.json").read_text())
     assert manifest["sources"]["corpora"]["songs"]["licence"] == "CC0"
+    assert "unlabelled" not in READERS, "a benchmark would score it as silence"
     with pytest.raises(ValueError, match="unlabelled"):
         list(read_clips(songs))
     run, batch = run_of(config, tmp_path, consistency={"weight": 1.0}, masked={"weight": 1.0})
