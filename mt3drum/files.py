@@ -34,6 +34,20 @@ SUFFIX = {
 """Of the result in each format; none that a recording may have."""
 
 
+LABELS = {
+    "musicxml": "MusicXML",
+    "jams": "JAMS",
+    "parquet": "Parquet",
+    "tab": "Drum tab",
+    "chart": "Clone Hero (zip)",
+    "wav": "WAV: click and drums",
+    "pdf": "PDF: written music",
+    "svg": "SVG: written music",
+    "practice-midi": "MIDI: half tempo, with click",
+    "practice-wav": "WAV: half tempo, with click",
+}
+"""Labels of the formats that the review page cannot write itself."""
+
 _ALSO = {".midi": "midi", ".smf": "midi", ".txt": "tab", ".zip": "chart", ".wav": "wav"}
 
 

@@ -22,12 +22,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from mt3drum.files import SUFFIX
+from mt3drum.files import LABELS, SUFFIX
 from mt3drum.transcriber import Transcriber
 from mt3drum.web import openapi, scores
 from mt3drum.web.guard import Guard
 from mt3drum.web.jobs import Busy, Full, Job, Limits, Queue
-from mt3drum.web.page import LABELS, fill, json_text, shown
+from mt3drum.web.page import fill, json_text, shown
 from mt3drum.web.work import WorkFolder
 
 HOST = "127.0.0.1"

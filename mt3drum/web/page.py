@@ -64,19 +64,6 @@ _COMMON = (
     "crash1",
     "ride",
 )
-LABELS = {
-    "musicxml": "MusicXML",
-    "jams": "JAMS",
-    "parquet": "Parquet",
-    "tab": "Drum tab",
-    "chart": "Clone Hero (zip)",
-    "wav": "WAV: click and drums",
-    "pdf": "PDF: written music",
-    "svg": "SVG: written music",
-    "practice-midi": "MIDI: half tempo, with click",
-    "practice-wav": "WAV: half tempo, with click",
-}
-"""Labels of the formats that the page cannot write itself."""
 SCRIPTS = (
     "score",
     "store",
