@@ -1,4 +1,4 @@
-"""One sample of a shard to one training example: random, but a function of seed, epoch and key alone."""
+"""Turn one sample of a shard into a training example; random, but determined by seed, epoch and key."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class LoaderConfig:
 
     batch_size: int = 16
     workers: int = 0
-    """Processes beside this one; 0: none."""
+    """Number of worker processes; 0 reads in this process."""
     seed: int = 0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """`AugmentConfig.none()` for validation. Its length must be the codec's segment."""
     swap_band: float = 0.25
-    """Probability that a clip is heard with the band of the sample before it."""
+    """Probability that a clip is mixed with the band of the previous sample."""
     buffer: int = 2000
     """Samples among which the order is shuffled."""
     classes: frozenset[int] = frozenset(range(NUM_CLASSES))
-    """What is labelled; other drums are heard and not asked for."""
+    """The classes that are labelled; other drums stay audible without labels."""
     scheme: str = "26"
-    """Labels that are told apart; each hit is labelled by the first class of its label."""
+    """Labels to distinguish; each hit gets the first class of its label."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.workers < 0 or self.buffer < 1:
@@ -53,7 +53,7 @@ class LoaderConfig:
             raise ValueError(f"swap_band is {self.swap_band}, expected 0..1")
 
     def labelled(self, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits that are asked for, by their labels; two of one label within 20 ms are one."""
+        """The hits that are labelled, by their labels; two of one label within 20 ms are merged."""
         scheme = SCHEMES[self.scheme]
         first = scheme.first_class
         kept = [
@@ -71,6 +71,7 @@ class Example(NamedTuple):
     tokens: list[int]
     onset: np.ndarray
     velocity: np.ndarray
+    labelled: bool
     key: str
 
 
@@ -99,14 +100,16 @@ def read_example(place: Located, codec: Codec, config: LoaderConfig, number: int
         band = audio_of(lender, "band.flac", start, length)
     offset = start / SAMPLE_RATE
     hits = [Hit(hit.time - offset, hit.drum, hit.velocity) for hit in labels.hits if hit.time >= offset]
+    known = labels.labelled
     if place.before and rng.random() < changes.hit_mixing_probability:
         audio, hits = mix_hits(audio, hits, place.before, start, rng)
+        known = known and labels_of(place.before).labelled
     audio, kept = augment(audio, band, hits, rng, changes)
     if not np.isfinite(audio).all():
         raise BadSample("audio not finite", members["__key__"])
     labelled = config.labelled(kept)
     onset, velocity = frame_targets(labelled, codec)
-    return Example(audio, encode(codec, labelled).ids, onset, velocity, members["__key__"])
+    return Example(audio, encode(codec, labelled).ids, onset, velocity, known, members["__key__"])
 
 
 def mix_hits(

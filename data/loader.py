@@ -39,6 +39,8 @@ class Batch(NamedTuple):
     """float32 [b T 26]: 1 at the step of a hit, 0.5 at the adjacent steps."""
     velocity: torch.Tensor
     """float32 [b T 26]: velocity / 127 at the step of a hit and the adjacent steps."""
+    labelled: torch.Tensor
+    """bool [b]: False where the hits are unknown; tokens and targets then mean nothing."""
     keys: list[str]
     bad: dict[str, int]
     """Number of bad samples encountered while making this batch, by reason."""
@@ -188,6 +190,7 @@ def collate(examples: Sequence[Example], bad: dict[str, int]) -> Batch:
         torch.from_numpy(tokens),
         torch.from_numpy(np.stack([example.onset for example in examples])),
         torch.from_numpy(np.stack([example.velocity for example in examples])),
+        torch.tensor([example.labelled for example in examples]),
         [example.key for example in examples],
         bad,
     )

@@ -1,5 +1,5 @@
-"""What a set of hits holds: shares of the classes, which are rare and what they would be merged into, how
-hard and how close strokes are, and what sounds together."""
+"""Statistics of a set of hits: shares of the classes, rare classes and merge candidates, velocities,
+intervals and simultaneous strokes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tokenizer.drums import DRUMS, INSTRUMENT_OF, NUM_CLASSES
 from tokenizer.hits import SAME_STROKE, Hit
 
 RARE_SHARE = 0.001
-"""A class with a smaller share of the hits is rare in every sense; a manifest lists it."""
+"""A class with a smaller share of the hits is rare; a manifest lists it."""
 SCARCE_SHARE = 0.01
 """A class with a smaller share is a candidate to be merged."""
 QUANTILES = (0.05, 0.5, 0.95)
@@ -50,7 +50,7 @@ def merges(counts: Mapping[str, int], share: float = SCARCE_SHARE) -> dict[str, 
 
 @dataclass
 class Statistics:
-    """Of a set of recordings or clips."""
+    """Statistics of a set of recordings or clips."""
 
     tracks: int = 0
     seconds: float = 0.0
@@ -58,11 +58,11 @@ class Statistics:
     velocities: dict[str, list[int]] = field(default_factory=dict)
     """Class -> quantiles (`QUANTILES`) of the velocity."""
     gaps: dict[str, list[float]] = field(default_factory=dict)
-    """Class -> quantiles of the seconds from one of its strokes to the next."""
+    """Class -> quantiles of the seconds between consecutive strokes."""
     together: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Class -> strokes of other classes less than 20 ms away."""
+    """Class -> number of strokes of other classes less than 20 ms away."""
     unmapped: dict[str, int] = field(default_factory=dict)
-    """Labels that no map knows."""
+    """Labels that are in no map."""
     groups: dict[str, dict[str, int]] = field(default_factory=dict)
     """corpora, kits, styles ... -> tracks of each."""
 

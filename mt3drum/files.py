@@ -27,26 +27,13 @@ SUFFIX = {
     "svg": ".svg",
     "tab": ".tab.txt",
     "chart": ".chart.zip",
+    "chart5": ".chart5.zip",
     "wav": ".mt3drum.wav",
     "practice-midi": ".practice.mid",
     "practice-wav": ".practice.mt3drum.wav",
 }
 """Of the result in each format; none that a recording may have."""
 
-
-LABELS = {
-    "musicxml": "MusicXML",
-    "jams": "JAMS",
-    "parquet": "Parquet",
-    "tab": "Drum tab",
-    "chart": "Clone Hero (zip)",
-    "wav": "WAV: click and drums",
-    "pdf": "PDF: written music",
-    "svg": "SVG: written music",
-    "practice-midi": "MIDI: half tempo, with click",
-    "practice-wav": "WAV: half tempo, with click",
-}
-"""Labels of the formats that the review page cannot write itself."""
 
 _ALSO = {".midi": "midi", ".smf": "midi", ".txt": "tab", ".zip": "chart", ".wav": "wav"}
 

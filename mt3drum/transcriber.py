@@ -1,5 +1,4 @@
-"""Transcription of arrays and files; segments of several recordings share a batch without changing the
-results."""
+"""Transcribe arrays and files; segments of several recordings share a batch, with unchanged results."""
 
 from __future__ import annotations
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 BATCH = 32
 """Segments per batch: their cross-attention keys still fit in the CPU cache (64 was slower)."""
-
 RUNTIMES: tuple[Literal["torch", "onnx"], ...] = ("torch", "onnx")
 PRECISIONS = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 

@@ -11,7 +11,8 @@ python scripts/ablate.py --development $DATA/real/mdb_drums_dev --output runs/ab
     --validation datasets/validation --docs docs/archive/experiments.md
     --docs docs/archive/experiments.md
 
-Finished runs are kept: rerun the command to resume. `--only NAME` runs some of them.
+Finished runs are kept: rerun the command to resume. `--only NAME` runs some of them. `--set NAME=VALUE`
+changes the base of all, such as their budget (with another --output): --set steps=300
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from tqdm import tqdm
 from mt3drum.files import write_whole
 from scripts.pages.doc_block import replace_block
 from train.experiment import run_training
+from train.main import overrides
 from train.tree import merged, nested
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,13 +61,17 @@ def place(folder: Path, name: str) -> Path:
 
 
 def measure(
-    checkpoint: Path | None,
+    checkpoints: Sequence[Path],
     entry: Mapping[str, Any],
     shards: Path,
     development: Path,
     validation: Path | None = None,
 ) -> dict[str, Any]:
-    """Micro F on the development recordings (five classes; by class for drums only) and rendered clips."""
+    """Micro F on the development recordings (five classes; by class for drums only) and rendered clips.
+
+    Args:
+        checkpoints: none, the bundled weights; several, decoded together (`mt3drum.decode.several`).
+    """
     from data.corpora.readers import read_mdb
     from data.shards.read import read_clips
     from eval.metrics.f_measure import f_measure
@@ -74,10 +80,11 @@ def measure(
     from train.experiment import TUNING_CLIPS, nats, rendered_f, with_tuned_decoding
 
     likelihood = {}
-    if checkpoint is not None and validation is not None:
-        checkpoint = with_tuned_decoding(checkpoint, validation)
-        likelihood = nats(checkpoint, list(read_clips(validation, TUNING_CLIPS)))
-    transcriber = Transcriber.load(checkpoint, **entry.get("decode", {}))
+    if validation is not None:
+        checkpoints = [with_tuned_decoding(checkpoint, validation) for checkpoint in checkpoints]
+        if len(checkpoints) == 1:
+            likelihood = nats(checkpoints[0], list(read_clips(validation, TUNING_CLIPS)))
+    transcriber = Transcriber.load(checkpoints, **entry.get("decode", {}))
     found: dict[str, Any] = {**likelihood}
     for mix in ("drum_only", "pseudo_mix"):
         recordings = read_mdb(development, annotation="class", mix=mix)
@@ -90,7 +97,7 @@ def measure(
             if mix == "drum_only" and milliseconds == 50:
                 found["classes"] = {label: scores.classes[label].f for label in CLASSES}
     clips = list(read_clips(shards, RENDERED_CLIPS))
-    rendered = rendered_f(checkpoint, clips, entry.get("decode", {}), ("26", "5"))
+    rendered = rendered_f(checkpoints, clips, entry.get("decode", {}), ("26", "5"))
     return found | {f"rendered_{scheme}": f for scheme, f in rendered.items()}
 
 
@@ -107,7 +114,8 @@ def table(results: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Any], bas
     lines = []
     if len(seeds) > 1:
         lines += [
-            f"Trained runs: preset `{base['preset']}`, {base['steps']} steps of {base['batch']} segments, "
+            f"Trained runs: preset `{base['preset']}`, {base['steps']} steps of {base['batch']} segments"
+            f"{' with ' + json.dumps(base['model']) if base.get('model') else ''}, "
             f"seed 0 unless named; differences: to the mean of {len(seeds)} seeds. Between them drums only "
             f"spans {np.ptp(spans[MIXES[0]]):.3f} and pseudo mixes {np.ptp(spans[MIXES[1]]):.3f}. The "
             "verdict is on the mean of both mixes: outside the range of the seeds or not; for the shipped "
@@ -166,10 +174,14 @@ def main(arguments: list[str] | None = None) -> int:
         "own, chosen on them, and gets its likelihood there (otherwise all have the defaults)",
     )
     parser.add_argument("--docs", type=Path, help="page that gets the table")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change the base of all runs"
+    )
     parser.add_argument("--only", action="append", help="a name; may be given more than once")
     args = parser.parse_args(arguments)
     plan = yaml.safe_load(CONFIG.read_text())
     runs = plan["runs"]
+    base = merged(nested(plan["base"]), overrides(args.set))
     args.output.mkdir(parents=True, exist_ok=True)
     record = args.output / "results.json"
     try:
@@ -181,17 +193,19 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             entry = runs[name]
             of = entry.get("of", name)
-            if after := runs.get(of, {}).get("after"):
-                train(after, runs[after], plan["base"], args.output)
-            source = None if of == "bundled" else train(of, runs[of], plan["base"], args.output)
-            found = measure(source, entry, args.shards, args.development, args.validation)
+            sources = []
+            for part in of if isinstance(of, list) else [of] * (of != "bundled"):
+                if after := runs[part].get("after"):
+                    train(after, runs[after], base, args.output)
+                sources.append(train(part, runs[part], base, args.output))
+            found = measure(sources, entry, args.shards, args.development, args.validation)
             results = (
                 json.loads(record.read_text()) if record.exists() else {}
             )  # another process may add, too
             results[name] = found
             write_whole(record, json.dumps(results, indent=1))
         if args.docs:
-            replace_block(args.docs, "ablations", table(results, runs, plan["base"]))
+            replace_block(args.docs, "ablations", table(results, runs, base))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

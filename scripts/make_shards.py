@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from data.clips.clip import RenderConfig
     from data.clips.makers import RecordedShards, RenderedShards
 
-CORPORA = ("egmd", "folder", "note_sequences", "enst", "rbma13", "idmt_smt", "slakh", "mdb")
+CORPORA = ("egmd", "folder", "note_sequences", "enst", "rbma13", "idmt_smt", "slakh", "mdb", "unlabelled")
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -197,13 +197,15 @@ def rendered_shards(args: argparse.Namespace) -> RenderedShards:
 def recorded_shards(args: argparse.Namespace) -> RecordedShards:
     """Read the corpus; of corpora with an official split, only that split."""
     from data.clips.makers import RecordedShards
-    from data.corpora.readers import READERS, read_egmd
+    from data.corpora.readers import READERS, read_egmd, read_unlabelled
     from data.corpora.recording import split_by_name
 
     if args.corpus == "egmd":
         recordings = read_egmd(args.root, args.split, args.kits_per_performance, args.seed)
     elif args.corpus in ("folder", "note_sequences"):
         recordings = READERS[args.corpus](args.root, args.label_map, args.split)
+    elif args.corpus == "unlabelled":  # no reader of a corpus: nothing can be scored on it
+        recordings = read_unlabelled(args.root)
     else:
         recordings = READERS[args.corpus](args.root)
     if args.split_shares:

@@ -82,6 +82,19 @@ def written_bars(svg: bytes) -> list[int]:
     return bars
 
 
+def check_five_lanes(data: bytes, hits: list[Hit]) -> None:
+    """Assert that a chart for five lanes has a gem for every hit that pro drums have one for."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        (path,) = [path for path in archive.namelist() if path.endswith("notes.chart")]
+        pairs = read_chart(archive.read(path).decode())["ExpertDrums"]
+        ini = archive.read(path.replace("notes.chart", "song.ini")).decode()
+    assert "five_lane_drums = True" in ini and "pro_drums" not in ini
+    codes = Counter(int(value.split()[1]) for _, value in pairs)
+    charted = sum(LANE_OF[hit.drum] is not None for hit in hits)
+    assert sum(count for code, count in codes.items() if code < 6 or code == 32) == charted
+    assert not [code for code in codes if code > 44]  # no cymbal modifiers
+
+
 def check(name: str, data: bytes, hits: list[Hit], notes: str = "gm") -> None:
     """Assert that a file of a format holds these hits as far as the format can.
 
@@ -119,6 +132,8 @@ def check(name: str, data: bytes, hits: list[Hit], notes: str = "gm") -> None:
         lanes = [lane for lane in (LANE_OF[hit.drum] for hit in hits) if lane is not None]
         what = Counter(what for _, what, _ in expert.elements())
         assert what == Counter(COLOURS[lane] + (" cymbal" if cymbal else "") for lane, cymbal in lanes)
+    elif name == "chart5":
+        check_five_lanes(data, hits)
     elif name == "svg":
         assert sum(written_bars(data)) == len(hits)
     elif name == "pdf":

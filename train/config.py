@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -17,10 +17,11 @@ from data.augment import AugmentConfig
 from mt3drum.cli.drum_options import drum_classes
 from mt3drum.config import PRESETS, ModelConfig
 from mt3drum.decoding import DECODED_SCHEMES
-from mt3drum.model.inference import fastest_dtype
 from mt3drum.model.loss import LossConfig
 from tokenizer.codec import Codec
 from tokenizer.drums import NUM_CLASSES
+from train.precision import bfloat16_is_fast
+from train.terms import ConsistencyConfig, MaskedConfig, TeacherConfig
 from train.tree import flat, merged, nested
 
 MACHINES = ("cpu", "mps", "cuda")
@@ -88,7 +89,7 @@ class TrainConfig:
     """Probability that a frequency band and a time interval of a segment are masked (Park et al. 2019)."""
     bfloat16: bool = True
     """Autocast matrix products to bfloat16: steps are 1.8 times as fast on a CPU with avx512_bf16, and faster
-    on GPUs; auto: if it is faster."""
+    on GPUs; auto: if it is faster for this machine, network and batch."""
     checkpointing: bool = False
     """Activation checkpointing: recompute activations within layers in the backward pass; saves memory, slows
     the step."""
@@ -100,6 +101,9 @@ class TrainConfig:
     """Number of validations without a better F after which the run stops."""
     loss: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
+    masked: MaskedConfig = field(default_factory=MaskedConfig)
 
     def __post_init__(self) -> None:
         if not self.preset and not self.initial:
@@ -166,9 +170,11 @@ def load_config(
     if machine not in MACHINES:
         raise ValueError(f"machine {machine!r} is not one of auto, {', '.join(MACHINES)}")
     values = merged(_read(OVERLAYS / f"{machine}.yaml"), values | {"machine": machine})
-    if values.get("bfloat16") == "auto":
-        values["bfloat16"] = bfloat16_is_fast(machine)
-    return from_mapping(values, " and ".join(map(str, files)))
+    auto = values.get("bfloat16") == "auto"
+    config = from_mapping(values | ({"bfloat16": False} if auto else {}), " and ".join(map(str, files)))
+    if not auto:
+        return config
+    return replace(config, bfloat16=bfloat16_is_fast(machine, model_config(config).width, config.batch))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -201,8 +207,8 @@ def from_mapping(values: Mapping[str, Any], where: str = "settings") -> TrainCon
     augment = values.get("augment", {})
     if isinstance(steps, int) and isinstance(augment, Mapping) and "seconds" not in augment:
         values["augment"] = {**augment, "seconds": steps / Codec().steps_per_second}
-    for name, kind in (("loss", LossConfig), ("augment", AugmentConfig)):
-        if name in values:
+    for name, kind in get_type_hints(TrainConfig).items():
+        if isinstance(kind, type) and is_dataclass(kind) and name in values:
             values[name] = _made(f"{where}: {name}", kind, values[name])
     return _made(where, TrainConfig, values)
 
@@ -242,11 +248,6 @@ def detect_machine() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def bfloat16_is_fast(machine: str) -> bool:
-    """The value of `bfloat16: auto`: whether the machine supports it in hardware."""
-    return machine == "cuda" or (machine == "cpu" and fastest_dtype("cpu") == torch.bfloat16)
 
 
 def _made(where: str, owner: type, values: Any) -> Any:

@@ -22,7 +22,7 @@ from data.shards.write import read_manifest
 from eval.metrics.f_measure import f_measure
 from mt3drum.decoding import DecodeConfig
 from mt3drum.model.checkpoint import load_model, read_header, save_checkpoint
-from mt3drum.model.loss import LossConfig, losses
+from mt3drum.model.loss import CELLS, LossConfig, losses
 from mt3drum.transcriber import Transcriber
 from tokenizer.codec import PAD
 from tokenizer.encode import encode
@@ -93,14 +93,17 @@ def nats(checkpoint: Path, clips: Sequence[StoredClip]) -> dict[str, float]:
             encoded, logits = model(mel, tokens)
             biased = encoded._replace(onset_logits=encoded.onset_logits + decoding.onset_bias)
             found = losses(codec, biased, logits, tokens, onset, velocity, PLAIN)
-            cells = onset.shape[1] * onset.shape[2] / 20.0  # `onset_loss` scales by its inverse
+            cells = onset.shape[1] * onset.shape[2] / CELLS  # `onset_loss` scales by its inverse
             sums += (float(found.tokens), int((tokens != PAD).sum()), float(found.onsets) * cells, 1)
     seconds = max(1e-9, sums[3] * codec.segment_seconds)
     return {"token_nats": sums[0] / max(1, sums[1]), "onset_nats": sums[2] / seconds}
 
 
 def rendered_f(
-    checkpoint: Path | None, clips: Sequence[StoredClip], decode: Mapping[str, Any], schemes: Sequence[str]
+    checkpoint: Path | Sequence[Path] | None,
+    clips: Sequence[StoredClip],
+    decode: Mapping[str, Any],
+    schemes: Sequence[str],
 ) -> dict[str, float]:
     """Micro F at 50 ms of rendered clips, drums alone."""
     transcriber = Transcriber.load(checkpoint, **decode)

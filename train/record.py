@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from data.loader import Batch
 from mt3drum.decoding import DecodeConfig
-from mt3drum.model.checkpoint import save_checkpoint
+from mt3drum.model.checkpoint import read_header, save_checkpoint
 from mt3drum.model.network import DrumModel
 from tokenizer.codec import PAD
 from train.board import Board
@@ -52,6 +52,8 @@ def write_checkpoint(run: Run, name: str, result: dict[str, Any]) -> bool:
         training["changes"] = run.history.changes
     if run.history.initial is not None:
         training["initial"] = run.history.initial
+    if run.config.teacher.checkpoint:  # the weights learn from its data, too
+        training["teacher"] = read_header(Path(run.config.teacher.checkpoint))["training"]
     try:
         save_checkpoint(run.output / name, run.model.config, run.decoded_weights, run.decoding, training)
     except (OSError, SafetensorError) as error:

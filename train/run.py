@@ -17,9 +17,10 @@ from data.example import LoaderConfig
 from data.loader import Loader, make_loader
 from data.shards.find import find_shards
 from mt3drum.audio.log_mel import LogMel
-from mt3drum.model.checkpoint import read_header
+from mt3drum.model.checkpoint import load_model, read_header
 from mt3drum.model.loss import class_weights, without_weights
 from mt3drum.model.network import DrumModel
+from mt3drum.model.stem import FRAMES_PER_STATE
 from tokenizer.drums import DRUMS, NUM_CLASSES, SCHEMES
 from train.config import TrainConfig, model_config
 from train.history import DataUse, History, data_use, from_state, going_on
@@ -71,6 +72,8 @@ class Run:
     manifest: Mapping[str, Any]
     history: History
     progress: Progress = dataclasses.field(default_factory=Progress)
+    teacher: DrumModel | None = None
+    """Of `teacher.checkpoint`, which gives soft targets."""
 
     @property
     def model(self) -> DrumModel:
@@ -80,7 +83,13 @@ class Run:
     @property
     def decoded_weights(self) -> dict[str, Tensor]:
         """The averaged weights as they are validated and shipped."""
-        return without_weights(self.average.weights, self.class_weights, self.config.loss)
+        return without_weights(self.network_weights, self.class_weights, self.config.loss)
+
+    @property
+    def network_weights(self) -> dict[str, Tensor]:
+        """The averaged weights, without the layer that pre-training alone needs."""
+        weights = self.average.weights
+        return {name: value for name, value in weights.items() if not name.startswith("reconstruction.")}
 
     @property
     def decoding(self) -> dict[str, Any]:
@@ -115,6 +124,7 @@ def start_run(config: TrainConfig, engine: Any, output: Path, rank: int, world: 
             "loss.class_weight is for the head independent, whose biases can be corrected for it"
         )
     counts = labelled_counts(config, manifest["hits"])
+    teacher = teacher_of(config, model)
     return Run(
         config,
         engine,
@@ -126,10 +136,26 @@ def start_run(config: TrainConfig, engine: Any, output: Path, rank: int, world: 
         class_weights=class_weights(counts, config.loss, device),
         shards=shards,
         manifest=manifest,
+        teacher=teacher.to(device) if teacher else None,
         history=_new_history(
             config, data_use(config.shards, [path for group in shards for path in group], manifest)
         ),
     )
+
+
+def teacher_of(config: TrainConfig, model: DrumModel) -> DrumModel | None:
+    """The network whose distributions are soft targets, if the settings name one.
+
+    Raises:
+        ValueError: it cannot be loaded, or has another vocabulary or other segments.
+    """
+    path = config.teacher.checkpoint
+    if not path:
+        return None
+    teacher, _ = load_model(Path(path))
+    if teacher.config.codec != model.config.codec:
+        raise ValueError(f"{path}: the teacher has another vocabulary or other segments than the network")
+    return teacher.requires_grad_(False)
 
 
 def labelled_counts(config: TrainConfig, hits: Mapping[str, int]) -> list[int]:
@@ -222,6 +248,10 @@ def build_model(config: TrainConfig) -> DrumModel:
     """
     torch.manual_seed(config.seed)
     model = model_of(config) if config.initial else DrumModel(model_config(config))
+    if config.masked.weight:
+        audio = model.config.audio
+        cells = FRAMES_PER_STATE * len(audio.windows) * audio.mel_bands
+        model.reconstruction = torch.nn.Linear(model.config.width, cells)
     if config.checkpointing:
         recompute_layers(model)
     return model.train()

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from data.loader import Batch
-from mt3drum.model.loss import LossSums, losses
-from tokenizer.codec import PAD
 from train.board import KINDS
-from train.optim import blank, set_rates
+from train.objective import COUNTS, counts, names, terms
+from train.optim import set_rates
 from train.run import Run, TrainingError
 from train.state import any_rank, sum_over_ranks
 
@@ -45,18 +44,19 @@ def training_step(run: Run, micro_batches: list[Batch], stop: StopRequest) -> St
         TrainingError: the loss or the gradient is not finite on any rank.
     """
     config, engine, scale = run.config, run.engine, run.world * len(micro_batches)
-    tokens = sum(int((b.tokens != PAD).sum()) for b in micro_batches)
-    segments = sum(len(b.audio) for b in micro_batches)
-    counts = torch.tensor([float(tokens), float(segments), float(stop.asked)], device=run.device)
-    totals = sum_over_ranks(counts, run.world)
-    sums = torch.zeros(2 + 2 * len(KINDS), device=run.device, dtype=torch.float64)
+    counted = torch.tensor([*counts(micro_batches), float(stop.asked)], device=run.device)
+    totals = sum_over_ranks(counted, run.world)
+    per = dict(zip(COUNTS, totals.clamp(min=1), strict=False))
+    named = names(config)
+    sums = torch.zeros(len(named) + 2 * len(KINDS), device=run.device, dtype=torch.float64)
     rate = set_rates(run.model, engine.optimizer.param_groups, config, run.progress.step)
     zero = bool(engine.zero_optimization_stage() > 0)  # ranks divide gradients or the optimizer's state
     norm = 0.0
     for micro, batch in enumerate(micro_batches):
-        token_sum, onset_sum, table = forward(run, batch, micro)
-        loss = token_sum / totals[0] + config.loss.onset_weight * onset_sum / totals[1]
-        sums += torch.cat((torch.stack((token_sum, onset_sum)).detach(), table.flatten())).double()
+        found, table = terms(run, batch, micro)
+        loss = torch.stack([term.weight * term.total / per[term.per] for term in found.values()]).sum()
+        each = torch.stack([found[name].total for name in named]).detach()
+        sums += torch.cat((each, table.flatten())).double()
         if any_rank(not torch.isfinite(loss).item(), run.world, run.device):
             raise TrainingError(f"the loss is not finite at step {run.progress.step}; {REMEDY}")
         engine.backward(loss * scale)  # DeepSpeed divides by ranks and micro-batches
@@ -66,24 +66,14 @@ def training_step(run: Run, micro_batches: list[Batch], stop: StopRequest) -> St
     if zero:  # known after the step only; nothing of it has been saved yet
         norm = _finite(float(engine.get_global_grad_norm() or 0.0), run.progress.step)
     sums = sum_over_ranks(sums, run.world)
-    kinds = sums[2:].view(len(KINDS), 2)
+    kinds = sums[len(named) :].view(len(KINDS), 2)
     by_kind = zip(KINDS, kinds, strict=True)
     scalars = {f"loss/{kind}": float(nll / n.clamp(min=1)) for kind, (nll, n) in by_kind}
-    scalars |= {"loss/tokens": float(sums[0] / totals[0]), "loss/onsets": float(sums[1] / totals[1])}
+    scalars |= {
+        f"loss/{name}": float(total / per[found[name].per]) for name, total in zip(named, sums, strict=False)
+    }
     scalars |= {"optimizer/learning_rate": rate, "optimizer/gradient_norm": norm}
-    return StepResult(scalars, totals[2].item() > 0)
-
-
-def forward(run: Run, batch: Batch, micro: int) -> LossSums:
-    """Token sum, onset sum and the table by kind of one micro-batch."""
-    config = run.config
-    with torch.no_grad():
-        mel = run.features(batch.audio.to(run.device))
-        blank(mel, config.spec_augment, (config.seed, run.progress.step, micro, run.rank))
-    tokens, onset, velocity = (t.to(run.device) for t in (batch.tokens, batch.onset, batch.velocity))
-    encoded, logits = run.engine(mel, tokens)
-    codec = run.model.config.codec
-    return losses(codec, encoded, logits, tokens, onset, velocity, config.loss, run.class_weights)
+    return StepResult(scalars, totals[-1].item() > 0)
 
 
 def gradient_norm(model: torch.nn.Module) -> float:

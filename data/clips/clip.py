@@ -53,6 +53,8 @@ class Clip:
     bpm: float
     unmapped: dict[str, int]
     style: str = ""
+    labelled: bool = True
+    """False: recorded music whose hits are not known."""
 
     def metadata(self) -> dict[str, Any]:
         """The JSON member of the sample."""
@@ -67,6 +69,7 @@ class Clip:
             "bpm": round(self.bpm, 3),
             "unmapped": self.unmapped,
             **({"style": self.style} if self.style else {}),
+            **({} if self.labelled else {"labelled": False}),
         }
 
 

@@ -52,6 +52,7 @@ def cut_recording(recording: Recording, start: float, seconds: float) -> Clip:
         bpm=recording.bpm,
         unmapped=recording.unmapped,
         style=recording.style,
+        labelled=recording.labelled,
     )
 
 

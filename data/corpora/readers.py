@@ -25,7 +25,7 @@ from data.corpora.recording import (
     counted,
     draw_by_performance,
 )
-from mt3drum.files import is_hidden
+from mt3drum.files import AUDIO_SUFFIXES, is_hidden
 from tokenizer.maps import LABEL_MAPS, LabelMap, find_label_map
 from tokenizer.midi import read_midi
 
@@ -45,6 +45,7 @@ __all__ = [
     "read_note_sequences",
     "read_rbma13",
     "read_slakh_drums",
+    "read_unlabelled",
 ]
 
 
@@ -143,6 +144,23 @@ def read_folder(root: Path, label_map: str | LabelMap = "gm", split: str = "trai
                 )
             )
     return at_least_one(recordings, root, "audio files with a .mid of the same name")
+
+
+def read_unlabelled(root: Path) -> list[Recording]:
+    """Every audio file of a folder and its subfolders, for training without labels; the licence is the first
+    line `licence:` of SOURCE.txt there."""
+    source = root / "SOURCE.txt"
+    lines = source.read_text(encoding="utf-8").splitlines() if source.is_file() else []
+    licence = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("licence:")), "unknown"
+    )
+    recordings = []
+    for path in sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
+        if not is_hidden(path.relative_to(root)):
+            name = path.relative_to(root).with_suffix("").as_posix()
+            corpus = root.resolve().name
+            recordings.append(Recording(name, path, (), "train", corpus, name, "", licence, labelled=False))
+    return at_least_one(recordings, root, "audio files")
 
 
 def read_slakh_drums(root: Path, audio: str = "mix") -> list[Recording]:

@@ -42,6 +42,8 @@ class Recording:
     """Tempo; 0: unknown."""
     style: str = ""
     """Genre, as the corpus names it."""
+    labelled: bool = True
+    """False: nobody wrote down the hits."""
 
 
 def by_performance(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:

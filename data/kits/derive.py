@@ -1,8 +1,9 @@
-"""Classes a kit was not recorded with, made from the ones it was: hat and cymbal edges, rims, missing toms.
+"""Classes that a kit was not recorded with, derived from those it was: hi-hat and cymbal edges, rims, missing
+toms.
 
-Each derivation is the same for every kit up to small random amounts fixed by the kit's name, so that the
-class is something a network can learn: an edge stroke (shoulder of the stick) has more low-middle clash, a
-harder attack and rings longer; a rim stroke adds a short wooden or metallic ping to the head.
+Each derivation is the same for every kit, up to small random amounts seeded by the kit's name, so that the
+class can be learnt: an edge stroke (shoulder of the stick) has more low-mid energy, a harder attack and a
+longer decay; a rim stroke adds a short wooden or metallic ping to the head.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _main(samples: Sequence[Sample]) -> list[Sample]:
         return series
     picked = np.linspace(0, len(series) - 1, MAX_DERIVED).round().astype(int)
     chosen = [series[i] for i in picked]
-    # thinning may have removed the loudest or softest layer's range: stretch the outer ones
+    # thinning may have removed the range of the loudest or softest layer: extend the outer ones
     chosen[0] = replace(chosen[0], velocity_low=1)
     chosen[-1] = replace(chosen[-1], velocity_high=127)
     return chosen
@@ -96,7 +97,7 @@ def _hats(have: dict[str, list[Sample]], rng: np.random.Generator) -> None:
             _made(a * decay(a.size, short), s) for a, s in zip(sounds, closed, strict=True)
         ]
     if "hihat_open" not in have:
-        # closed hats alone hold no wash: stretched in time and smeared by dense late copies of themselves
+        # closed hi-hats contain no wash: stretch them and add dense delayed copies
         have["hihat_open"] = [_made(_wash(_unit(s), rng), s) for s in closed]
         opened = have["hihat_open"]
     if "hihat_open_edge" not in have:

@@ -44,16 +44,15 @@ ALIASES: Mapping[str, tuple[str, str] | None] = {
     "crash2_choke": None,
     "other": None,
 }
-# Sounds that swell before they are heard on the beat, as (share, window) for `find_onset`: a shaker for tens
-# of milliseconds, closing hats, jingles and brushes for 10 to 30 (measured on these kits; other strokes: 0 to
-# 7).
+# Sounds that swell before the perceived beat, as (share, window) for `find_onset`: a shaker for tens of
+# milliseconds, a closing hi-hat, jingles and brushes for 10 to 30 (measured on these kits; others: 0 to 7).
 SLOW: Mapping[str, tuple[float, float]] = {
     "shaker": (0.5, 0.2),
     "hihat_pedal": (0.3, 0.08),
     "tambourine": (0.3, 0.08),
 }
 BRUSHED = (0.3, 0.08)
-# A stick on the shank of the hats is the edge articulation, whatever the source called it.
+# A stroke on the hi-hat's edge with the shank is the edge articulation, whatever the source's name.
 EDGE_VARIANTS: Mapping[tuple[str, str], str] = {("hihat_closed", "shank"): "hihat_closed_edge"}
 
 

@@ -1,5 +1,5 @@
-"""Drum machines: kits made of arithmetic in the manner of the 808, the 909 and hard dance, and what producers
-do to kicks and snares: layers, overdrive, clipping.
+"""Drum machines: synthesised kits in the style of the 808, the 909 and hard dance, and the usual processing
+of kicks and snares: layers, overdrive, clipping.
 """
 
 from __future__ import annotations
@@ -16,47 +16,47 @@ from mt3drum.config import SAMPLE_RATE
 from tokenizer.drums import CLASS_INDEX
 
 LAYERS = ((1, 50), (51, 100), (101, 127))
-"""Velocity layers: machines change loudness and a little tone, hardly more."""
+"""Velocity layers: machines change loudness and a little tone."""
 HAT_SQUARES = (205.3, 304.4, 369.6, 522.7, 540.0, 800.0)
 """Hz of the six square oscillators of the 808's cymbals (Werner, Abel and Smith, DAFx 2014)."""
 
 
 @dataclass(frozen=True)
 class KickConfig:
-    """A machine's kick; (low, high), drawn logarithmically."""
+    """A machine's kick; (low, high), sampled logarithmically."""
 
     end: tuple[float, float] = (38.0, 65.0)
-    """Hz it settles at."""
+    """Final frequency in Hz."""
     start: tuple[float, float] = (2.5, 9.0)
-    """Times that it starts at."""
+    """Initial frequency relative to the final one."""
     sweep: tuple[float, float] = (0.008, 0.06)
-    """Seconds of the fall."""
+    """Duration of the pitch sweep in seconds."""
     ring: tuple[float, float] = (0.06, 0.45)
     """Seconds to 1/e: a tight house kick to an 808 boom."""
     hard_ring: tuple[float, float] = (0.15, 0.35)
-    """The same of hardstyle and gabber, whose overdriven tail is a note."""
+    """Seconds to 1/e for hardstyle and gabber, whose overdriven tail is a note."""
     drive: tuple[float, float] = (1.0, 4.0)
     """Gain into tanh."""
     hard_drive: tuple[float, float] = (6.0, 60.0)
-    """The same of hardstyle and gabber."""
+    """Gain into tanh for hardstyle and gabber."""
     hard: float = 0.3
-    """Probability of a hard one."""
+    """Probability of a hard kick."""
 
 
 @dataclass(frozen=True)
 class PunchConfig:
-    """What is done to the drums of a clip."""
+    """Processing of the drums of a clip."""
 
     layered: float = 0.35
-    """Probability of a made kick under the sampled one."""
+    """Probability of a synthesised kick under the sampled one."""
     driven: float = 0.5
     """Probability of overdrive on the kick."""
     drive: tuple[float, float] = (1.5, 20.0)
-    """Its gain, drawn logarithmically."""
+    """Gain of that overdrive, sampled logarithmically."""
     snare_driven: float = 0.2
     """Probability of overdrive on snare and clap."""
     pool: int = 5
-    """Kits a clip's drums are chosen from; the others stay as they are."""
+    """Number of kits processed, from which a clip's drums are chosen; the others are unchanged."""
 
 
 def machine_kit(rng: np.random.Generator) -> Kit:
@@ -94,7 +94,7 @@ def machine_kick(rng: np.random.Generator, config: KickConfig | None = None) -> 
     angle = 2 * np.pi * end * (time + (start - 1) * sweep * (1 - np.exp(-time / sweep)))
     drive = _log(config.hard_drive if hard else config.drive, rng)
     sound = np.tanh(drive * np.sin(angle) * np.exp(-time / ring)).astype(np.float32)
-    if hard:  # the tail is shaped again behind the overdrive
+    if hard:  # shape the tail again after the overdrive
         sound = band(sound, rng.uniform(30, 60), rng.uniform(2500, 12_000)) * decay(len(sound), 1.5 * ring)
     click = band(rng.standard_normal(700, dtype=np.float32), rng.uniform(800, 4000), None) * decay(700, 0.002)
     sound[: len(click)] += (

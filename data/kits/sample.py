@@ -1,4 +1,4 @@
-"""One-shots in memory: the sample, the kit, and the few operations on single sounds that everybody needs."""
+"""One-shots in memory: the sample, the kit, and common operations on single sounds."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Kits made of arithmetic: modal drums, noise and metal. They train and test where no sample is at hand, and
-stand for drum machines nobody sampled.
+"""Synthesised kits: modal drums, noise and metal, for training and tests without samples and as further drum
+machines.
 
-Drums are decaying sines whose pitch falls after the stroke, with the partials of a circular membrane (1,
-1.59, 2.14, 2.30: Fletcher and Rossing, The Physics of Musical Instruments, 18.2); cymbals are dense
-inharmonic partials under noise whose high bands die first.
+Drums are decaying sines with falling pitch at the partials of a circular membrane (1, 1.59, 2.14, 2.30:
+Fletcher and Rossing, The Physics of Musical Instruments, 18.2); cymbals are dense inharmonic partials under
+noise whose high bands decay first.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _metal(rng: np.random.Generator, low: float, ring: float, share: float, stic
 
 
 def _dull(sound: Sound, corner: float) -> Sound:
-    """``sound`` without its highs: no stick touches hats closed by the foot."""
+    """``sound`` without its highs: no stick touches a hi-hat closed by the foot."""
     return lambda hardness: band(sound(hardness), None, corner)
 
 

@@ -1,4 +1,4 @@
-"""Hits and sampled kits to audio, as convincingly as is cheap: about 5 ms of one core per second of audio."""
+"""Render hits with sampled kits to audio, at about 5 ms of one core per second of audio."""
 
 from __future__ import annotations
 

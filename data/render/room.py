@@ -1,4 +1,4 @@
-"""From close microphones to one track: overheads, early reflections, bleed, rattling snare wires."""
+"""Mix close microphones to one track: overheads, early reflections, bleed, snare wires."""
 
 from __future__ import annotations
 

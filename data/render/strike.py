@@ -1,7 +1,7 @@
-"""What one drum sounds like in one clip: which samples, how tuned, damped, bright and loud.
+"""The sound of one drum in one clip: which samples, and their tuning, damping, brightness and level.
 
-A clip has one `Voice` per class that is struck in it. Everything costly (conversion, tuning, damping,
-brightness) is done once per sample and remembered for the clip; a hit then costs one scaled addition.
+A clip has one `Voice` per class that is struck. Expensive steps (conversion, tuning, damping, brightness) are
+done once per sample and cached for the clip; a hit then costs one scaled addition.
 """
 
 from __future__ import annotations

@@ -52,6 +52,8 @@ def read_clips(folder: Path, limit: int | None = None) -> Iterator[StoredClip]:
             break
         try:
             labels = labels_of(members)
+            if not labels.labelled:
+                raise BadSample("unlabelled", "only training can use it")
             if labels.seconds > MAX_SECONDS:
                 raise BadSample("clip too long", f"{labels.seconds} s")
             length = round(labels.seconds * SAMPLE_RATE)

@@ -48,6 +48,11 @@ class ClipLabels:
     seconds: float
     meta: Mapping[str, Any]
 
+    @property
+    def labelled(self) -> bool:
+        """False: recorded music whose hits are not known; it has no hits here."""
+        return bool(self.meta.get("labelled", True))
+
 
 def read_member(member: Member) -> bytes:
     """Raises BadSample if the file is missing or truncated, or the member is too large."""

@@ -57,7 +57,7 @@ class Share(NamedTuple):
         """
         first, _, second = text.partition("/")
         if not (first.isdecimal() and second.isdecimal() and int(first) < int(second)):
-            raise ValueError(f"--task {text} is no task of an array: I/N is wanted, with I from 0 to N - 1")
+            raise ValueError(f"--task {text} is not valid: use I/N with I from 0 to N - 1")
         if not ledger:
             raise ValueError(f"--task {text} needs --manifest DIR, a folder that all tasks see")
         return Share(int(first), int(second))

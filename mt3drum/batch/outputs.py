@@ -93,7 +93,7 @@ def read_output(text: str | None, formats: tuple[str, ...] | None, overwrite: bo
         return Output((ending,), path.parent, path, replaces=True)
     if path.exists() or _KNOWN.guess_type(path.name)[0] is not None:
         raise ValueError(
-            f"-o {text}: not a folder, and its suffix is no format's ({', '.join(SUFFIX.values())})"
+            f"-o {text}: not a folder, and its suffix is not one of a format ({', '.join(SUFFIX.values())})"
         )
     return Output(formats or ("midi",), path, replaces=True)
 

@@ -94,5 +94,5 @@ def make_plan(options: TranscribeOptions) -> Plan:
     opened = open_tars(tasks)
     check_one(options.output, opened.tasks, pipes)
     if options.merge is not None and (len(opened.tasks) > 1 or pipes):
-        raise ValueError("--merge changes the transcription of one recording, and the input is more")
+        raise ValueError("--merge changes the transcription of one recording, but there are several inputs")
     return Plan(share, opened, pipes, (*problems, *opened.problems))

@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> None:
     """Add the parser to the subparsers of `mt3drum`."""
     parser = commands.add_parser(
         "completion",
-        help="a script that makes the shell complete commands, options and files",
+        help="print a script for shell completion of commands, options and files",
         description="Print a completion script.",
         epilog=_INSTALL,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -67,7 +67,7 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         "--transitions",
         type=float,
         metavar="X",
-        help="weight of which drum human drummers strike after which (default: 0, off)",
+        help="weight of human drummers' transitions between drums (default: 0, off)",
     )
     add("--minimum-gap", type=float, metavar="S", help="minimum seconds between two hits on one drum")
     add("--max-hits-per-second", type=int, metavar="N", help="maximum number of hits in any one second")
@@ -87,6 +87,6 @@ def decode_options(args: argparse.Namespace) -> dict[str, Any]:
     if args.vocabulary:
         options["classes"] = drum_options.drum_classes(args.vocabulary)
     if args.kit is not None and options.get("scheme", "26") != "26":
-        raise ValueError("--kit tells drums apart that --scheme takes for one; give only one of them")
+        raise ValueError("--kit distinguishes drums that --scheme merges; give only one of them")
     DecodeConfig().with_options(options)  # checks the ranges before heavy imports
     return options

@@ -18,14 +18,14 @@ from mt3drum.cli import drum_options, model_options, notation_options
 from mt3drum.cli.decode_options import add_decoding, decode_options
 from mt3drum.cli.parser import add_json
 from mt3drum.files import SUFFIX
-from mt3drum.live.pcm import ENCODINGS
+from mt3drum.live.encodings import ENCODINGS
 from tokenizer.drums import SCHEMES
 
 if TYPE_CHECKING:
     from mt3drum.live.listener import Listener
     from mt3drum.live.midi_port import MidiPort
     from mt3drum.live.session import Arrivals, Session
-    from mt3drum.live.sources import Source
+    from mt3drum.live.sources import SoundSource
     from mt3drum.transcriber import Transcriber
     from tokenizer.hits import Hit
     from tokenizer.midi import Notes
@@ -118,11 +118,11 @@ def _plan(args: argparse.Namespace) -> _Plan:
     if args.source is None and args.raw is not None:
         raise ValueError("--raw describes standard input: mt3drum listen - --raw ...")
     if args.raw is None and (args.rate is not None or args.channels is not None):
-        raise ValueError("--rate and --channels describe --raw; a WAV says them itself")
+        raise ValueError("--rate and --channels apply to --raw only; a WAV file states its own")
     if args.source is not None and args.microphone is not None:
         raise ValueError("- is standard input and --microphone another source; give only one of them")
     if args.source is not None and sys.stdin.isatty():
-        raise ValueError("standard input is a terminal; pipe sound into it, as in the example of --help")
+        raise ValueError("standard input is a terminal; pipe audio into it, as in the example of --help")
     if args.gain is not None and not -60 <= args.gain <= 100:
         raise ValueError(f"--gain {args.gain:g} is outside -60..100 dB")
     output = None
@@ -147,7 +147,7 @@ def _midi_port(args: argparse.Namespace, plan: _Plan) -> MidiPort | None:
     return MidiPort(args.midi_out, note_numbers(plan.notes))
 
 
-def _open(args: argparse.Namespace) -> Source:
+def _open(args: argparse.Namespace) -> SoundSource:
     from mt3drum.live.pcm import Pcm
     from mt3drum.live.sources import MicrophoneSource, PipeSource
 
@@ -163,7 +163,7 @@ def _open(args: argparse.Namespace) -> Source:
 class _Printer:
     """Prints hits as JSON lines and plays them; ends the recording when nobody reads them any more."""
 
-    def __init__(self, scheme: str, source: Source, midi: MidiPort | None) -> None:
+    def __init__(self, scheme: str, source: SoundSource, midi: MidiPort | None) -> None:
         self.scheme, self.source, self.midi = scheme, source, midi
         self.unread = False
 
@@ -192,7 +192,11 @@ def _warm_up(transcriber: Transcriber) -> None:
 
 
 def _run(
-    args: argparse.Namespace, plan: _Plan, transcriber: Transcriber, source: Source, midi: MidiPort | None
+    args: argparse.Namespace,
+    plan: _Plan,
+    transcriber: Transcriber,
+    source: SoundSource,
+    midi: MidiPort | None,
 ) -> int:
     from mt3drum.live.listener import Listener
     from mt3drum.live.session import Session
@@ -219,7 +223,7 @@ def _run(
 
 
 @contextmanager
-def _stopped_by_signals(source: Source) -> Iterator[None]:
+def _stopped_by_signals(source: SoundSource) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) ends the sound, so that what was heard is still decoded and written; the
     second one interrupts that."""
     before: dict[int, Any] = {}

@@ -146,7 +146,7 @@ def check_formats(args: argparse.Namespace, output: Output) -> None:
     }
     for option, (value, what, formats) in about.items():
         if value is not None and not set(formats) & set(output.formats):
-            raise ValueError(f"{option} is about {what}, and --format names none")
+            raise ValueError(f"{option} applies to {what}, but --format names none")
     try:
         if {"pdf", "svg"} & set(output.formats):
             need("engrave", "verovio", "typst")

@@ -81,7 +81,7 @@ def review(args: argparse.Namespace) -> int:
     transcriber = _load(args)
     if transcriber is None:
         return EXIT_FAILED
-    from mt3drum.web.page import shown
+    from mt3drum.web.escape import shown
 
     with private_folder() as scratch:
         (path,) = staged([Task(args.file, page)], {}, scratch)

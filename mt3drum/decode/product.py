@@ -72,6 +72,7 @@ def score(
     velocity = mass @ torch.arange(codec.velocity_bins, dtype=mass.dtype, device=mass.device)
     below = mass.cumsum(-1)
     median = (below < 0.5).sum(-1, keepdim=True).clamp(max=codec.velocity_bins - 1)
-    free = torch.full_like(combined, -math.inf).scatter_(-1, codec.first_velocity + median, 0.0)
-    striking = (narrowing.state.phase == AFTER_DRUM)[..., None]
-    return Scores(log_probs, torch.where(striking, free, combined), velocity, below)
+    striking = (narrowing.state.phase == AFTER_DRUM).flatten().nonzero()[:, 0]
+    rows = combined.flatten(0, 1).index_fill_(0, striking, -math.inf)
+    rows[striking, codec.first_velocity + median.flatten()[striking]] = 0.0
+    return Scores(log_probs, combined, velocity, below)

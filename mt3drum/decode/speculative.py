@@ -105,7 +105,8 @@ def greedy(
         logits = decode_window(decoder, cache, _to(fed, device), _to(first, device))
         rounding = _rounding(logits) if decoder.dtype == torch.float32 else None
         before = narrowing.before(tokens, first, size)
-        must_end = _to(place >= config.max_tokens - TO_FINISH, device)
+        late = place >= config.max_tokens - TO_FINISH
+        must_end = _to(late, device) if late.any() else False
         scores = score(logits, before, tables, config, until, must_end)
         _take(settled, drafts, batch, drafted, scores, before, rounding)
         kept = _smaller(~settled.done[batch])

@@ -10,13 +10,14 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import mido
 
 from mt3drum.formats.elite import TRACK as ELITE_TRACK
 from mt3drum.formats.elite import elite_track
+from mt3drum.formats.five_lane import five_lane
 from mt3drum.formats.lanes import (
     DIFFICULTIES,
     KICK,
@@ -63,6 +64,8 @@ class Chart:
     """Roll lanes of Expert."""
     elite: tuple[tuple[int, int, mido.Message], ...] = ()
     """Events of the track for elite drums (eight lanes)."""
+    five_lane: bool = False
+    """For kits of five lanes, without cymbals on the lanes of toms."""
 
 
 def make_chart(hits: Sequence[Hit], score: Score | None, title: str, seconds: float) -> Chart:
@@ -127,7 +130,13 @@ def _chord_times(hits: Sequence[Hit]) -> list[float]:
 
 
 def _gems(chart: Chart, difficulty: Difficulty) -> list[Gem]:
-    return thin(chart.charted, difficulty, RESOLUTION)
+    gems = thin(chart.charted, difficulty, RESOLUTION)
+    return five_lane(gems) if chart.five_lane else gems
+
+
+def on_five_lanes(chart: Chart) -> Chart:
+    """The same chart for kits of five lanes."""
+    return replace(chart, rolls=(), elite=(), five_lane=True)
 
 
 def to_chart(chart: Chart) -> str:
@@ -192,7 +201,7 @@ def to_mid(chart: Chart) -> bytes:
         for gem in _gems(chart, difficulty):
             note = 95 if gem.double else _MID_BASE[difficulty] + gem.lane
             notes[gem.tick, note] = _VELOCITY[gem.mark]
-            if gem.lane > RED and not gem.cymbal:
+            if gem.lane > RED and not gem.cymbal and not chart.five_lane:
                 notes[gem.tick, _TOM_MARKER + gem.lane] = 100
             if gem.flam and alone[gem.tick] == 1:
                 notes[gem.tick, _FLAM_MARKER] = 100
@@ -216,7 +225,8 @@ def to_mid(chart: Chart) -> bytes:
     midi.tracks.append(_track("notes", head))
     midi.tracks.append(_track("EVENTS", events))
     midi.tracks.append(_track("PART DRUMS", body))
-    midi.tracks.append(_track(ELITE_TRACK, list(chart.elite)))
+    if not chart.five_lane:
+        midi.tracks.append(_track(ELITE_TRACK, list(chart.elite)))
     file = io.BytesIO()
     midi.save(file=file)
     return file.getvalue()
@@ -239,7 +249,7 @@ def to_ini(chart: Chart) -> str:
         "artist": "Unknown",
         "charter": "mt3drum",
         "song_length": round(chart.seconds * 1000),
-        "pro_drums": "True",
+        "five_lane_drums" if chart.five_lane else "pro_drums": "True",
         "diff_drums": -1,
         "diff_drums_real": -1,
     }

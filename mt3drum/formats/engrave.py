@@ -263,7 +263,7 @@ def _glyph(data: Path, code: int) -> tuple[str, float]:
         rf'c="{code:04X}"[^>]*h-a-x="([\d.]+)"', (data / "Leipzig.xml").read_text(encoding="utf-8")
     )
     if outline is None or found is None:
-        raise ValueError(f"verovio's font has no sign {code:04X}")
+        raise ValueError(f"verovio's font has no glyph {code:04X}")
     return outline.attrib["d"], float(found[1])
 
 

@@ -260,11 +260,16 @@ def _tab(rendering: Rendering, path: Path) -> None:
     write_whole(path, to_tab(rendering.score, rendering.title))
 
 
-def _chart(rendering: Rendering, path: Path) -> None:
-    from mt3drum.formats.chart import make_chart, to_chart, to_ini, to_mid
+def _chart5(rendering: Rendering, path: Path) -> None:
+    _chart(rendering, path, five_lane=True)
+
+
+def _chart(rendering: Rendering, path: Path, five_lane: bool = False) -> None:
+    from mt3drum.formats.chart import make_chart, on_five_lanes, to_chart, to_ini, to_mid
 
     score = None if rendering.grid is None and rendering.options.grid is None else rendering.score
     chart = make_chart(rendering.result.hits, score, rendering.title, rendering.result.seconds)
+    chart = on_five_lanes(chart) if five_lane else chart
     files = {
         "notes.chart": to_chart(chart).encode(),
         "notes.mid": to_mid(chart),
@@ -302,6 +307,7 @@ _WRITERS: Mapping[str, Callable[[Rendering, Path], Sequence[Path] | None]] = {
     "svg": _svg,
     "tab": _tab,
     "chart": _chart,
+    "chart5": _chart5,
     "wav": _wav,
     "practice-midi": _practice_midi,
     "practice-wav": _practice_wav,

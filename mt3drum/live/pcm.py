@@ -10,8 +10,6 @@ import numpy as np
 
 from mt3drum.audio.limits import AudioError, check
 
-ENCODINGS = ("s16le", "s24le", "s32le", "f32le", "f64le", "u8")
-"""Names as in ffmpeg: signed integers, floats, unsigned bytes; little-endian."""
 MAX_HEADER_BYTES = 16 << 20
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE  # wFormatTag (RIFF, "WAVE form wFormatTag IDs", RFC 2361)
 _OF_TAG = {

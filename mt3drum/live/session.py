@@ -13,7 +13,7 @@ from mt3drum.audio.downmix import Downmix
 from mt3drum.audio.limits import AudioError
 from mt3drum.audio.recording import mono
 from mt3drum.live.listener import Listener
-from mt3drum.live.sources import Source
+from mt3drum.live.sources import SoundSource
 from tokenizer.hits import Hit
 
 LATE = 1.0
@@ -52,7 +52,7 @@ class Arrivals:
 
 
 @dataclass
-class Tally:
+class LiveTally:
     """What happened."""
 
     hits: int = 0
@@ -78,7 +78,7 @@ class Session:
 
     def __init__(
         self,
-        source: Source,
+        source: SoundSource,
         listener: Listener,
         drums: Collection[int],
         on_hits: Callable[[list[Hit], Arrivals], None],
@@ -86,7 +86,7 @@ class Session:
     ) -> None:
         self.source, self.listener, self.drums = source, listener, drums
         self.on_hits, self.on_late = on_hits, on_late
-        self.arrivals, self.tally = Arrivals(), Tally()
+        self.arrivals, self.tally = Arrivals(), LiveTally()
         self.warnings: list[str] = []
         self._hurry, self._reported = False, -_REPORT_SECONDS
 

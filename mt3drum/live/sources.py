@@ -34,7 +34,7 @@ class Piece(NamedTuple):
     """Samples before it that were lost."""
 
 
-class Source:
+class SoundSource:
     """Sound from a thread, in pieces.
 
     Args:
@@ -78,7 +78,7 @@ class Source:
         self.stop()
 
 
-class PipeSource(Source):
+class PipeSource(SoundSource):
     """WAV, or raw PCM where it is described, from an unbuffered stream.
 
     Args:
@@ -122,7 +122,7 @@ class PipeSource(Source):
         self._waiting.put(end)
 
 
-class MicrophoneSource(Source):
+class MicrophoneSource(SoundSource):
     """The sound of an input device, through the extra `live` (sounddevice).
 
     Args:

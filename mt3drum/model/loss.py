@@ -22,6 +22,9 @@ from tokenizer.drums import FAMILIES, FAMILY_OF
 
 _ILLEGAL = -1e4  # finite, so that a masked neighbour of a soft target costs no NaN
 _SURE = 1e-6  # lower bound on the focal base: 0 to a power below 1 has no finite gradient
+CELLS = 20.0
+"""The onset head's loss is its mean over cells times this, the prototype's; one cell in two hundred is an
+onset."""
 _TIME_REACH = 2  # steps on either side of a soft time target
 
 
@@ -47,6 +50,8 @@ class LossConfig:
     of the logits (`without_weights`)."""
     class_weight_range: tuple[float, ...] = (0.5, 10.0)
     """Minimum and maximum of these weights, before they are scaled to mean 1 over hits."""
+    token_weight: float = 1.0
+    """Weight of the token terms; 0 in pre-training."""
     onset_weight: float = 1.0
     onset_positive: float = 4.0
     """Extra weight of frames with an onset."""
@@ -111,12 +116,11 @@ def token_loss(
     Args:
         logits: [b l v]; tokens: [b l], PAD-padded; class_weights: [26], mean 1, or None.
     """
-    legal = legal_mask(codec, tokens)
     valid = tokens != PAD
+    logits, flat, legal = logits[valid], tokens[valid], legal_mask(codec, tokens)[valid]
     if config.grammar_mask:
         logits = logits.masked_fill(~legal, _ILLEGAL)
-    log_probs = functional.log_softmax(logits[valid], dim=-1)  # [n v]
-    flat, legal = tokens[valid], legal[valid]
+    log_probs = functional.log_softmax(logits, dim=-1)  # [n v]
     nll = -log_probs.gather(1, flat[:, None])[:, 0]
     is_time = (flat >= codec.first_time) & (flat < codec.first_drum)
     is_drum = (flat >= codec.first_drum) & (flat < codec.first_velocity)
@@ -158,7 +162,7 @@ def onset_loss(
     error = error * (1 + config.onset_positive * positive)
     if config.focal_gamma:
         error = error * (torch.sigmoid(logits) - onset).abs().clamp(min=_SURE) ** config.focal_gamma
-    scale = 20.0 / (onset.shape[1] * onset.shape[2])  # the prototype's; one cell in two hundred is an onset
+    scale = CELLS / (onset.shape[1] * onset.shape[2])
     total = error.sum() * scale
     if config.family_weight:
         families = family_matrix(logits.device)

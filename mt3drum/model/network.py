@@ -22,7 +22,9 @@ from mt3drum.config import ModelConfig
 from mt3drum.model.encoder import encoder_of, one_way
 from mt3drum.model.stem import FRAMES_PER_STATE, EncoderOutput, sinusoid, stem_of
 from mt3drum.model.weight_names import to_network, to_own
-from tokenizer.codec import BOS, NUM_SPECIAL
+from tokenizer.codec import BOS, NUM_SPECIAL, PAD
+
+_GROUP = 4  # segments decoded together: most segments have far fewer tokens than the longest of a batch
 
 
 class DrumModel(nn.Module):
@@ -32,6 +34,7 @@ class DrumModel(nn.Module):
     """
 
     time_code: Tensor
+    reconstruction: nn.Linear  # in pre-training (`train.objective`); no checkpoint keeps it
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -110,9 +113,22 @@ class DrumModel(nn.Module):
 
     def forward(self, mel: Tensor, tokens: Tensor) -> tuple[EncoderOutput, Tensor | None]:
         """Log-mel [b w m t] and tokens [b l] -> encoder output and teacher-forced logits [b l v] (None: no
-        decoder)."""
+        decoder); logits of padding are arbitrary."""
         encoded = self.encode_features(mel)
-        return encoded, self.decode(tokens, encoded) if self.config.decoder_layers else None
+        if not self.config.decoder_layers:
+            return encoded, None
+        decode = self._decode_by_length if tokens.device.type == "cpu" else self.decode
+        return encoded, decode(tokens, encoded)
+
+    def _decode_by_length(self, tokens: Tensor, encoded: EncoderOutput) -> Tensor:
+        """`decode` in groups of similar length, each without most of its padding."""
+        lengths = (tokens != PAD).sum(1)
+        logits = encoded.memory.new_zeros(*tokens.shape, self.config.codec.size, dtype=torch.float32)
+        for rows in lengths.argsort().split(_GROUP):
+            longest = int(lengths[rows].max())
+            part = EncoderOutput(*(each[rows] for each in encoded))
+            logits[rows, :longest] = self.decode(tokens[rows, :longest], part)
+        return logits
 
 
 def _name_as_ours(module: DrumModel, state: dict[str, Any], prefix: str, _: Any) -> None:

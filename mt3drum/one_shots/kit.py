@@ -4,8 +4,6 @@ their drums, as `--kit` wants them."""
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from mt3drum.one_shots.facts import read_sample
 from mt3drum.one_shots.library import Label
 from tokenizer.drums import CLASS_INDEX
 from tokenizer.json_object import read_json_object
+from tokenizer.whole_file import whole_folder
 
 MOST_PER_DRUM = 10
 """The most confident ones; `--kit` reads 260 files."""
@@ -63,18 +62,12 @@ def write_kit(folder: Path, chosen: dict[str, Label]) -> None:
             )
         if old == manifest and all((folder / name).is_file() for name in chosen):
             return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".kit-", dir=folder.parent) as scratch:
-        made = Path(scratch) / "new"
-        made.mkdir()
+    with whole_folder(folder) as made:
         for name, label in chosen.items():
             audio = read_sample(Path(label.source))
             loudest = max(1.0, float(np.abs(audio).max()))
             soundfile.write(made / name, audio / loudest, SAMPLE_RATE, "PCM_16", format="FLAC")
         (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            os.rename(folder, Path(scratch) / "old")
-        os.rename(made, folder)
 
 
 def _entry(name: str, label: Label) -> dict[str, Any]:

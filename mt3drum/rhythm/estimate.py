@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import solveh_banded
 
 from mt3drum.rhythm.bar_pointer import bands, likeliest
 from mt3drum.rhythm.grid import Grid, Meter
@@ -197,7 +196,38 @@ def _smooth(hits: Sequence[Hit], rough: np.ndarray) -> np.ndarray:
     for row, products in enumerate(((1.0, 4.0, 1.0), (-2.0, -2.0), (1.0,))):  # of the difference 1, -2, 1
         for column, product in enumerate(products):
             system[row, column : column + count - 2] += SMOOTH * product
-    return np.maximum.accumulate(solveh_banded(system, target, lower=True))
+    return np.maximum.accumulate(_solve_banded(system, target))
+
+
+def _solve_banded(system: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Solve a symmetric positive definite system of bandwidth 2 by LDL decomposition (Golub and Van Loan,
+    Matrix Computations, 4.3), in O(n).
+
+    Args:
+        system: [3 n] main diagonal, first and second subdiagonal.
+        target: [n]
+    """
+    main, first, second = (row.tolist() for row in system)
+    x = target.tolist()
+    count = len(x)
+    below: list[tuple[float, float]] = []  # of L, by column: the entries one and two rows below the diagonal
+    for i in range(count):
+        one, two = first[i] / main[i], second[i] / main[i]
+        below.append((one, two))
+        if i + 1 < count:
+            main[i + 1] -= one * first[i]
+            first[i + 1] -= one * second[i]
+            x[i + 1] -= one * x[i]
+        if i + 2 < count:
+            main[i + 2] -= two * second[i]
+            x[i + 2] -= two * x[i]
+    for i in range(count - 1, -1, -1):
+        x[i] /= main[i]
+        if i + 1 < count:
+            x[i] -= below[i][0] * x[i + 1]
+        if i + 2 < count:
+            x[i] -= below[i][1] * x[i + 2]
+    return np.array(x)
 
 
 def _steadiness(hits: Sequence[Hit], beats: np.ndarray) -> float:

@@ -38,7 +38,7 @@ COST = {(4, 4): 0.0, (3, 4): 6.5, (5, 4): 8.0, (6, 8): 15.4, (12, 8): 14.7, (9, 
 ON = {"kick": 3.6, "snare": 3.6, "time": 2.1}
 HALFWAY = {"kick": -3.1, "snare": -1.1, "time": -1.1}
 STRUCK, BACKBONE, SIXTEENTHS, KICKS, DENSITY = 5.7, 4.8, 1.2, 0.7, 0.5
-"""Nats for `_usual_beats`: per stroke on a beat and halfway to the next; for the shares of beats with a
+"""Nats for `_usual_beats`: per stroke on a beat and halfway to the next; for the shares of beats with any
 stroke on them, with a kick or snare on them, and with sixteenths; per kick; and for the logarithm of all
 strokes a beat. Fitted by gradient ascent to the measures expected of a choice (beats, downbeats, tempo,
 meter) on the Groove MIDI Dataset's training split and synthetic grooves."""

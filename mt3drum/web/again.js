@@ -69,7 +69,7 @@ class Again {
       // What was edited meanwhile stays.
       const gone = removed.map((place) => hits[place]).filter((hit) => app.score.byId(hit.id) === hit);
       app.score.exchange(gone, added, "transcription of a part");
-      app.say(`Transcribed again: ${gone.length} hits out, ${added.length} in. Undo takes it back`);
+      app.say(`Transcribed again: ${gone.length} hits out, ${added.length} in. Undo reverts it`);
     } catch (error) {
       app.complain(error.message);
     } finally {

@@ -207,7 +207,7 @@ class App extends Editor {
   showBars(shown) {
     this.bars.shown = $("#bars").checked = shown;
     this.layOut();
-    this.say(!this.bars.tempo ? "Unsteady: no grid" : shown ? "Bars are shown" : "Bars are hidden");
+    this.say(!this.bars.tempo ? "No steady beat, so no grid" : shown ? "Bars are shown" : "Bars are hidden");
   }
 
   /** @param division places a beat; 0: off */
@@ -215,7 +215,7 @@ class App extends Editor {
     this.bars.division = division;
     $("#snap").value = String(division);
     const option = $("#snap").selectedOptions[0].textContent;
-    this.say(!this.bars.tempo ? "Unsteady: no grid to snap to" : division ? `Snap to: ${option}` : "Snapping is off");
+    this.say(!this.bars.tempo ? "No steady beat, so no grid to snap to" : division ? `Snap to: ${option}` : "Snapping is off");
   }
 
   help() {

@@ -22,12 +22,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from mt3drum.files import LABELS, SUFFIX
+from mt3drum.files import SUFFIX
 from mt3drum.transcriber import Transcriber
 from mt3drum.web import openapi, scores
+from mt3drum.web.escape import json_text, shown
 from mt3drum.web.guard import Guard
 from mt3drum.web.jobs import Busy, Full, Job, Limits, Queue
-from mt3drum.web.page import fill, json_text, shown
+from mt3drum.web.page import LABELS, fill
 from mt3drum.web.work import WorkFolder
 
 HOST = "127.0.0.1"
@@ -180,4 +181,4 @@ async def _one_line(request: Request, error: HTTPException) -> Response:
 
 async def _failure(request: Request, error: Exception) -> Response:
     _log.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
-    return PlainTextResponse("error: something went wrong in the server; its terminal says what", 500)
+    return PlainTextResponse("error: the server failed; its terminal shows the reason", 500)

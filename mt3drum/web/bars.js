@@ -67,7 +67,7 @@ class Bars {
     return `bar ${bar + 1}, beat ${Number(beat.toFixed(2))}`;
   }
 
-  /** Beats a minute around a time: over the four beats nearest to it. */
+  /** Beats per minute around a time: over the four beats nearest to it. */
   bpm(time) {
     if (!this.tempo) return null;
     const from = Math.min(Math.max(lastAtMost(this.beats, time) - 1, 0), Math.max(0, this.beats.length - 5));

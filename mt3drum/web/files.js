@@ -40,7 +40,7 @@ async function findBeats(app) {
       meter: $("#meter").value || null,
     });
     app.setTempo(await response.json());
-    app.say(app.bars.tempo ? `Beats found: ${app.bars.text}` : "Unsteady: no grid");
+    app.say(app.bars.tempo ? `Beats found: ${app.bars.text}` : "No steady beat, so no grid");
   } catch (error) {
     app.complain(error.message);
   }

@@ -50,7 +50,7 @@ class Guard:
     def _refusal(self, headers: Mapping[str, str]) -> str | None:
         """Why to reject a request: DNS rebinding shows in Host, foreign pages in Origin or Sec-Fetch-Site."""
         if headers.get("host") not in self.hosts:
-            return "error: this server answers to 127.0.0.1 and localhost only"
+            return "error: this server only accepts requests to 127.0.0.1 or localhost"
         origin = headers.get("origin")
         if origin is not None and origin not in {f"http://{host}" for host in self.hosts}:
             return "error: requests from pages of other sites are refused"

@@ -16,7 +16,8 @@ from mt3drum.audio.recording import AudioError
 from mt3drum.files import AUDIO_SUFFIXES
 from mt3drum.transcriber import Failure, Transcriber, Transcription
 from mt3drum.web.again import Again, Work
-from mt3drum.web.page import page_data, shown
+from mt3drum.web.escape import shown
+from mt3drum.web.page import page_data
 from mt3drum.web.work import WorkFolder
 
 State = Literal["uploading", "waiting", "working", "done", "failed"]

@@ -34,7 +34,7 @@ class Notation {
   /** Called whenever something moves or changes: cheap unless other bars or other hits are wanted. */
   follow() {
     if (!this.shown) return;
-    if (!this.app.bars.tempo) return this.say("Unsteady: no grid, so no notation. Set the tempo first.");
+    if (!this.app.bars.tempo) return this.say("No steady beat, so no notation. Set the tempo first.");
     const is = [...this.wanted, this.app.score.version, this.app.bars.text].join();
     if (is === this.is) return;
     this.is = is;

@@ -30,6 +30,7 @@ from mt3drum.formats.write import Rendering
 from mt3drum.rhythm.grid import Grid
 from mt3drum.rhythm.tempo_map import tempo_map
 from mt3drum.transcriber import Transcription
+from mt3drum.web.escape import json_text, shown
 from mt3drum.web.spectrogram import spectrogram_tiles
 from tokenizer.drums import CLASS_INDEX, DRUMS, FAMILIES, SCHEMES
 from tokenizer.hits import Hit
@@ -64,6 +65,20 @@ _COMMON = (
     "crash1",
     "ride",
 )
+LABELS = {
+    "musicxml": "MusicXML",
+    "jams": "JAMS",
+    "parquet": "Parquet",
+    "tab": "Drum tab",
+    "chart": "Clone Hero (zip)",
+    "chart5": "Clone Hero, five lanes (zip)",
+    "wav": "WAV: click and drums",
+    "pdf": "PDF: written music",
+    "svg": "SVG: written music",
+    "practice-midi": "MIDI: half tempo, with click",
+    "practice-wav": "WAV: half tempo, with click",
+}
+"""Labels of the formats that the page cannot write itself."""
 SCRIPTS = (
     "score",
     "store",
@@ -275,17 +290,6 @@ def fill(template: str, scripts: tuple[str, ...], **texts: str) -> str:
     )
     # One pass, so that inserted text that looks like a placeholder is not replaced again.
     return re.sub(r"\{\{(\w+)\}\}", lambda mark: texts[mark[1]], _asset(template))
-
-
-def json_text(data: Any) -> str:
-    """JSON that is safe inside a <script> element: it contains no "<"."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def shown(text: str) -> str:
-    """A name in printable characters on one line, whatever bytes the file system holds."""
-    return "".join(c if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF else "?" for c in text)
 
 
 def _asset(name: str) -> str:

@@ -61,7 +61,7 @@ def site_rules(config: ModelConfig, decoding: DecodeConfig) -> dict[str, Any]:
     if decoding.onset_weight == 1:
         other.append("onset_weight 1 (the onset head alone)")
     if other:
-        raise ValueError(f"decode settings that the browser has not: {', '.join(other)}")
+        raise ValueError(f"decode settings not supported in the browser: {', '.join(other)}")
     return {
         "codec": _codec(config.codec),
         "model": {

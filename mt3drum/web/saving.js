@@ -16,7 +16,7 @@ async function whole(response) {
   try {
     return await response.blob();
   } catch {
-    throw new Error("The server stopped before the file was whole: start mt3drum serve again, then export again.");
+    throw new Error("The server stopped before the file was complete: start mt3drum serve again, then export again.");
   }
 }
 

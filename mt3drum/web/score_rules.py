@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from mt3drum.files import LABELS, SUFFIX
+from mt3drum.files import SUFFIX
 from mt3drum.formats import chart, elite, engrave, lanes, marks, musicxml, notation, roll_lanes, staff, tab
 from mt3drum.rhythm import (
     bar_pointer,
@@ -26,6 +26,7 @@ from mt3drum.rhythm import (
 )
 from mt3drum.rhythm.grooves import grooves
 from mt3drum.web import notation as engraver
+from mt3drum.web.page import LABELS
 from tokenizer import midi_tracks
 from tokenizer.drums import DRUMS
 
@@ -99,7 +100,7 @@ def _plain(value: Any) -> Any:
         return sorted(_plain(item) for item in value)
     if isinstance(value, Mapping):
         return {_text(key): _plain(item) for key, item in value.items()}
-    raise TypeError(f"{value!r:.40} is no plain value")
+    raise TypeError(f"{value!r:.40} is not a plain value")
 
 
 def _text(key: Any) -> str:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from mt3drum.files import LABELS, SUFFIX
+from mt3drum.files import SUFFIX
 from mt3drum.formats import write
 from mt3drum.formats.options import ScoreOptions
 from mt3drum.formats.read_json import read_tempo
@@ -25,8 +25,9 @@ from mt3drum.transcriber import Transcription
 from mt3drum.web import notation
 from mt3drum.web.again import difference, parse_again
 from mt3drum.web.edits import Edit, parse_changes, parse_edit
+from mt3drum.web.escape import shown
 from mt3drum.web.jobs import Busy, Job, Queue
-from mt3drum.web.page import PageData, page_tempo, render_page, shown
+from mt3drum.web.page import LABELS, PageData, page_tempo, render_page
 from mt3drum.web.work import Stale, WorkFolder
 
 MAX_JSON_BYTES = 16 * 2**20

@@ -56,7 +56,7 @@ def write_model(checkpoint: Path, folder: Path) -> None:
         rules = site_rules(model.config, DecodeConfig.from_dict(header["decoding"]))
         encoder = encoder_graph(model)
     except ValueError as error:
-        raise CheckpointError(f"{checkpoint}: not for the browser: {error}") from error
+        raise CheckpointError(f"{checkpoint}: cannot be used in the browser: {error}") from error
     assert model.decoder is not None
     for name, graph in zip(GRAPHS, (encoder, decoder_graph(model.decoder)), strict=True):
         write_whole(folder / name, graph.SerializeToString())

@@ -24,7 +24,8 @@ from typing import Any
 
 from mt3drum.files import write_whole
 from mt3drum.web.edits import Changes, parse_changes
-from mt3drum.web.page import PageData, shown
+from mt3drum.web.escape import shown
+from mt3drum.web.page import PageData
 from tokenizer.hits import Hit
 
 _ID = re.compile(r"[A-Za-z0-9_-]{16}")
@@ -179,5 +180,5 @@ class WorkFolder:
 def _read(path: Path) -> dict[str, Any]:
     values = json.loads(path.read_bytes())
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: no object")
+        raise ValueError(f"{path}: not a JSON object")
     return values

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import train.loop
+import train.objective
 import train.record
 import train.run
 import train.step
@@ -35,10 +36,11 @@ from tests.small_runs import (
 from train.config import TrainConfig, load_config
 from train.launch import set_up_ranks
 from train.main import make_engine
+from train.objective import terms
 from train.optim import blank, learning_rate
 from train.run import Run, build_model, resume, start_run
 from train.state import newest_state
-from train.step import StopRequest, forward, training_step
+from train.step import StopRequest, training_step
 from train.validate import Group, Validation
 
 
@@ -165,9 +167,9 @@ def test_each_micro_batch_of_each_rank_is_blanked_by_itself(config: Path, tmp_pa
 
     second = dataclasses.replace(first, rank=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.step, "blank", remembered)
+        patch.setattr(train.objective, "blank", remembered)
         for run, micro in ((first, 0), (first, 0), (first, 1), (second, 0), (second, 1)):
-            forward(run, batch, micro)
+            terms(run, batch, micro)
     assert torch.equal(blanked[0], blanked[1])
     assert all(not torch.equal(a, b) for a, b in itertools.combinations(blanked[1:], 2))
 
@@ -210,7 +212,7 @@ def test_a_loss_that_is_not_finite_stops(
         return losses(*arguments)._replace(tokens=torch.tensor(float("nan"), requires_grad=True))
 
     with monkeypatch.context() as patch:
-        at_step(patch, 6, lambda: patch.setattr(train.step, "losses", spoilt))
+        at_step(patch, 6, lambda: patch.setattr(train.objective, "losses", spoilt))
         assert run_main(short, tmp_path / "run") == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error == f"error: the loss is not finite at step 6; {train.step.REMEDY}"

@@ -42,6 +42,8 @@ def test_settings_that_the_browser_has_not(tmp_path: Path, options: dict[str, ob
     save_checkpoint(
         path, config, DrumModel(config).state_dict(), DecodeConfig.from_dict(options).to_dict(), {}
     )
-    with pytest.raises(CheckpointError, match=f"not for the browser: .*has not: {next(iter(options))}"):
+    with pytest.raises(
+        CheckpointError, match=f"used in the browser: .*in the browser: {next(iter(options))}"
+    ):
         write_model(path, tmp_path / "model")
     assert not (tmp_path / "model").exists()

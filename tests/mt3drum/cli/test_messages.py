@@ -27,10 +27,7 @@ from mt3drum.cli import main
         ("transcribe a.wav --bmp=92", "unknown option --bmp; did you mean --bpm?"),
         ("transcribe a.wav --format musixml", "did you mean musicxml?"),
         ("transcribe a.wav --precision bfloat61", "did you mean bfloat16?"),
-        (
-            "transcribe a.wav --checkpoint a --checkpoint b",
-            "--checkpoint is given twice; which one is meant?",
-        ),
+        ("transcribe a.wav --device cpu --device cuda", "--device is given twice; which one is meant?"),
         ("transcribe a.wav -o a --output b", "--output is given twice"),
         ("transcribe --list no-list.txt", "--list no-list.txt: cannot be read (No such file or directory)"),
         ("transcribe a.wav --bpm fast", "argument --bpm: invalid float value: 'fast'"),

@@ -90,6 +90,8 @@ def test_a_part_is_put_into_the_whole(louder: Louder) -> None:
     assert transcribe("-o", ".", "--format", "json,midi,csv", *words) == 0
     after = read("song.json")
     assert louder.parts[-1] == Part(5.0, 9.5).widened()
+    bpm = after["tempo"].pop("bpm"), before["tempo"].pop("bpm")
+    assert bpm[0] == pytest.approx(bpm[1], abs=0.011)  # of beats rounded in the file
     assert after["tempo"] == before["tempo"] and len(after["hits"]) == len(before["hits"])
     for old, new in zip(before["hits"], after["hits"], strict=True):
         inside = 5.0 <= old["time"] < 9.5 and old["drum"] in ("kick", "hihat_closed")

@@ -160,7 +160,7 @@ def test_a_known_suffix_means_that_file(
         ("song.wav -o - --format midi,csv", "-o - is one file: give one --format, or a folder"),
         ("song.wav -o song.wav", "-o song.wav: give a folder, or a file such as song.mid"),
         ("song.wav -o new.wav", "-o new.wav: give a folder, or a file such as new.mid"),
-        ("song.wav -o score.mp3", "-o score.mp3: not a folder, and its suffix is no format's (.mid, .json"),
+        ("song.wav -o score.mp3", "-o score.mp3: not a folder, and its suffix is not one of a format (.mid"),
         ("song.wav -o notes", "-o notes: not a folder"),
         ("pipe:true -o x.mid", "-o x.mid is one file, and the input is what a command writes"),
     ],

@@ -235,8 +235,8 @@ def test_clicks_and_a_choked_hat() -> None:
         own = audio[round(beat * RATE) :][: click(accented).size]
         assert own == pytest.approx(0.5 * 0.15 * click(accented), abs=1e-4)
     hat, closed = CLASS_INDEX["hihat_open"], CLASS_INDEX["hihat_closed"]
-    both, _ = soundfile.read(io.BytesIO(to_wav([Hit(0.0, hat, 127), Hit(0.2, closed, 1)], 1.0, None)))
-    sound, stop = 0.2 * kit()[hat], round(0.2 * RATE)
+    both, _ = soundfile.read(io.BytesIO(to_wav([Hit(0.3, hat, 127), Hit(0.5, closed, 1)], 1.0, None)))
+    both, sound, stop = both[round(0.3 * RATE) :], 0.2 * kit()[hat], round(0.2 * RATE)
     assert both[: stop - 200] == pytest.approx(sound[: stop - 200], abs=1e-4)
     fade = sound[stop - 200 : stop] * np.linspace(1, 0, 200)
     assert both[stop - 200 : stop] == pytest.approx(fade, abs=1e-4)

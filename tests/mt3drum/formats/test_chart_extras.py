@@ -8,7 +8,7 @@ from itertools import pairwise
 import mido
 import pytest
 
-from mt3drum.formats.chart import RESOLUTION, Chart, make_chart, to_chart, to_mid
+from mt3drum.formats.chart import RESOLUTION, Chart, make_chart, on_five_lanes, to_chart, to_ini, to_mid
 from mt3drum.rhythm.grid import Grid, Meter
 from mt3drum.rhythm.quantise import quantise
 from tests.mt3drum.formats.test_chart import chart_notes, mid_notes, read_chart
@@ -200,3 +200,63 @@ def test_eight_lanes_keep_drums_apart_and_dynamics() -> None:
     assert chart_notes(read_chart(to_chart(chart))["ExpertDrums"]) == mid_notes(
         mido.MidiFile(file=io.BytesIO(to_mid(chart))), 96
     )
+
+
+SUGGESTED = {
+    "kick": {0},
+    "red": {1},
+    "yellow cymbal": {2},
+    "yellow": {3},
+    "blue cymbal": {4},
+    "blue": {3},
+    "green cymbal": {4},
+    "green": {5},
+    "blue+yellow": {1, 3},
+    "blue cymbal+green cymbal": {2, 4},
+}
+"""Lanes of five for gems of four: the table of TheNathannator/GuitarGame_ChartFormats, .chart, Drums."""
+
+
+def test_five_lanes() -> None:
+    singles = ("snare_head", "hihat_closed", "tom1_head", "ride", "tom2_head", "crash1", "floor_tom_head")
+    rows = [(0.5 + 0.5 * i, name, 100) for i, name in enumerate(singles)]
+    pairs = [
+        ("tom1_head", "tom2_head"),
+        ("ride", "crash1"),
+        ("snare_head", "hihat_open"),
+        ("ride", "tom2_head"),
+    ]
+    rows += [(5.0 + 0.5 * i, name, 100) for i, both in enumerate(pairs) for name in both]
+    rows += [(8.0 + 0.125 * i, "kick", 100) for i in range(8)]
+    rows += [(10.0 + 0.5 * i, "floor_tom_head", velocity) for i, velocity in enumerate((127, 100, 100, 100))]
+    pro = chart_of(rows)
+    five = on_five_lanes(pro)
+    midi = mido.MidiFile(file=io.BytesIO(to_mid(five)))
+    notes = notes_of(five, "PART DRUMS")
+    assert [track.name for track in midi.tracks] == ["notes", "EVENTS", "PART DRUMS"]
+    assert {note for *_, note, _ in notes} <= {
+        base + lane for base in (60, 72, 84, 96) for lane in range(-1, 6)
+    }
+    for difficulty, base in (("Expert", 96), ("Hard", 84), ("Medium", 72), ("Easy", 60)):
+        wanted: dict[int, set[str]] = {}
+        for tick, what, _ in chart_notes(read_chart(to_chart(pro))[f"{difficulty}Drums"]):
+            wanted.setdefault(tick, set()).add(what)
+        codes: dict[int, set[int]] = {}
+        for place, value in read_chart(to_chart(five))[f"{difficulty}Drums"]:
+            codes.setdefault(int(place), set()).add(int(value.split()[1]))
+        assert set(codes) == set(wanted) and codes
+        for tick, chord in wanted.items():
+            hands = chord - {"kick", "double kick"}
+            lanes = SUGGESTED.get("+".join(sorted(hands))) or {n for what in hands for n in SUGGESTED[what]}
+            lanes = lanes | ({0} if "kick" in chord else set()) | ({32} if "double kick" in chord else set())
+            assert {code for code in codes[tick] if code < 33} == lanes
+            of_mid = {note - base for start, _, note, _ in notes if start == tick and -1 <= note - base <= 5}
+            assert of_mid == {-1 if lane == 32 else lane for lane in lanes}
+        assert not [code for here in codes.values() for code in here if code > 44]
+    assert any(
+        code == 38
+        for _, value in read_chart(to_chart(five))["ExpertDrums"]
+        for code in [int(value.split()[1])]
+    )
+    assert "five_lane_drums = True" in to_ini(five) and "pro_drums" not in to_ini(five)
+    assert "five_lane" not in to_ini(pro)

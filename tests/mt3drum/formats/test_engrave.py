@@ -253,6 +253,7 @@ def test_the_pages(score: Score) -> None:
     assert text.startswith(TITLE) and text.endswith(f"{TITLE}, 1 / 1") and "XX" not in text
     assert TITLE in text and "= 118" in text and "Ride bell" in text and "Fill" in text
     assert reader.metadata is not None and reader.metadata.title == TITLE
+    assert str(reader.metadata["/CreationDate"]).startswith("D:19700101000000")  # the same bytes every day
     width, height = (float(value) * 25.4 / 72 for value in page.mediabox[2:])
     assert (width, height) == pytest.approx((210, 297), abs=0.5)
     fonts = [font.get_object() for font in page["/Resources"]["/Font"].values()]  # type: ignore[index]

@@ -181,7 +181,7 @@ def test_names_that_are_no_plain_text(tmp_path: Path) -> None:
         (["--note-length", "nan"], "note length nan is outside 0..10"),
         (["--note-length", "1/0"], "'1/0' is neither seconds nor a note value such as 1/16"),
         (["--split", "files", "-o", "-"], "--split files writes several files: name a folder with -o"),
-        (["--split", "tracks", "--format", "csv"], "--split is about MIDI files, and --format names none"),
+        (["--split", "tracks", "--format", "csv"], "--split applies to MIDI files, but --format names none"),
         (["--notes", "superiorr"], "no such file; did you mean superior?"),
     ],
 )

@@ -34,6 +34,9 @@ def test_it_is_slower_from_the_first_bar_on() -> None:
     assert [hit.time for hit in track.hits] == pytest.approx([3.94, 4.5])  # behind four beats of 1 s
     assert track.grid.beats[:6] == (0.0, 1.0, 2.0, 3.0, 4.0, 5.0) and track.grid.bpm == 60
     assert track.grid.downbeats[:2] == (0.0, 4.0)
+    assert track.grid.beats[-1] == 16.0  # the click goes on to the last beat that is known ...
+    late = slowed([Hit(5.0, 0, 90), Hit(13.6, 1, 90)], grid, 0.5)
+    assert late.grid.beats[-1] == pytest.approx(22.0)  # ... and to a hit behind it
 
 
 def test_a_pick_up_is_counted_in_with_a_whole_bar() -> None:

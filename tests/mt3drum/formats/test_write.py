@@ -78,6 +78,17 @@ def test_every_format_is_one_file(tmp_path: Path, rock: Transcription) -> None:
     assert json.loads((tmp_path / "a" / "söng.json").read_text("utf-8"))["tempo"]["meter"] == "4/4"
 
 
+def test_a_chart_has_the_beats_of_the_music_where_it_has_some(
+    tmp_path: Path, rock: Transcription, loose: Transcription
+) -> None:
+    for result, bpm in ((rock, 118), (loose, 120)):  # without beats: raw times at 120
+        (path,) = write.write(result, tmp_path / "x", ("chart",))
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read(next(name for name in archive.namelist() if name.endswith(".chart"))).decode()
+        tempos = [int(line.split()[-1]) / 1000 for line in text.splitlines() if " = B " in line]
+        assert tempos[-1] == pytest.approx(bpm, rel=0.01) and (len(tempos) == 1) == (bpm == 120)
+
+
 def test_the_default_midi_keeps_the_times_and_has_the_tempo(tmp_path: Path, rock: Transcription) -> None:
     (path,) = write.write(rock, tmp_path / "x", ("midi",))
     score = read_midi(path, LABEL_MAPS["gm"])

@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from mt3drum.audio.recording import AudioError
-from mt3drum.live.pcm import ENCODINGS, MAX_HEADER_BYTES, Pcm, read_header
+from mt3drum.live.encodings import ENCODINGS
+from mt3drum.live.pcm import MAX_HEADER_BYTES, Pcm, read_header
 
 SUBTYPES = {"PCM_U8": 1 / 128, "PCM_16": 1e-4, "PCM_24": 1e-6, "PCM_32": 1e-6, "FLOAT": 1e-6, "DOUBLE": 1e-6}
 

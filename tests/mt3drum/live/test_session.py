@@ -20,7 +20,7 @@ from mt3drum.live import midi_port, sources
 from mt3drum.live.midi_port import MidiPort
 from mt3drum.live.pcm import Pcm
 from mt3drum.live.session import LATE, Arrivals, Session
-from mt3drum.live.sources import MicrophoneSource, Piece, PipeSource, Source
+from mt3drum.live.sources import MicrophoneSource, Piece, PipeSource, SoundSource
 from tokenizer.hits import Hit
 
 RAW = Pcm("s16le", 44_100, 1)
@@ -60,7 +60,7 @@ def test_a_pipe_that_breaks_is_one_line() -> None:
 
 
 def test_a_stopped_source_delivers_what_has_arrived() -> None:
-    source = Source("test", 44_100)
+    source = SoundSource("test", 44_100)
     source._waiting.put(Piece(0.0, np.zeros((5, 1))))
     source.stop()
     assert len(list(source.pieces())) == 1
@@ -83,7 +83,9 @@ class Scripted:
         return [Hit(self.seconds, 0, 1)]
 
 
-def session(source: Source, listener: Any, late: Callable[[str], None] = print) -> tuple[Session, list[Hit]]:
+def session(
+    source: SoundSource, listener: Any, late: Callable[[str], None] = print
+) -> tuple[Session, list[Hit]]:
     found: list[Hit] = []
     return Session(source, listener, {0}, lambda hits, _: found.extend(hits), late), found
 
@@ -99,7 +101,7 @@ def test_a_session_tells_the_chosen_drums_and_how_late_they_are() -> None:
 
 
 def test_hits_before_a_failure_are_told() -> None:
-    source = Source("test", 44_100)
+    source = SoundSource("test", 44_100)
     source._waiting.put(Piece(time.monotonic(), np.zeros((100, 1), np.float32)))
     source._waiting.put(OSError("unplugged"))
     one, found = session(source, Scripted())
@@ -110,7 +112,7 @@ def test_hits_before_a_failure_are_told() -> None:
 
 def test_a_slow_machine_hurries_and_says_so_once() -> None:
     """The second piece has waited for longer than `LATE`, and its source delivers in real time."""
-    source, now = Source("test", 44_100), time.monotonic()
+    source, now = SoundSource("test", 44_100), time.monotonic()
     silence = np.zeros((441, 1), np.float32)
     for at in (now - 3.0, now - 2.9, now - 2.8):
         source._waiting.put(Piece(at, silence))
@@ -137,7 +139,7 @@ def test_a_file_that_is_piped_in_fast_is_not_behind() -> None:
 
 
 def test_lost_sound_becomes_silence_and_keeps_the_time() -> None:
-    source = Source("test", 44_100)
+    source = SoundSource("test", 44_100)
     source._waiting.put(Piece(0.0, np.ones((10, 2), np.float32)))
     source._waiting.put(Piece(0.0, np.ones((10, 2), np.float32), lost=100_000))
     source._waiting.put(None)
@@ -193,7 +195,6 @@ def test_a_microphone_that_nobody_reads_loses_sound(
     sounddevice: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "WAITING_PIECES", 5)
-    monkeypatch.setattr(Source.__init__, "__defaults__", None)
     source = MicrophoneSource()
     assert sum(len(piece.frames) for piece in source.pieces()) == 5 * 2400
     assert source._lost == 15 * 2400

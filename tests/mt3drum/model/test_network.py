@@ -120,9 +120,10 @@ def test_a_frame_reaches_the_states_around_it(frame: int) -> None:
 
 
 def test_time_is_pointed_at() -> None:
-    encoded, logits = MODEL(mel(2), tokens_of(2))
+    tokens = tokens_of(2)[:, :-1]  # logits of padding are arbitrary
+    encoded, logits = MODEL(mel(2), tokens)
     start = torch.full((2, 1), BOS)
-    inputs = torch.cat((start, tokens_of(2)[:, :-1]), 1)
+    inputs = torch.cat((start, tokens[:, :-1]), 1)
     states = MODEL.decoder(MODEL.embed(inputs), context=encoded.memory)
     query = MODEL.time_query(states)
     for step in (0, 17, 39):
@@ -249,3 +250,23 @@ def test_a_missing_part_is_named(name: str) -> None:
 def test_an_unknown_field_is_named() -> None:
     with pytest.raises(ValueError, match="not a model configuration: .*'heads'"):
         ModelConfig.from_dict({**ModelConfig().to_dict(), "heads": 3})
+
+
+def test_groups_of_similar_length_change_neither_logits_nor_gradients() -> None:
+    """Nine segments of 1 to 7 tokens: more than two groups, in another order than by length."""
+    model, tokens = small_model(1), tokens_of(9)
+    for row, count in enumerate((7, 1, 4, 7, 1, 4, 4, 1, 7)):
+        tokens[row, count - 1] = EOS
+        tokens[row, count:] = PAD
+    valid = tokens != PAD
+    weight = torch.randn(int(valid.sum()), CODEC.size, generator=torch.Generator().manual_seed(2))
+    found = []
+    for decode in (model._decode_by_length, model.decode):
+        model.zero_grad()
+        logits = decode(tokens, model.encode_features(mel(9)))[valid]
+        (logits * weight).sum().backward()
+        gradient = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+        found.append((logits.detach(), gradient))
+    (logits, gradient), (expected, of_all) = found
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+    assert (gradient - of_all).norm() <= 1e-5 * of_all.norm()

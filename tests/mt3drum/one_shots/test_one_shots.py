@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from mt3drum.one_shots.names import name_of, prior
 from mt3drum.result import Failure
 from mt3drum.transcriber import Transcriber
 from tokenizer.drums import CLASS_INDEX, DRUMS
+from tokenizer.whole_file import whole_folder
 
 LABEL = Label("a.wav", "kick", 0.9, "kick", 0.95, "KD", 0.95, -1.0, -6.0, 1.5, 0.4, 1, "ab")
 
@@ -203,3 +205,23 @@ def test_a_kit_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
         write_kit(folder, {"kick_1.flac": replace(LABEL, source=str(tmp_path / "gone.wav"))})
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.wav", "kit"]
     assert load_kit(folder).samples
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "kit"
+    folder.mkdir()
+    (folder / "old.txt").touch()
+    replace_path = os.replace
+
+    def fail(source: Path, target: Path) -> None:
+        if source.name == "new":
+            raise OSError("full")
+        replace_path(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="full"), whole_folder(folder) as made:
+        (made / "new.txt").touch()
+    assert [one.name for one in tmp_path.iterdir()] == ["kit"]
+    assert [one.name for one in folder.iterdir()] == ["old.txt"]

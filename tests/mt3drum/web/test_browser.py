@@ -14,7 +14,7 @@ from mt3drum.formats.read_json import read_json
 from mt3drum.rhythm.estimate import estimate
 from mt3drum.rhythm.tempo_map import tempo_map
 from mt3drum.transcriber import Transcription
-from mt3drum.web.page import shown
+from mt3drum.web.escape import shown
 from tests.mt3drum.web.browser import needs_chromium, on_page, opened, place, saved, serving, until
 from tests.readers import check
 from tests.review_stub import GROOVE, GROOVE_SECONDS, HITS, HOSTILE, SECONDS, Stub, write_recording
