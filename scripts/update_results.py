@@ -39,7 +39,7 @@ NAMES = {
     "clip": "pseudo mixes, clipped by 18 dB",
     "velocity": "development, drums only: second annotator",
     "melodic": "electronic song, melodic stems",
-    "drumless": "drumless set: 26 kinds of music and noise",
+    "drumless": "drumless set: 28 kinds of music and noise",
 }
 """What the rows are called, in their order; other reports follow under their own names."""
 OURS, VELOCITY = "mt3drum", "velocity"

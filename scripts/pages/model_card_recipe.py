@@ -68,7 +68,8 @@ def _after(
             outputs[key] = f"runs/small{own}"
             same = record["data"] == training["data"]
             lines += _run(record, outputs[key], suffix if same else own, initial, made=same)
-        checkpoints.append(f"{outputs[key]}/{_kept(record)}.safetensors")
+        kept = "mean" if "averaged" in record else _kept(record)
+        checkpoints.append(f"{outputs[key]}/{kept}.safetensors")
     return lines, checkpoints
 
 

@@ -281,3 +281,12 @@ def test_earlier_checkpoints_of_the_same_run_and_its_beginning_are_not_made_agai
     kept = "best" if TRAINING["step"] < CONFIG["steps"] else "last"  # type: ignore[operator]
     chosen = f"runs/small/{kept}.safetensors runs/small/best.safetensors runs/small-1/{kept}.safetensors"
     assert f"--checkpoint {chosen} " in lines[-1]
+
+
+def test_a_mean_that_was_averaged_again_is_not_the_last_step_of_its_run() -> None:
+    first = TRAINING | {"commit": "first1", "averaged": [TRAINING | {"commit": "first1", "step": 700}]}
+    first |= {"config": CONFIG | {"seed": 3}, "tuning": {"clips": 5}}
+    record = TRAINING | {"config": CONFIG | {"initial": "x"}, "initial": first, "averaged": [first, first]}
+    lines = model_card_recipe.remake(record | {"tuning": {"clips": 5}})
+    mean = "runs/small-1/mean.safetensors"
+    assert f" {mean} {mean} " in lines[-1] and any("train/main" in line and mean in line for line in lines)
