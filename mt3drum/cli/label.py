@@ -158,8 +158,10 @@ def _conclude(
 ) -> None:
     drums = Counter(label.class26 for label in labels).most_common()
     copies = sum(bool(label.duplicate_of) for label in labels)
-    line = f"{len(labels)} samples: " + ", ".join(f"{name} {count}" for name, count in drums)
-    line += f"; {copies} are copies" if copies else ""
+    line = f"{len(labels)} {'sample' if len(labels) == 1 else 'samples'}: " + ", ".join(
+        f"{name} {count}" for name, count in drums
+    )
+    line += f"; {copies} {'is a copy' if copies == 1 else 'are copies'}" if copies else ""
     line += f"; {len(failures)} failed" if failures else ""
     if labels and not args.quiet:
         say(f"{line} -> {', '.join(map(str, files))}", sys.stderr if args.json else sys.stdout)
