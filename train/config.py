@@ -174,7 +174,10 @@ def load_config(
     config = from_mapping(values | ({"bfloat16": False} if auto else {}), " and ".join(map(str, files)))
     if not auto:
         return config
-    return replace(config, bfloat16=bfloat16_is_fast(machine, model_config(config).width, config.batch))
+    from mt3drum.model.checkpoint import read_header
+
+    network = model_config(config) if config.preset else read_header(Path(config.initial))["config"]
+    return replace(config, bfloat16=bfloat16_is_fast(machine, network.width, config.batch))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -105,9 +105,9 @@ def test_no_file_is_cited_that_is_not_there() -> None:
     """Names in capitals, as DESIGN.md: pages of the repository have links, which test_docs.py follows."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     paths = [ROOT / name for name in listed.splitlines()] or [
-        path  # of a copy without git: whatever lies in no hidden folder, such as .venv
+        path  # of a copy without git: whatever lies in no hidden folder, such as .venv, and was not built
         for path in ROOT.rglob("*")
-        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+        if not any(part.startswith(".") or part == "build" for part in path.relative_to(ROOT).parts)
     ]
     names = {path.name for path in paths}
     wrong = [

@@ -236,7 +236,7 @@ def test_long_recordings_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
             yield block
 
     monkeypatch.setattr(module, "BUFFER_SECONDS", 60)
-    monkeypatch.setattr(module, "_mono", stream)
+    monkeypatch.setattr(module, "mono", stream)
     tracemalloc.start()
     recording = open_array(np.zeros(1))
     assert recording.samples == seconds * SAMPLE_RATE and recording.gain == pytest.approx(2.0)

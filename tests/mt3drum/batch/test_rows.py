@@ -124,7 +124,7 @@ def test_shares_of_an_array_are_the_whole() -> None:
 
 @pytest.mark.parametrize("text", ["5/5", "-1/5", "1", "/", "1/0", "a/b", "1/2/3", "1.0/2"])
 def test_what_is_no_task(text: str) -> None:
-    with pytest.raises(ValueError, match="is no task of an array"):
+    with pytest.raises(ValueError, match="is not valid: use I/N"):
         Share.parse(text, ledger=True)
 
 

@@ -81,7 +81,7 @@ def test_raw_pcm_is_the_same(
         (["-"], b"ID3 whatever it may be", 1, "no WAV; convert it"),
         (["-"], b"", 1, "no audio in it"),
         (["--raw", "s16le"], b"", 2, "describes standard input"),
-        (["-", "--rate", "8000"], b"", 2, "describe --raw"),
+        (["-", "--rate", "8000"], b"", 2, "apply to --raw only"),
         (["-", "--raw", "s16le", "--rate", "7"], b"", 1, "sample rate 7 Hz"),
         (["-", "--microphone", "3"], b"", 2, "give only one"),
         (["-", "--gain", "900"], b"", 2, "--gain 900 is outside"),

@@ -115,7 +115,7 @@ def test_options_of_the_command() -> None:
     }
     with pytest.raises(ValueError, match="names no family of drums: bongo"):
         options("--minimum-confidence", "bongo=0.4")
-    with pytest.raises(ValueError, match="--kit tells drums apart"):
+    with pytest.raises(ValueError, match="--kit distinguishes drums"):
         options("--scheme", "8", "--kit", "samples")
     with pytest.raises(SystemExit):
         options("--minimum-confidence", "tom=")

@@ -96,7 +96,7 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert length == pytest.approx((hits[-1].time - hits[0].time + 240 / 118) / 0.75, abs=1.5)
     for words, said in (
         (["practice-wav", "--practice-tempo", "0"], "--practice-tempo 0 is outside 0.1..2"),
-        (["midi", "--practice-tempo", "0.5"], "--practice-tempo is about practice formats"),
-        (["midi", "--stickings", "right"], "--stickings is about musicxml, pdf and svg"),
+        (["midi", "--practice-tempo", "0.5"], "--practice-tempo applies to practice formats"),
+        (["midi", "--stickings", "right"], "--stickings applies to musicxml, pdf and svg"),
     ):
         assert main.main([*command, *words]) == 2 and said in capsys.readouterr().err

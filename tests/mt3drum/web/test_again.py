@@ -208,7 +208,7 @@ def test_bars_are_transcribed_again_on_the_page(page: Any, tmp_path: Path, error
         assert len(before) == len(GROOVE) - len(bars)
 
         page.click("#again summary")
-        assert page.locator("#again-part").text_content().startswith("0:")
+        until(page, "document.querySelector('#again-part').textContent.startsWith('0:')")
         page.fill("#again-first", "3")
         page.locator("#again-first").press("Tab")
         page.fill("#again-last", "4")

@@ -94,7 +94,7 @@ def test_what_cannot_be_written_is_said(page: Any, tmp_path: Path, monkeypatch: 
         monkeypatch.undo()
         page.evaluate("() => { Response.prototype.blob = () => Promise.reject(new TypeError()); }")
         page.click("button[data-format=tab]")
-        until(page, "document.querySelector('#problem').textContent.includes('before the file was whole')")
+        until(page, "document.querySelector('#problem').textContent.includes('before the file was complete')")
 
 
 @pytest.mark.parametrize("width", [1280, 1000, 860])
