@@ -37,7 +37,7 @@ def test_a_folder_becomes_a_table_and_a_kit(
     assert main(command) == 1
     told, errors = capsys.readouterr()
     assert errors.count("\n") == 1 and "bad.wav" in errors
-    assert len(told.splitlines()) == 4 and "the same as" in told and "1 are copies; 1 failed" in told
+    assert len(told.splitlines()) == 4 and "the same as" in told and "1 is a copy; 1 failed" in told
     with (out / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3 and {row["class8"] for row in rows} >= {"kick"}
