@@ -51,35 +51,35 @@ class VoiceConfig:
     """How the drums of one clip are chosen and set up (`data.render.strike`)."""
 
     electronic_weight: float = 0.6
-    """How often a drum machine is the main kit, relative to the others."""
+    """Weight of drum machines in the choice of the main kit."""
     layered_weight: float = 4.0
-    """The same of an acoustic kit with velocity layers: what records hold most and is hardest to imitate."""
+    """Weight of acoustic kits with velocity layers: the most common on records and the hardest to imitate."""
     single_weight: float = 1.5
-    """The same of an acoustic kit without layers."""
+    """Weight of acoustic kits without velocity layers."""
     own: float = 0.8
     """Probability that an instrument comes from the main kit: studios mix and match."""
     same_kind: float = 0.8
     """Probability that a missing class is borrowed from a kit of the same kind."""
     exponent: Normal = (1.35, 0.15)
-    """Velocity to loudness, one curve per clip: otherwise nobody could tell a hard stroke on a quiet channel
-    from a soft one on a loud channel."""
+    """Maps velocity to loudness, one curve per clip: otherwise a hard stroke on a quiet channel could not be
+    told from a soft one on a loud channel."""
     exponent_limits: Range = (1.0, 1.8)
     exponent_spread: Range = (0.95, 1.05)
-    """By which one instrument's curve differs."""
+    """Deviation of one instrument's curve."""
     even: float = 0.5
     """Probability of an even mix."""
     even_spread: float = 0.4
-    """Share of the usual spread of levels that an even mix has."""
+    """Spread of levels in an even mix, relative to the usual spread."""
     usual_level: float = 0.9
     """Probability that an instrument of an uneven mix lies near its usual level."""
     any_level: Range = (-12.0, 9.0)
-    """dB around it of the others."""
+    """Deviation of the other instruments, in dB."""
     drum_level: float = 1.0
     """dB (standard deviation) by which classes of one instrument differ."""
     tuned: float = 0.6
     """Probability that an instrument is tuned."""
     tuning_limit: float = 0.35
-    """Octaves that no tuning exceeds."""
+    """Maximum tuning, in octaves."""
     openings: float = 0.5
     """Probability that open hats are played through all recorded openings."""
     main_series: float = 0.5
@@ -89,11 +89,11 @@ class VoiceConfig:
     equalised: float = 0.6
     """Probability of an equaliser on a channel."""
     equaliser_hertz: Range = (60.0, 10_000.0)
-    """Its centre, drawn logarithmically."""
+    """Centre frequency in Hz, drawn logarithmically."""
     equaliser_gain: Normal = (0.0, 4.5)
     """dB."""
     equaliser_limits: Range = (-10.0, 9.0)
-    """dB it is clipped to."""
+    """Maximum gain, in dB."""
     equaliser_q: Range = (0.5, 1.5)
     dark: float = 0.6
     """Probability that a crash is dark: those on the development recordings are 5 dB darker (10 to 18 kHz
@@ -150,7 +150,7 @@ class MicrophoneConfig:
     overheads: float = 0.85
     """Probability of overheads on an acoustic kit."""
     machine_overheads: float = 0.25
-    """The same on a drum machine, which is mostly left dry."""
+    """Probability of overheads on a drum machine; most are left dry."""
     cymbals: Range = (0.3, 1.0)
     """Level of hats and cymbals in the overheads."""
     low_delay: Range = (0.003, 0.006)
@@ -166,7 +166,7 @@ class MicrophoneConfig:
     level: Range = (-18.0, 1.0)
     """dB of the overheads relative to the close microphones."""
     delay: Range = (0.0, 0.002)
-    """Seconds by which they are late as a pair."""
+    """Delay of the overheads, in seconds."""
     room: float = 0.5
     """Probability of a reverberant room; the others get reflections alone."""
     room_level: Range = (-26.0, -6.0)
@@ -174,13 +174,13 @@ class MicrophoneConfig:
     room_delay: Range = (0.0, 0.015)
     """Seconds."""
     reflections: tuple[int, int] = (3, 8)
-    """At least, fewer than."""
+    """Minimum number, and an upper bound that is not reached."""
     reflection_seconds: Range = (0.006, 0.05)
-    """Over which the first reflections spread."""
+    """Time over which the first reflections are spread."""
     reflection_wet: Range = (0.2, 0.8)
     """Their level relative to the overheads."""
     reflection_gain: Range = (0.4, 1.0)
-    """Of one of them."""
+    """Of one reflection."""
 
 
 @dataclass(frozen=True)
@@ -188,11 +188,11 @@ class DrumsConfig:
     """How a clip's drums are played and mixed (`data.render.drums`)."""
 
     choking: float = 0.3
-    """Probability that crashes of a clip are choked by hand at all."""
+    """Probability that a clip has crashes choked by hand."""
     choked: float = 0.25
-    """Probability of each of them then."""
+    """Probability of choking each crash of such a clip."""
     choke_after: Range = (0.08, 0.6)
-    """Seconds from the stroke to the hand."""
+    """Seconds from the stroke until the hand chokes it."""
     choke_fade: Range = (0.03, 0.12)
     """Seconds until it is silent."""
     hat_fade: Range = (0.010, 0.040)

@@ -1,4 +1,4 @@
-"""Where the training shards are: folders, patterns, and what commands give."""
+"""Find training shards: in folders, by patterns, or from the output of commands."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tokenizer.whole_file import whole_file
 
 
 class ShardSet(NamedTuple):
-    """Shards on disk, and what is known of them."""
+    """Shards on disk and their description."""
 
     paths: list[str]
     manifest: dict[str, Any]
-    """Of one folder, or of several, added up; of a pattern, that of the whole folder."""
+    """The manifest of the folder; for several folders their sum, for a pattern that of the whole folder."""
     groups: list[list[str]]
-    """The paths by the name that gave them, where the setting has several; of commands, all together."""
+    """The paths per name in the setting, if it has several; all commands form one group."""
 
     def part(self, fraction: float) -> list[list[str]]:
-        """Of each group this share, at least one: those whose names have the lowest hashes, so that a larger
-        share holds a smaller one."""
+        """A share of each group, at least one shard: those whose names have the lowest hashes, so that a larger
+        share contains every smaller one."""
         chosen = []
         for group in self.groups:
             order = sorted(group, key=lambda path: (zlib.crc32(Path(path).name.encode()), path))
@@ -40,7 +40,7 @@ class ShardSet(NamedTuple):
 def find_shards(
     text: str, manifest: str = "", cache: Path = Path("shards"), rank: int = 0, world: int = 1
 ) -> ShardSet:
-    """The shards a setting names.
+    """Find the shards that a setting names.
 
     Args:
         text: a folder with its manifest, tar files beside theirs, or `pipe:COMMAND`: a shell command that
@@ -74,7 +74,7 @@ def find_shards(
 
 
 def _fetched(urls: list[str], cache: Path, turn: float) -> list[str]:
-    """Each command's output in a file that is complete or absent, beginning at the share `turn` of them.
+    """Write each command's output to a file that is complete or absent, beginning at the share `turn` of them.
 
     Raises:
         ValueError: a command fails, or the folder cannot be written.
@@ -95,7 +95,7 @@ def _fetched(urls: list[str], cache: Path, turn: float) -> list[str]:
 
 
 def _merged(manifests: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """One manifest as it is; of several, numbers added up and the rest listed."""
+    """Return a single manifest unchanged; for several, add up the numbers and list the rest."""
     first, *rest = manifests
     if not rest:
         return first
