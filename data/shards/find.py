@@ -28,8 +28,8 @@ class ShardSet(NamedTuple):
     """The paths per name in the setting, if it has several; all commands form one group."""
 
     def part(self, fraction: float) -> list[list[str]]:
-        """A share of each group, at least one shard: those whose names have the lowest hashes, so that a larger
-        share contains every smaller one."""
+        """A share of each group, at least one shard: those whose names have the lowest hashes, so that a
+        larger share contains every smaller one."""
         chosen = []
         for group in self.groups:
             order = sorted(group, key=lambda path: (zlib.crc32(Path(path).name.encode()), path))
@@ -74,7 +74,7 @@ def find_shards(
 
 
 def _fetched(urls: list[str], cache: Path, turn: float) -> list[str]:
-    """Write each command's output to a file that is complete or absent, beginning at the share `turn` of them.
+    """Write each command's output to a file that is complete or absent, starting at the share `turn`.
 
     Raises:
         ValueError: a command fails, or the folder cannot be written.
