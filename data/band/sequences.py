@@ -163,7 +163,7 @@ def sequence(song: Song, rng: np.random.Generator, config: SequenceConfig, centr
         run = np.concatenate([ramp, ramp[-2:0:-1]]) if rng.random() < 0.5 else ramp
         degrees, order = run, np.arange(length) % len(run)
     rests = rng.random(length) < rng.uniform(*config.gap)
-    rests[0] &= rests.all()
+    rests[0] = False  # a pattern of rests alone would be silent
     accents = rng.uniform(rng.uniform(0.2, 1.0), 1.0, length)
     gates = _log_range(config.gate, rng) * np.where(rng.random(length) < 0.15, 2.0, 1.0)
     follow = rng.random() < 0.6

@@ -179,24 +179,21 @@ def test_about_a_fifth_of_the_clips_have_no_drums(bank: NoteBank, monkeypatch: p
 
 
 def test_clips_without_drums_are_loud_in_a_batch(bank: NoteBank, tmp_path: Path) -> None:
-    """Through shards and loader at its defaults: no tokens but EOS, no targets, and loud."""
+    """Through shards and loader at its defaults: no tokens but EOS, no targets, never silent."""
     maker = RenderedShards(
         RenderConfig(seconds=SECONDS, negatives=1.0), Palette(notes=bank, stems=STEMS), 0, 6, per_shard=3
     )
     manifest = make_shards(tmp_path, maker)
     assert sum(manifest["hits"].values()) == 0 and manifest["corpora"]["no drums"]["clips"] == 6
     assert manifest == read_manifest(tmp_path)
-    codec = Codec(segment_steps=100)
+    codec = Codec(segment_steps=200)  # whole clips: a bass may rest for a second
     config = LoaderConfig(
-        batch_size=4, augment=AugmentConfig(seconds=1.0, begin_probability=0, end_probability=0)
+        batch_size=4, augment=AugmentConfig(seconds=2.0, begin_probability=0, end_probability=0)
     )
-    loud = []
     for batch in itertools.islice(make_loader(shard_paths(tmp_path), codec, config), 6):
         assert (batch.tokens[:, 0] == EOS).all() and not batch.onset.any() and not batch.velocity.any()
         peaks = batch.audio.abs().amax(dim=1)
-        assert (peaks <= 1.001).all()
-        loud += (peaks > 10 ** (-18.5 / 20)).tolist()
-    assert sum(loud) >= 0.75 * len(loud)  # a bass may rest for a second
+        assert (peaks > 10 ** (-18.5 / 20)).all() and (peaks <= 1.001).all()
 
 
 # recordings that begin or end inside a window

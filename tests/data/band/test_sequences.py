@@ -215,3 +215,10 @@ def test_ten_seconds_cost_little(bank: NoteBank) -> None:
         soloists.render_soloists(bank, made, np.random.default_rng(seed), SoloConfig())
         ambience.render_ambience(bank, 10.0, np.random.default_rng(seed), AmbienceConfig())
     assert (time.process_time() - start) / 12 < 1
+
+
+def test_a_pattern_of_rests_alone_is_never_played() -> None:
+    """Every draw of rests leaves the first step, so no sequence is silent."""
+    config = SequenceConfig(gap=(1.0, 1.0), vary=0.0)
+    for seed in range(5):
+        assert sequences.sequence(song(seed), np.random.default_rng(seed), config, 60)
